@@ -1,0 +1,1 @@
+"""Where candidates run: one protocol, a Docker and a local implementation."""

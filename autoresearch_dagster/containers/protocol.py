@@ -1,0 +1,120 @@
+"""What every runner promises.  Training and evaluation know only these names."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+Report = Callable[[str], None]
+"""Receives one line for a person while something slow happens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a runner keeps a candidate from doing; receipts carry it."""
+
+    network_off: bool
+    filesystem_sealed: bool
+    memory_capped: bool
+    pids_capped: bool
+    unprivileged: bool
+    cpu_pinned: bool
+
+    @property
+    def sandboxed(self) -> bool:
+        """Whether code that nobody has read may run here."""
+        return self.network_off and self.filesystem_sealed and self.unprivileged
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A host folder that the job sees; its path inside is in the environment as `AUTORESEARCH_<NAME>`."""
+
+    name: Literal["BUNDLE", "CANDIDATE", "OUT", "CHECKPOINT", "CHANNEL"]
+    source: Path
+    read_only: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class JobLimits:
+    """Resources of one job.  `core` is the CPU it is pinned to; `gpu` a device UUID or ''."""
+
+    memory_bytes: int
+    core: int
+    gpu: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class JobSpec:
+    """One process to run in the trainer image: the harness in mode `train` or `answer`."""
+
+    name: str
+    mode: Literal["train", "answer"]
+    mounts: tuple[Mount, ...]
+    limits: JobLimits
+    labels: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True)
+class JobStatus:
+    """What is known of a job now.  `exit_code` is None while it runs; `oom` is the kernel's word."""
+
+    exit_code: int | None
+    oom: bool
+    cpu_s: float
+    memory_peak_bytes: int
+
+
+class Job(Protocol):
+    """A started process or container.  Every method may be called again after it has ended."""
+
+    @property
+    def id(self) -> str:
+        """Container id or process id, for people and logs."""
+        ...
+
+    def status(self) -> JobStatus:
+        """Look at it once, without waiting."""
+        ...
+
+    def log(self) -> str:
+        """Return the last part of what it printed; untrusted, control characters escaped."""
+        ...
+
+    def remove(self) -> None:
+        """Kill it if it runs and leave nothing of it behind: no process, no container."""
+        ...
+
+
+class Runner(Protocol):
+    """Starts jobs."""
+
+    @property
+    def name(self) -> str:
+        """`docker` or `local`."""
+        ...
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it keeps a candidate from doing."""
+        ...
+
+    def prepare(self, report: Report) -> str:
+        """Make the trainer image ready, building it if needed, and return its identity (digest).
+
+        Raises:
+            ContainerError: the image cannot be built or the daemon does not answer.
+        """
+        ...
+
+    def start(self, spec: JobSpec) -> Job:
+        """Start a job and return at once.
+
+        Raises:
+            ContainerError: it could not be started; nothing is left behind.
+        """
+        ...
+
+    def reap(self, labels: Mapping[str, str]) -> int:
+        """Remove every job, running or not, that carries all of `labels`; return how many there were."""
+        ...

@@ -1,0 +1,1 @@
+"""Words, numbers and errors that every other layer shares; imports nothing of the project."""

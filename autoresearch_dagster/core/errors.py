@@ -1,0 +1,48 @@
+"""The faults that are ours.  A candidate that fails is data, never an exception.
+
+AutoresearchError
+├── UserError               what the person asked for cannot be done; the text says what to do
+│   └── ContractViolation   a train.py that breaks the candidate contract
+├── BundleError             shards, tokenizer or packed rows cannot be built or read
+├── ContainerError          a container or process could not be started or reached
+├── StoreConflict           somebody else holds the lease, or wrote first
+├── StoreUnavailable        the database cannot be opened or stays locked
+├── PlanDiverged            a replayed plan made another call than the journal holds
+└── EvaluationFault         the trusted side failed; the score is refused, never guessed
+"""
+
+
+class AutoresearchError(Exception):
+    """Base of every fault that this project raises on purpose; `str()` is one sentence for a person."""
+
+
+class UserError(AutoresearchError):
+    """The request cannot be carried out as it stands; the text says what to do instead."""
+
+
+class ContractViolation(UserError):
+    """A train.py does not keep the candidate contract."""
+
+
+class BundleError(AutoresearchError):
+    """The corpus, the tokenizer or the packed rows cannot be built or read."""
+
+
+class ContainerError(AutoresearchError):
+    """A container or process could not be started, reached or removed."""
+
+
+class StoreConflict(AutoresearchError):
+    """Another process holds the lease, or committed first."""
+
+
+class StoreUnavailable(AutoresearchError):
+    """The database cannot be opened, is locked beyond the busy timeout, or is damaged."""
+
+
+class PlanDiverged(AutoresearchError):
+    """A replayed plan made another call than the journal recorded; nothing is launched."""
+
+
+class EvaluationFault(AutoresearchError):
+    """The trusted side of the evaluation failed; no score is given."""

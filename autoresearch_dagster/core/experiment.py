@@ -1,0 +1,156 @@
+"""The life of an experiment: what is asked for, what happened, what it is worth."""
+
+import hashlib
+import json
+from enum import StrEnum
+from typing import NewType
+
+from pydantic import BaseModel, ConfigDict, Field
+
+ExperimentKey = NewType("ExperimentKey", str)
+"""`s03_d02_e05`: session, dispatch, number; Dagster partition, MLflow tag and container label."""
+Digest = NewType("Digest", str)
+"""SHA-256 of some bytes, 64 hexadecimal characters; the name of a blob."""
+
+
+class Data(BaseModel):
+    """Base of everything that crosses a process, a disk or a model: immutable, no unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Outcome(StrEnum):
+    """How an experiment ended."""
+
+    TRAINED = "Trained"
+    HOST_OOM = "HostOom"
+    DEVICE_OOM = "DeviceOom"
+    TIMED_OUT = "TimedOut"
+    CRASHED = "Crashed"
+    REFUSED = "Refused"
+    STOPPED = "Stopped"
+    LOST = "Lost"
+
+
+class Verdict(StrEnum):
+    """What the trusted evaluator says of a score."""
+
+    UNAUDITED = "unaudited"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+
+
+class Standing(StrEnum):
+    """What a score means beside the champion's."""
+
+    SCREENED = "screened"
+    WITHIN_NOISE = "within_noise"
+    REGRESSION = "regression"
+    CONFIRMED = "confirmed"
+    CHAMPION = "champion"
+
+
+class Label(StrEnum):
+    """What a reader must know to compare an experiment with others."""
+
+    STARVED = "starved"
+    HEALED = "healed"
+    SMALL_BUDGET = "small_budget"
+    UNSANDBOXED = "unsandboxed"
+    REPRODUCTION = "reproduction"
+
+
+class TrainConfig(Data):
+    """What `run_training` is given besides the title: the knobs of the tutorial, and the seed."""
+
+    n_layer: int = 3
+    n_head: int = 4
+    n_embd: int = 128
+    dropout: float = 0.0
+    device_batch_size: int = 2
+    learning_rate: float = 3e-4
+    time_budget_sec: int = 45
+    max_steps: int = 100
+    seed: int = 0
+    grad_accum_steps: int = 1
+
+
+def digest_of(data: bytes) -> Digest:
+    """Name some bytes by their SHA-256."""
+    return Digest(hashlib.sha256(data).hexdigest())
+
+
+def canonical_json(value: object) -> bytes:
+    """Serialise plain data the same way every time: sorted keys, no blanks, UTF-8, no NaN."""
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    ).encode()
+
+
+class PlannedExperiment(Data):
+    """One experiment as it was planned: a candidate (train.py and config) under a key."""
+
+    key: ExperimentKey
+    title: str
+    revision: int
+    train_py: Digest
+    config: TrainConfig
+    parent_title: str | None = None
+
+    @property
+    def candidate(self) -> Digest:
+        """Content name of train.py and config together."""
+        return digest_of(canonical_json({"train_py": self.train_py, "config": self.config.model_dump()}))
+
+
+class CurvePoint(Data):
+    """One line of a training curve, as the candidate reported it."""
+
+    step: int
+    loss: float
+    elapsed_s: float
+
+
+class Claims(Data):
+    """What a candidate says of itself.  Shown, never scored."""
+
+    model_name: str = ""
+    n_params: int | None = None
+    steps: int | None = None
+    device: str = ""
+    val_bpb: float | None = None
+    dev_bpb: float | None = None
+    notes: str = ""
+
+
+class ExperimentResult(Data):
+    """What became of an experiment.  `val_bpb` comes from the trusted evaluator or is None."""
+
+    outcome: Outcome
+    verdict: Verdict = Verdict.UNAUDITED
+    standing: Standing | None = None
+    labels: tuple[Label, ...] = ()
+    val_bpb: float | None = None
+    val_bpb_exact: float | None = None
+    receipt: Digest | None = None
+    checkpoint: Digest | None = None
+    curve: Digest | None = None
+    claims: Claims = Field(default_factory=Claims)
+    error: str = ""
+    log_tail: str = ""
+    duration_sec: float = 0.0
+    cpu_sec: float = 0.0
+    peak_memory_bytes: int = 0
+    tokens_per_second: float | None = None
+    runner: str = ""
+    resources: str = ""
+    oom_retries: int = 0
+
+    @property
+    def accepted(self) -> bool:
+        """Whether there is a score of record."""
+        return (
+            self.outcome is Outcome.TRAINED
+            and self.verdict is not Verdict.REJECTED
+            and self.val_bpb is not None
+        )

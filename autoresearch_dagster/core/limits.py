@@ -1,0 +1,82 @@
+"""Every number that bounds the system, once: with its unit, why it is so, and where it comes from."""
+
+from typing import Final
+
+MIB: Final = 1024 * 1024
+GIB: Final = 1024 * MIB
+
+# --- corpus and tokenizer -------------------------------------------------------------------
+VOCAB_SIZE: Final = 8192  # tokens, special ones included; the tutorial's tokenizer
+TOKENIZER_DOCUMENT_CHARS: Final = 10_000  # characters of one document the trainer reads; the tutorial's cap
+TOKENIZER_MAX_CHARS: Final = 1_000_000_000  # characters the tokenizer is trained on; the tutorial's cap
+PACKING_BUFFER_DOCUMENTS: Final = 1_000  # documents the best-fit packer chooses from; the tutorial's
+PACKING_BATCH_DOCUMENTS: Final = 128  # documents read at a time; decides the order in which rows come out
+VALIDATION_SHARD: Final = 6542  # index of climbmix's pinned validation shard
+UPSTREAM_ROWS: Final = 32  # rows of the tutorial's own evaluation: 16,384 tokens at T = 512
+
+# --- what an experiment may ask for (workshop preset; the tutorial's limits) -------------------
+MAX_N_LAYER: Final = 6
+MAX_N_EMBD: Final = 256
+MAX_N_HEAD: Final = 8
+MAX_DEVICE_BATCH_SIZE: Final = 4  # rows
+DEFAULT_MAX_STEPS: Final = 100  # optimiser steps
+MAX_MAX_STEPS: Final = 500  # optimiser steps
+MIN_LEARNING_RATE: Final = 1e-6
+MAX_LEARNING_RATE: Final = 1.0
+MAX_DROPOUT: Final = 0.9
+
+# --- one attempt ------------------------------------------------------------------------------
+MEMORY_FLOOR_BYTES: Final = 2 * GIB  # the tutorial's experiment environment
+PIDS_LIMIT: Final = 128  # torch needs about 20; a fork bomb stops here
+SCRATCH_BYTES: Final = 64 * MIB  # /tmp of a container, counted as its memory
+OUTPUT_BYTES: Final = 512 * MIB  # all that a candidate may write; also the largest checkpoint
+LOG_BYTES: Final = 1 * MIB  # of a container's log that we keep
+PROGRESS_BYTES: Final = 1 * MIB  # of a candidate's progress file that we read
+DEADLINE_SLACK: Final = 1.10  # of the budget; the harness writes the checkpoint in it
+HARD_STOP_EXTRA_S: Final = 180.0  # seconds beyond the budget before a hanging container is killed
+HARD_STOP_MIN_S: Final = 300.0  # seconds that every container gets at least before that
+STARTUP_S: Final = 120.0  # wall seconds until the harness says ready (imports torch; busy machines)
+POLL_S: Final = 0.1  # seconds between looks at a running container
+
+# --- trusted evaluation -------------------------------------------------------------------------
+ANSWER_BATCH_ROWS: Final = 8  # rows of one request; the shape never changes during an evaluation
+ANSWER_FIRST_S: Final = 120.0  # wall seconds for import, load and the first answer
+ANSWER_S: Final = 60.0  # wall seconds for one later answer
+ANSWER_MEMORY_BYTES: Final = 4 * GIB  # logits of 8 x 512 x 8,192 take 134 MB in fp32, twice while sending
+ERROR_MESSAGE_BYTES: Final = 1024  # length of the error text a model server may send before real rows
+MIN_LOGIT_ROOM: Final = -1e30  # below this a target counts as impossible: not finite
+
+# --- the agent and its plans ----------------------------------------------------------------------
+PLAN_BYTES: Final = 256 * 1024  # source of one plan
+PLAN_FEED_S: Final = 10.0  # seconds of sandbox time for one plan
+PLAN_TURN_S: Final = 10.0  # seconds between two host calls
+PLAN_MEMORY_BYTES: Final = 64 * MIB
+PLAN_RECURSION: Final = 256
+PLAN_SUSPENSIONS: Final = 200  # host calls of one plan
+PLAN_PAUSES: Final = 20  # durable calls of one plan
+PLAN_REQUEST_S: Final = 30.0  # seconds before a silent sandbox worker is given up
+PLAN_STDOUT_BYTES: Final = 1 * MIB
+PLAN_ERRORS_IN_A_ROW: Final = 5
+SNAPSHOT_BYTES: Final = 16 * MIB  # a larger snapshot is not kept: the plan is replayed instead
+CALL_RESULT_BYTES: Final = 1 * MIB
+OBSERVATION_CHARS: Final = 20_000  # of one observation, head and tail kept
+OBSERVATION_STDOUT_CHARS: Final = 4_000
+CONFIG_ONLY_EDIT_LIMIT: Final = 3  # saved edits after which overrides alone are refused; the tutorial's
+PLATEAU_BATCHES: Final = 3
+PLATEAU_GAIN: Final = 0.01  # bpb; the tutorial's threshold
+TRAIN_PY_BYTES: Final = 256 * 1024
+
+# --- a session ----------------------------------------------------------------------------------------
+DEFAULT_N_EXPERIMENTS: Final = 6
+DEFAULT_BATCH_SIZE: Final = 3
+DEFAULT_NUM_SHARDS: Final = 1
+DEFAULT_MAX_TURNS: Final = 50
+DEFAULT_CONCURRENCY: Final = 4
+DEFAULT_TIME_BUDGET_S: Final = 45
+MAX_EXPERIMENTS: Final = 10_000
+
+# --- store ------------------------------------------------------------------------------------------------
+BUSY_TIMEOUT_S: Final = 30.0  # wait for another writer before "the database is locked"
+LEASE_S: Final = 30.0  # seconds a lease lives without renewal
+LEASE_RENEW_S: Final = 10.0
+DISK_RESERVE_BYTES: Final = 1 * GIB  # free space below which nothing new is launched

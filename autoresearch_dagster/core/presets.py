@@ -1,0 +1,67 @@
+"""The three sizes that the system runs at, and what an edit may change within them."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from autoresearch_dagster.core import limits
+from autoresearch_dagster.core.errors import UserError
+from autoresearch_dagster.core.experiment import TrainConfig
+
+PresetName = Literal["demo", "workshop", "gpu"]
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """One size: defaults of the training config, rows that are scored, how time is metered."""
+
+    name: PresetName
+    config: TrainConfig
+    sequence_length: int
+    scored_rows: int
+    cpu_metered: bool
+    memory_bytes: int = limits.MEMORY_FLOOR_BYTES
+
+
+PRESETS: dict[str, Preset] = {
+    "demo": Preset(
+        name="demo",
+        config=TrainConfig(
+            n_layer=2, n_head=2, n_embd=64, max_steps=60, time_budget_sec=20, learning_rate=1e-3
+        ),
+        sequence_length=512,
+        scored_rows=16,
+        cpu_metered=True,
+    ),
+    "workshop": Preset(
+        name="workshop", config=TrainConfig(), sequence_length=512, scored_rows=64, cpu_metered=True
+    ),
+    "gpu": Preset(
+        name="gpu",
+        config=TrainConfig(
+            n_layer=6, n_head=8, n_embd=256, device_batch_size=4, max_steps=500, time_budget_sec=300
+        ),
+        sequence_length=2048,
+        scored_rows=1024,
+        cpu_metered=False,
+    ),
+}
+
+RANGES: dict[str, tuple[float, float]] = {
+    "n_layer": (1, limits.MAX_N_LAYER),
+    "n_head": (1, limits.MAX_N_HEAD),
+    "n_embd": (8, limits.MAX_N_EMBD),
+    "dropout": (0.0, limits.MAX_DROPOUT),
+    "device_batch_size": (1, limits.MAX_DEVICE_BATCH_SIZE),
+    "learning_rate": (limits.MIN_LEARNING_RATE, limits.MAX_LEARNING_RATE),
+    "time_budget_sec": (1, limits.DEFAULT_TIME_BUDGET_S),
+    "max_steps": (1, limits.MAX_MAX_STEPS),
+}
+"""Override fields an agent may set, with the lowest and highest value; others are unknown."""
+
+
+def preset(name: str) -> Preset:
+    """Look a preset up by name."""
+    try:
+        return PRESETS[name]
+    except KeyError:
+        raise UserError(f"There is no preset {name!r}; choose one of {', '.join(PRESETS)}.") from None

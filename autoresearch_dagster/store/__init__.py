@@ -1,0 +1,1 @@
+"""The truth on disk: an append-only journal, blobs by digest, leases."""

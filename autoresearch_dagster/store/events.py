@@ -1,0 +1,230 @@
+"""The events of the journal.  A session is its events; everything else is computed from them."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field, JsonValue, TypeAdapter
+
+from autoresearch_dagster.core import limits
+from autoresearch_dagster.core.experiment import (
+    Data,
+    Digest,
+    ExperimentKey,
+    ExperimentResult,
+    PlannedExperiment,
+)
+
+CallKey = str
+"""SHA-256 over session, turn, plan, sequence, function and arguments: the identity of one call of a plan."""
+
+
+class SessionConfig(Data):
+    """What a session was started with; the configuration of the `research` job."""
+
+    memory_key: str = "parallelized-autoresearch"
+    n_experiments: int = Field(limits.DEFAULT_N_EXPERIMENTS, ge=1, le=limits.MAX_EXPERIMENTS)
+    batch_size: int = Field(limits.DEFAULT_BATCH_SIZE, ge=1)
+    num_shards: int = Field(limits.DEFAULT_NUM_SHARDS, ge=1)
+    source: str = "sample"
+    max_turns: int = Field(limits.DEFAULT_MAX_TURNS, ge=1)
+    time_budget_sec: int = Field(limits.DEFAULT_TIME_BUDGET_S, ge=1)
+    concurrency: int = Field(limits.DEFAULT_CONCURRENCY, ge=1)
+    researcher: str = "scripted"
+    model: str = "claude-sonnet-4-6"
+    max_usd: float | None = None
+    max_gpu_hours: float | None = None
+    preset: str = "workshop"
+
+
+class SessionStarted(Data):
+    """A session begins; `number` is the `03` of `s03_d02_e05`."""
+
+    kind: Literal["session_started"] = "session_started"
+    number: int
+    config: SessionConfig
+    driver: Literal["cli", "daemon"]
+    bundle: str
+
+
+class SessionResumed(Data):
+    """A finished or paused session goes on, with a new allotment of experiments."""
+
+    kind: Literal["session_resumed"] = "session_resumed"
+    config: SessionConfig
+    driver: Literal["cli", "daemon"]
+
+
+class SessionPaused(Data):
+    """Somebody stopped driving it; nothing is lost."""
+
+    kind: Literal["session_paused"] = "session_paused"
+    reason: str
+
+
+class SessionFinished(Data):
+    """The agent gave its final answer, or a limit ended the session."""
+
+    kind: Literal["session_finished"] = "session_finished"
+    reason: str
+    summary: str
+
+
+class ModelReplied(Data):
+    """One reply of the researcher, kept before anything is done with it."""
+
+    kind: Literal["model_replied"] = "model_replied"
+    turn: int
+    reply: str
+    stop_reason: str | None
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+class PlanStarted(Data):
+    """A plan begins to run; its clock and randomness are frozen here, so that a replay is the same."""
+
+    kind: Literal["plan_started"] = "plan_started"
+    turn: int
+    code: str
+    plan: Digest
+    started_at: datetime
+    seed: int
+
+
+class CallRecorded(Data):
+    """A tool answered at once; its effects stand in the same transaction."""
+
+    kind: Literal["call_recorded"] = "call_recorded"
+    turn: int
+    sequence: int
+    call: CallKey
+    function: str
+    arguments: dict[str, JsonValue]
+    result: JsonValue
+    duration_s: float = 0.0
+
+
+class CallPending(Data):
+    """A durable call: the plan sleeps until these experiments are decided.  One dispatch."""
+
+    kind: Literal["call_pending"] = "call_pending"
+    turn: int
+    sequence: int
+    call: CallKey
+    function: str
+    arguments: dict[str, JsonValue]
+    dispatch: int
+    planned: tuple[PlannedExperiment, ...]
+    answers: tuple[JsonValue, ...]
+    """One per requested title, in order: an object for what is answered at once (duplicate, cached, limit),
+    or the key of the experiment whose result is the answer."""
+
+
+class CallAnswered(Data):
+    """A durable call has its answer; the plan may go on."""
+
+    kind: Literal["call_answered"] = "call_answered"
+    turn: int
+    sequence: int
+    call: CallKey
+    result: JsonValue
+
+
+class PlanFinished(Data):
+    """A plan ended; this is what the agent is told."""
+
+    kind: Literal["plan_finished"] = "plan_finished"
+    turn: int
+    observation: str
+    failed: bool
+
+
+class EditSaved(Data):
+    """A revision of a title's train.py; `config_overrides` holds the effective overrides."""
+
+    kind: Literal["edit_saved"] = "edit_saved"
+    title: str
+    slug: str
+    revision: int
+    train_py: Digest
+    lines: int
+    config_overrides: dict[str, float | int]
+    adjusted: dict[str, str]
+    change_summary: str
+    parent_title: str | None
+    signature: str
+
+
+class HypothesisRecorded(Data):
+    """A claim with its predicted effect, written before training."""
+
+    kind: Literal["hypothesis_recorded"] = "hypothesis_recorded"
+    title: str
+    hypothesis: str
+    expected_effect: str
+
+
+class BatchPlanned(Data):
+    """The agent's plan for a batch, as it wrote it."""
+
+    kind: Literal["batch_planned"] = "batch_planned"
+    batch_id: str
+    experiments: tuple[dict[str, JsonValue], ...]
+
+
+class AttemptStarted(Data):
+    """Somebody began to run an experiment; operational, not part of a journal's normal form."""
+
+    kind: Literal["attempt_started"] = "attempt_started"
+    key: ExperimentKey
+    attempt: int
+    owner: str
+    run_id: str = ""
+    slot: str = ""
+
+
+class ExperimentFinished(Data):
+    """An experiment has its result; at most one per key."""
+
+    kind: Literal["experiment_finished"] = "experiment_finished"
+    key: ExperimentKey
+    result: ExperimentResult
+    run_id: str = ""
+
+
+class Steered(Data):
+    """A human's note or stop."""
+
+    kind: Literal["steered"] = "steered"
+    note: str
+
+
+Event = Annotated[
+    SessionStarted
+    | SessionResumed
+    | SessionPaused
+    | SessionFinished
+    | ModelReplied
+    | PlanStarted
+    | CallRecorded
+    | CallPending
+    | CallAnswered
+    | PlanFinished
+    | EditSaved
+    | HypothesisRecorded
+    | BatchPlanned
+    | AttemptStarted
+    | ExperimentFinished
+    | Steered,
+    Field(discriminator="kind"),
+]
+EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+
+
+class Recorded(Data):
+    """An event with its place and time in the journal."""
+
+    session: str
+    sequence: int
+    at: datetime
+    event: Event
