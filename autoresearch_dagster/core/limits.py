@@ -13,6 +13,15 @@ PACKING_BUFFER_DOCUMENTS: Final = 1_000  # documents the best-fit packer chooses
 PACKING_BATCH_DOCUMENTS: Final = 128  # documents read at a time; decides the order in which rows come out
 VALIDATION_SHARD: Final = 6542  # index of climbmix's pinned validation shard
 UPSTREAM_ROWS: Final = 32  # rows of the tutorial's own evaluation: 16,384 tokens at T = 512
+MIN_VALIDATION_ROWS: Final = 64  # below this a validation split could not be told from noise
+MIN_TRAIN_ROWS: Final = 64  # below this nothing is left beside the development slice
+DEVELOPMENT_MIN_ROWS: Final = 32  # rows of the development slice; as many as upstream evaluates
+DEVELOPMENT_SHARE: Final = 0.02  # of the train rows, where that is more
+SAMPLE_MIN_CHARS: Final = 200  # of a sample document; shorter ones are mostly boilerplate
+SAMPLE_MAX_CHARS: Final = 1_600  # of a sample document; about 450 tokens, so that few are cropped at T = 512
+SAMPLE_VALIDATION_SHARE: Final = 0.3  # of the documents; the packer's buffer alone swallows 1,000 of them
+SAMPLE_ROW_GROUP: Final = 256  # documents; several row groups in each shard, as climbmix has
+MAX_SAMPLE_SHARDS: Final = 16  # more would leave a shard with fewer than two row groups
 
 # --- what an experiment may ask for (workshop preset; the tutorial's limits) -------------------
 MAX_N_LAYER: Final = 6
@@ -78,5 +87,6 @@ MAX_EXPERIMENTS: Final = 10_000
 # --- store ------------------------------------------------------------------------------------------------
 BUSY_TIMEOUT_S: Final = 30.0  # wait for another writer before "the database is locked"
 LEASE_S: Final = 30.0  # seconds a lease lives without renewal
+SLOT_POLL_S: Final = 0.5  # seconds between two tries to lease a core
 LEASE_RENEW_S: Final = 10.0
 DISK_RESERVE_BYTES: Final = 1 * GIB  # free space below which nothing new is launched

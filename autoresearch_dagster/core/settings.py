@@ -29,6 +29,8 @@ class Settings(BaseSettings):
     """The trainer image."""
     base_image: str = "python:3.11-slim"
     """What the trainer image is built from."""
+    allow_unsandboxed: bool = False
+    """Let code that a model wrote run without a sandbox; its scores are marked `unsandboxed`."""
     require_docker: bool = False
     """Tests that need a container fail instead of being skipped."""
 
@@ -36,6 +38,11 @@ class Settings(BaseSettings):
     def journal_url(self) -> str:
         """SQLAlchemy address of the journal."""
         return self.database_url or f"sqlite:///{self.home.resolve() / 'journal.db'}"
+
+    @property
+    def bundles(self) -> Path:
+        """Where shards, tokenizers and packed rows are kept."""
+        return self.home.resolve() / "bundles"
 
     @cached_property
     def cores(self) -> tuple[int, ...]:

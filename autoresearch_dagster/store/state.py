@@ -1,7 +1,7 @@
 """A session as it stands: a pure fold over its events.  What the agent, the report and MLflow are told."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal, assert_never
 
@@ -89,6 +89,17 @@ class SessionState:
     def unfinished(self) -> list[Experiment]:
         """Planned experiments without a result, in planned order."""
         return [experiment for experiment in self.experiments.values() if experiment.result is None]
+
+    def clone(self) -> "SessionState":
+        """Copy everything that folding may change; events and results are immutable and shared."""
+        return replace(
+            self,
+            turns=[replace(turn, calls=list(turn.calls), answers=dict(turn.answers)) for turn in self.turns],
+            experiments={key: replace(experiment) for key, experiment in self.experiments.items()},
+            edits=list(self.edits),
+            hypotheses=list(self.hypotheses),
+            batches=dict(self.batches),
+        )
 
     def latest_edit(self, title: str) -> Edit | None:
         """The newest revision of a title, compared without case and outer blanks."""

@@ -1,0 +1,123 @@
+"""Which edits of train.py are accepted, and what a configuration is identified by."""
+
+import ast
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from autoresearch_dagster.agent.history import title_key
+from autoresearch_dagster.core import limits
+from autoresearch_dagster.core.experiment import Outcome, canonical_json, digest_of
+from autoresearch_dagster.core.presets import RANGES, Preset
+from autoresearch_dagster.store.state import Experiment, SessionState
+
+
+@dataclass(slots=True)
+class Overrides:
+    """Config fields as they will be used, and in words what was changed about the request."""
+
+    values: dict[str, float | int] = field(default_factory=dict[str, "float | int"])
+    adjusted: dict[str, str] = field(default_factory=dict[str, str])
+
+
+def slugify(title: str) -> str:
+    """Return a file-name form of a title, at most 80 characters."""
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:80] or "experiment"
+
+
+def clamp(asked: Mapping[str, Any], inherited: Mapping[str, float | int], preset: Preset, budget_s: int) -> Overrides:
+    """Bring overrides into their ranges; `adjusted` says what was changed or left out, and why."""
+    found = Overrides(values=dict(inherited))
+    for name, value in asked.items():
+        if name not in RANGES:
+            found.adjusted[name] = f"unknown field, ignored; there is {', '.join(RANGES)}"
+        elif isinstance(value, bool) or not isinstance(value, int | float):
+            found.adjusted[name] = f"{value!r} is not a number, ignored"
+        else:
+            _set(found, name, value, budget_s)
+    _fit_heads(found, preset)
+    defaults = preset.config.model_dump()
+    for name in [name for name, value in found.values.items() if value == defaults[name]]:
+        del found.values[name]
+        if name in asked:
+            found.adjusted.setdefault(name, f"{defaults[name]} is the preset's own value, so nothing changes")
+    return found
+
+
+def _set(found: Overrides, name: str, value: float, budget_s: int) -> None:
+    low, high = RANGES[name]
+    if name == "time_budget_sec":
+        high = budget_s
+    whole = name not in ("learning_rate", "dropout")
+    kept = max(low, min(value, high))
+    kept = int(kept) if whole else float(kept)
+    if kept != value:
+        found.adjusted[name] = f"{value} became {kept}; allowed is {low} to {high}"
+    found.values[name] = kept
+
+
+def _fit_heads(found: Overrides, preset: Preset) -> None:
+    """Make n_embd a multiple of n_head: attention splits the one by the other."""
+    heads = int(found.values.get("n_head", preset.config.n_head))
+    width = int(found.values.get("n_embd", preset.config.n_embd))
+    if width % heads:
+        fitting = max(heads, width // heads * heads)
+        found.values["n_embd"] = fitting
+        found.adjusted["n_embd"] = f"{width} became {fitting}, a multiple of n_head={heads}"
+
+
+def normalised(source: str) -> str:
+    """Return source without comments and formatting.
+
+    Raises:
+        SyntaxError: it does not parse.
+    """
+    return ast.unparse(ast.parse(source.replace("\r\n", "\n")))
+
+
+def signature(source: str, overrides: Mapping[str, float | int]) -> str:
+    """Return the identity of a configuration: what it does, not how it is written."""
+    return digest_of(canonical_json([normalised(source), sorted(overrides.items())]))
+
+
+def source_problem(source: str) -> str | None:
+    """Say why a train.py cannot be accepted, or None."""
+    if len(source.encode()) > limits.TRAIN_PY_BYTES:
+        return f"train_py is larger than {limits.TRAIN_PY_BYTES} bytes; shorten it."
+    try:
+        tree = ast.parse(source)
+        compile(tree, "train.py", "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError) as fault:
+        return f"train_py does not compile: {fault}; correct it and save it again."
+    if not any(isinstance(node, ast.FunctionDef) and node.name == "run_training" for node in tree.body):
+        return "train_py must define run_training(config) at module level, as the baseline does."
+    return None
+
+
+def signature_of(state: SessionState, experiment: Experiment) -> str | None:
+    """Return the signature of the revision that an experiment was planned from."""
+    planned = experiment.planned
+    for edit in state.edits:
+        if edit.saved.revision == planned.revision and title_key(edit.saved.title) == title_key(planned.title):
+            return edit.saved.signature
+    return None
+
+
+def trained_twin(state: SessionState, wanted: str) -> Experiment | None:
+    """Return the trained experiment of a configuration; one that failed may be tried again."""
+    for experiment in state.experiments.values():
+        trained = experiment.result is not None and experiment.result.outcome is Outcome.TRAINED
+        if trained and signature_of(state, experiment) == wanted:
+            return experiment
+    return None
+
+
+def override_limit(state: SessionState) -> int:
+    """Return after how many saved edits overrides alone are refused."""
+    return max(limits.CONFIG_ONLY_EDIT_LIMIT, state.config.batch_size)
+
+
+def session_budget_s(state: SessionState, preset: Preset) -> int:
+    """Return the longest training budget of the session, in seconds."""
+    return min(state.config.time_budget_sec, preset.config.time_budget_sec)

@@ -1,0 +1,150 @@
+"""Tools that read: the data, the code, the history."""
+
+from pydantic import JsonValue
+
+from autoresearch_dagster.agent import history
+from autoresearch_dagster.agent.signatures import ToolContext
+from autoresearch_dagster.core import limits
+
+
+def inspect_dataset(ctx: ToolContext, num_shards: int = 1, memory_key: str = "") -> JsonValue:
+    """Profile of the corpus: shards, vocabulary, bytes, sequence length and metric."""
+    return {
+        **dict(ctx.profile),
+        "max_seq_len": ctx.preset.sequence_length,
+        "val_metric": "val_bpb",
+        "corpus": ctx.profile.get("corpus", ctx.state.config.source),
+    }
+
+
+def get_baseline_train_code(ctx: ToolContext, memory_key: str = "") -> JsonValue:
+    """Source of the baseline train.py, from which edits start."""
+    return _code("baseline", ctx.baseline)
+
+
+def read_train_code(ctx: ToolContext, title: str, memory_key: str = "") -> JsonValue:
+    """Source of a saved edit (newest revision), or of "baseline", with its config_overrides."""
+    if history.title_key(title) == "baseline":
+        return _code("baseline", ctx.baseline)
+    edit = ctx.state.latest_edit(title)
+    if edit is None:
+        near = history.near_titles(ctx.state, title)
+        return {"title": title, "error": f"No saved edit is called {title!r}; there is {near}."}
+    code = ctx.blobs.get(edit.saved.train_py).decode()
+    return _code(edit.saved.title, code) | {"config_overrides": dict(edit.saved.config_overrides)}
+
+
+def _code(title: str, text: str) -> dict[str, JsonValue]:
+    return {"title": title, "train_py": text, "lines": len(text.splitlines())}
+
+
+def get_code_edit_history(ctx: ToolContext, memory_key: str = "") -> JsonValue:
+    """All saved edits with hypothesis, result and how they stand beside the best."""
+    rows = history.trials(ctx.state)
+    champion = history.best(ctx.state)
+    return {
+        "memory_key": ctx.state.config.memory_key,
+        "best_val_bpb": history.score(champion) if champion else None,
+        "best_title": champion.planned.title if champion else None,
+        "trials": list(rows),
+        "count_edits": len(ctx.state.edits),
+        "count_runs": sum(1 for run in ctx.state.experiments.values() if run.result),
+        "count_regressions": sum(1 for row in rows if row["outcome"] == "regression"),
+        "count_new_best": sum(1 for row in rows if row["outcome"] == "new_best"),
+    }
+
+
+def get_promising_code(ctx: ToolContext, memory_key: str = "") -> JsonValue:
+    """Edits that have a score, best first; read their source with read_train_code."""
+    scored = [row for row in history.trials(ctx.state) if isinstance(row["val_bpb"], float)]
+    entries = sorted(scored, key=_score)
+    return {
+        "entries": list(entries),
+        "best": entries[0] if entries else None,
+        "best_val_bpb": entries[0]["val_bpb"] if entries else None,
+        "best_title": entries[0]["title"] if entries else None,
+        "count": len(entries),
+    }
+
+
+def _score(row: history.Row) -> float:
+    value = row.get("val_bpb")
+    return value if isinstance(value, float) else float("inf")
+
+
+def get_leaderboard(ctx: ToolContext, memory_key: str = "") -> JsonValue:
+    """All decided experiments in the order in which they were planned, and the best of them."""
+    champion = history.best(ctx.state)
+    value = history.score(champion) if champion else None
+    rows = [
+        history.compared(history.experiment_row(run), value) | {"kept": run is champion}
+        for run in ctx.state.experiments.values()
+        if run.result is not None
+    ]
+    return {
+        "entries": list(rows),
+        "best": next((row for row in rows if row["kept"]), None),
+        "best_val_bpb": value,
+        "count": len(rows),
+    }
+
+
+def compare_experiments(ctx: ToolContext, title_a: str, title_b: str, memory_key: str = "") -> JsonValue:
+    """Two experiments side by side; delta_val_bpb is a minus b, so negative means that a is better."""
+    a, b = history.latest_run(ctx.state, title_a), history.latest_run(ctx.state, title_b)
+    missing: list[JsonValue] = [title for title, run in ((title_a, a), (title_b, b)) if run is None]
+    score_a, score_b = history.score(a) if a else None, history.score(b) if b else None
+    known = score_a is not None and score_b is not None
+    return {
+        "a": history.experiment_row(a) if a else None,
+        "b": history.experiment_row(b) if b else None,
+        "delta_val_bpb": score_a - score_b if known else None,
+        "missing": missing,
+        "note": "These titles have not been run; run them first." if missing else None,
+    }
+
+
+def get_batch_plan(ctx: ToolContext, batch_id: str, memory_key: str = "") -> JsonValue:
+    """A recorded batch plan with found=true, or found=false."""
+    wanted = batch_id.strip().lower()
+    for planned, at in reversed(ctx.state.batches.values()):
+        if planned.batch_id.strip().lower() == wanted:
+            return {
+                "found": True,
+                "batch_id": planned.batch_id,
+                "experiments": [dict(row) for row in planned.experiments],
+                "count": len(planned.experiments),
+                "status": "planned",
+                "created_at": at.isoformat(timespec="seconds"),
+            }
+    return {"found": False, "batch_id": batch_id}
+
+
+def get_failure(ctx: ToolContext, title: str, memory_key: str = "") -> JsonValue:
+    """Why the newest run of a title failed, with the end of its log (untrusted program output)."""
+    run = history.latest_run(ctx.state, title)
+    if run is None or run.result is None:
+        near = history.near_titles(ctx.state, title)
+        return {"title": title, "error": f"No run of {title!r} is known; there is {near}."}
+    return {
+        "title": run.planned.title,
+        "outcome": run.result.outcome.value,
+        "verdict": run.result.verdict.value,
+        "error": run.result.error or None,
+        "untrusted_log_tail": run.result.log_tail,
+    }
+
+
+def get_budget(ctx: ToolContext, memory_key: str = "") -> JsonValue:
+    """Experiments and tokens used and left, batch size and the limits of this session."""
+    state = ctx.state
+    return {
+        "experiments_used": len(state.experiments),
+        "experiments_left": state.remaining,
+        "batch_size": state.config.batch_size,
+        "turns_used": len(state.turns),
+        "input_tokens": sum(turn.replied.input_tokens for turn in state.turns),
+        "output_tokens": sum(turn.replied.output_tokens for turn in state.turns),
+        "saved_edits": len(state.edits),
+        "override_only_edits": max(limits.CONFIG_ONLY_EDIT_LIMIT, state.config.batch_size),
+    }

@@ -1,0 +1,206 @@
+"""One definition of each tool: its signature and docstring become prompt text, type stubs and the dispatcher."""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
+
+from pydantic import JsonValue, TypeAdapter, ValidationError
+
+from autoresearch_dagster.core.errors import UserError
+from autoresearch_dagster.core.experiment import Digest
+from autoresearch_dagster.core.presets import Preset
+from autoresearch_dagster.store import events as ev
+from autoresearch_dagster.store.state import SessionState
+
+
+class Transaction(Protocol):
+    """What a tool needs of a journal transaction."""
+
+    @property
+    def state(self) -> SessionState:
+        """The session as it stands inside the transaction."""
+        ...
+
+    def append(self, event: ev.Event) -> object:
+        """Write an event and fold it onto `state`."""
+        ...
+
+
+class BlobStore(Protocol):
+    """What a tool needs of the blobs."""
+
+    def put(self, data: bytes) -> Digest:
+        """Keep some bytes."""
+        ...
+
+    def get(self, digest: Digest) -> bytes:
+        """Return kept bytes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ToolContext:
+    """What a tool may use while it runs inside the transaction that also records its call."""
+
+    tx: Transaction
+    blobs: BlobStore
+    profile: Mapping[str, JsonValue]
+    baseline: str
+    preset: Preset
+    slots: int
+
+    @property
+    def state(self) -> SessionState:
+        """The session as it stands now."""
+        return self.tx.state
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What a durable tool asks for: titles in order, each with a budget in seconds or None."""
+
+    titles: tuple[str, ...]
+    budgets: tuple[int | None, ...]
+    concurrency: int | None = None
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A function that plans may call; its first parameter is the ToolContext, the others are the agent's."""
+
+    function: Callable[..., JsonValue | Launch]
+    durable: bool = False
+
+    @property
+    def name(self) -> str:
+        """Name in the plan."""
+        return self.function.__name__
+
+    @cached_property
+    def parameters(self) -> inspect.Signature:
+        """What the agent may pass."""
+        whole = inspect.signature(self.function)
+        return whole.replace(parameters=list(whole.parameters.values())[1:])
+
+    @cached_property
+    def _types(self) -> dict[str, TypeAdapter[Any]]:
+        return {
+            name: TypeAdapter(
+                list[parameter.annotation]
+                if parameter.kind is inspect.Parameter.VAR_POSITIONAL
+                else parameter.annotation
+            )
+            for name, parameter in self.parameters.parameters.items()
+        }
+
+    def bind(self, args: Sequence[object], kwargs: Mapping[str, object]) -> dict[str, JsonValue]:
+        """Give every argument its name, its default and its type.
+
+        Raises:
+            TypeError: the arguments do not fit the signature, or are not plain JSON data.
+        """
+        bound = self.parameters.bind(*args, **kwargs)
+        bound.apply_defaults()
+        arguments: dict[str, JsonValue] = {}
+        for name, value in bound.arguments.items():
+            try:
+                arguments[name] = self._types[name].validate_python(to_json(value))
+            except ValidationError as fault:
+                problem = fault.errors()[0]["msg"]
+                raise TypeError(f"{self.name}() argument {name!r}: {problem}") from None
+            except TypeError as fault:
+                raise TypeError(f"{self.name}() argument {name!r}: {fault}") from None
+        return arguments
+
+    def __call__(self, context: ToolContext, arguments: Mapping[str, JsonValue]) -> JsonValue | Launch:
+        """Run it with bound arguments."""
+        positional: list[JsonValue] = []
+        named: dict[str, JsonValue] = {}
+        for name, parameter in self.parameters.parameters.items():
+            value = arguments[name]
+            if parameter.kind is inspect.Parameter.VAR_POSITIONAL and isinstance(value, list):
+                positional.extend(value)
+            elif parameter.kind is inspect.Parameter.KEYWORD_ONLY:
+                named[name] = value
+            else:
+                positional.append(value)
+        return self.function(context, *positional, **named)
+
+    @property
+    def stub(self) -> str:
+        """Declaration for the type checker of the sandbox."""
+        return f"def {self.name}{_plain(self.parameters)}: ..."
+
+    @property
+    def prompt(self) -> str:
+        """Lines for the system prompt."""
+        text = inspect.cleandoc(self.function.__doc__ or "").replace("\n", "\n  ")
+        return f"- {self.name}{_plain(self.parameters)}\n  {text}"
+
+
+def to_json(value: object) -> JsonValue:
+    """Turn a value of a plan into plain JSON data; tuples become lists.
+
+    Raises:
+        TypeError: it holds something that JSON cannot express.
+    """
+    match value:
+        case None | bool() | int() | str():
+            return value
+        case float():
+            if value != value or value in (float("inf"), float("-inf")):
+                raise TypeError("nan and infinity cannot be passed to a tool")
+            return value
+        case list() | tuple():
+            return [to_json(item) for item in value]
+        case dict():
+            if not all(isinstance(key, str) for key in value):
+                raise TypeError("the keys of a dict that is passed to a tool must be strings")
+            return {str(key): to_json(item) for key, item in value.items()}
+        case _:
+            raise TypeError(f"a {type(value).__name__} cannot be passed to a tool; use JSON data only")
+
+
+class Toolbox:
+    """The tools of a session, by name."""
+
+    def __init__(self, tools: Sequence[Tool]):
+        names = [tool.name for tool in tools]
+        if len(set(names)) != len(names):
+            raise UserError("Two tools have the same name; rename one of them.")
+        self._tools = {tool.name: tool for tool in tools}
+
+    def __iter__(self) -> Iterator[Tool]:
+        """Go through the tools in the order of the prompt."""
+        return iter(self._tools.values())
+
+    def get(self, name: str) -> Tool | None:
+        """Look a tool up."""
+        return self._tools.get(name)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of all tools."""
+        return list(self._tools)
+
+    @property
+    def stubs(self) -> str:
+        """Declarations of all tools for the type checker."""
+        lines = ["from typing import Any", *(tool.stub for tool in self)]
+        return "\n".join(lines) + "\n"
+
+    @property
+    def prompt(self) -> str:
+        """The tool list of the system prompt."""
+        return "\n".join(tool.prompt for tool in self)
+
+    def without_running(self) -> "Toolbox":
+        """Return the tools of the last turn, in which nothing can be launched."""
+        return Toolbox([tool for tool in self if not tool.durable])
+
+
+def _plain(signature: inspect.Signature) -> str:
+    text = str(signature).split(" -> ")[0].replace("typing.", "").replace("pydantic.types.", "")
+    return text.replace("JsonValue", "Any") + " -> Any"

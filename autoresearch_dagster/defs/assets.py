@@ -1,0 +1,89 @@
+"""What research leaves behind: experiments by key, the leaderboard, the report."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from autoresearch_dagster.core.errors import AutoresearchError
+from autoresearch_dagster.core.settings import Settings, load_settings
+from autoresearch_dagster.defs.partitions import experiment_partitions
+from autoresearch_dagster.experiments.reproduce import reproduce
+from autoresearch_dagster.reports.document import session_report
+from autoresearch_dagster.reports.tables import leaderboard_markdown
+from autoresearch_dagster.store.leaderboard import best
+from autoresearch_dagster.store.leaderboard import leaderboard as ranked
+from autoresearch_dagster.store.state import SessionState
+from autoresearch_dagster.store.store import open_store
+
+GROUP = "research"
+
+
+@dg.asset(
+    group_name=GROUP,
+    partitions_def=experiment_partitions,
+    deps=["packed_rows"],
+    kinds={"docker", "pytorch"},
+    op_tags={"cpu": "2", "memory": "2Gi"},
+)
+def experiment(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+    """One experiment; the research job fills it.
+
+    Materialised by hand it is trained once more, for information: the reproduction has its own receipt and is
+    never the score of record.
+    """
+    try:
+        recorded, again = reproduce(load_settings(), context.partition_key, context.log.info)
+    except AutoresearchError as fault:
+        raise dg.Failure(str(fault), allow_retries=False) from fault
+    return dg.MaterializeResult(
+        metadata={
+            "outcome": again.outcome.value,
+            "labels": [label.value for label in again.labels],
+            "val_bpb_of_record": recorded.val_bpb if recorded.val_bpb is not None else "none",
+            "val_bpb_reproduced": again.val_bpb if again.val_bpb is not None else "none",
+            "receipt": again.receipt or "none",
+        }
+    )
+
+
+def leaderboard_metadata(states: Sequence[SessionState]) -> dict[str, dg.MetadataValue]:
+    """Show the leaderboards of some sessions on the asset's page."""
+    text = "\n\n".join(
+        f"### {state.config.memory_key}\n\n{leaderboard_markdown(ranked(state))}" for state in states
+    )
+    found = {"leaderboard": dg.MetadataValue.md(text)}
+    tops = [top for state in states if (top := best(state)) is not None and top.val_bpb is not None]
+    if tops:
+        found["best_val_bpb"] = dg.MetadataValue.float(min(top.val_bpb or 0.0 for top in tops))
+    return found
+
+
+def report_metadata(settings: Settings, state: SessionState) -> dict[str, dg.MetadataValue]:
+    """Write the session's report and say where it is."""
+    folder = settings.home.resolve() / "reports"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{state.id}.md"
+    text = session_report(state)
+    path.write_text(text, encoding="utf-8")
+    return {"file": dg.MetadataValue.path(path), "report": dg.MetadataValue.md(text)}
+
+
+def _states(settings: Settings) -> list[SessionState]:
+    journal = open_store(settings).journal
+    return [journal.state(session) for session in journal.sessions()]
+
+
+@dg.asset(group_name=GROUP, deps=[experiment], kinds={"python"})
+def leaderboard() -> dg.MaterializeResult:
+    """Experiments ranked by val_bpb, lower is better; computed from the journal."""
+    return dg.MaterializeResult(metadata=leaderboard_metadata(_states(load_settings())))
+
+
+@dg.asset(group_name=GROUP, deps=[leaderboard], kinds={"markdown"})
+def research_report() -> dg.MaterializeResult:
+    """The report of the latest session; computed from the journal."""
+    settings = load_settings()
+    states = _states(settings)
+    if not states:
+        return dg.MaterializeResult(metadata={"report": "No research yet: launch the job `research`."})
+    return dg.MaterializeResult(metadata=report_metadata(settings, states[-1]))

@@ -1,0 +1,75 @@
+"""Drive a session from the command line: the same job, dispatch after dispatch, without a daemon."""
+
+import logging
+from collections.abc import Callable
+
+import dagster as dg
+
+from autoresearch_dagster.core.dagster_home import use_dagster_home
+from autoresearch_dagster.core.errors import AutoresearchError
+from autoresearch_dagster.core.settings import Settings
+from autoresearch_dagster.defs.research import DRIVER_TAG, research
+from autoresearch_dagster.experiments.desk import Desk
+from autoresearch_dagster.experiments.session import pause
+from autoresearch_dagster.reports.board import Board
+from autoresearch_dagster.store.events import SessionConfig
+from autoresearch_dagster.store.state import SessionState
+
+
+def _reason(result: dg.ExecuteInProcessResult) -> str:
+    for event in result.all_events:
+        if event.is_step_failure:
+            failure = event.step_failure_data
+            described = failure.user_failure_data
+            if described is not None and described.description:
+                return described.description
+            return failure.error.message if failure.error else "a step failed"
+    return "the run failed"
+
+
+def drive(
+    config: SessionConfig,
+    settings: Settings,
+    board: Board,
+    report: Report,
+    on_dispatch: Callable[[SessionState], None],
+) -> SessionState:
+    """Run dispatch after dispatch until the session is finished; return it as it then stands.
+
+    Raises:
+        AutoresearchError: a dispatch could not be run; the text is the reason.
+        KeyboardInterrupt: the person stopped it; the session is paused.
+    """
+    logging.getLogger("dagster").setLevel(logging.CRITICAL)
+    use_dagster_home(settings)
+    instance = dg.DagsterInstance.get()
+    flat = config.model_dump(exclude_none=True)
+    while True:
+        with Desk(settings, board) as desk:
+            interrupted = _run_once(desk, instance, flat)
+            if interrupted:
+                if desk.session:
+                    pause(desk.session, desk.store, "stopped from the keyboard")
+                raise KeyboardInterrupt
+            state = desk.state()
+        on_dispatch(state)
+        if state.status == "finished":
+            return state
+        flat = {"session": state.id}
+
+
+def _run_once(desk: Desk, instance: dg.DagsterInstance, flat: dict[str, object]) -> bool:
+    """Execute one run of the job; whether the person interrupted it."""
+    try:
+        result = research.execute_in_process(
+            run_config=flat,
+            instance=instance,
+            tags={DRIVER_TAG: "cli"},
+            resources={"desk": desk},
+            raise_on_error=False,
+        )
+    except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError):
+        return True
+    if not result.success:
+        raise AutoresearchError(_reason(result))
+    return False

@@ -1,0 +1,123 @@
+"""The `research` job: one dispatch of a session, its experiments as dynamic outputs."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from autoresearch_dagster.core.errors import AutoresearchError, StoreConflict
+from autoresearch_dagster.core.experiment import ExperimentKey, ExperimentResult
+from autoresearch_dagster.defs.assets import leaderboard_metadata, report_metadata
+from autoresearch_dagster.defs.config import ResearchConfig, flat_research_config
+from autoresearch_dagster.defs.desk import desk_resource
+from autoresearch_dagster.defs.partitions import experiment_partitions
+from autoresearch_dagster.experiments.desk import Desk
+from autoresearch_dagster.experiments.project import project
+from autoresearch_dagster.experiments.session import open_session
+
+SESSION_TAG = "autoresearch/session"
+DRIVER_TAG = "autoresearch/driver"
+
+
+@dg.op(
+    out=dg.DynamicOut(str),
+    required_resource_keys={"desk"},
+    tags={"cpu": "1", "memory": "2Gi"},
+    description="The agent thinks until it has planned experiments; each becomes a dynamic output.",
+)
+def advance_session(
+    context: dg.OpExecutionContext, config: ResearchConfig
+) -> Iterator[dg.DynamicOutput[str]]:
+    """Advance the session by one dispatch."""
+    desk: Desk = context.resources.desk
+    driver = "cli" if context.run.tags.get(DRIVER_TAG) == "cli" else "daemon"
+    report = context.log.info
+    try:
+        session = (
+            config.session
+            or open_session(desk.store, desk.settings, config.session_config(), driver, report).id
+        )
+        context.instance.add_run_tags(context.run_id, {SESSION_TAG: session})
+        keys = desk.advance(session, context.run_id, report)
+    except StoreConflict as fault:
+        if not config.session:
+            raise dg.Failure(str(fault), allow_retries=False) from fault
+        report(f"Nothing to do: {fault}")  # the sensor looked just before another run took the session
+        return
+    except AutoresearchError as fault:
+        raise dg.Failure(str(fault), allow_retries=False) from fault
+    context.instance.add_dynamic_partitions(experiment_partitions.name or "experiment", keys)
+    for key in keys:
+        yield dg.DynamicOutput(str(key), mapping_key=str(key))
+
+
+@dg.op(
+    required_resource_keys={"desk"},
+    tags={"cpu": "2", "memory": "2Gi"},
+    description="Waits for one experiment: trained in a container, scored by the trusted evaluator.",
+)
+def train_experiment(context: dg.OpExecutionContext, key: str) -> str:
+    """Wait for the result of one experiment and show it as a partition of the asset `experiment`."""
+    desk: Desk = context.resources.desk
+    try:
+        result = desk.wait(ExperimentKey(key))
+    except AutoresearchError as fault:
+        # The journal still holds the plan: the next dispatch runs it again.
+        context.log.warning(f"{key} has no result yet: {fault}")
+        return key
+    planned = desk.state().experiments[ExperimentKey(key)].planned
+    context.log_event(
+        dg.AssetMaterialization(
+            asset_key="experiment",
+            partition=key,
+            metadata={"title": planned.title, **experiment_metadata(result)},
+        )
+    )
+    return key
+
+
+def experiment_metadata(result: ExperimentResult) -> dict[str, dg.MetadataValue]:
+    """Describe a result on its partition's page."""
+    found = {
+        "outcome": dg.MetadataValue.text(result.outcome),
+        "verdict": dg.MetadataValue.text(result.verdict),
+        "seconds": dg.MetadataValue.float(round(result.duration_sec, 1)),
+        "runner": dg.MetadataValue.text(result.runner),
+    }
+    if result.val_bpb is not None:
+        found["val_bpb"] = dg.MetadataValue.float(result.val_bpb)
+    if result.receipt is not None:
+        found["receipt"] = dg.MetadataValue.text(result.receipt)
+    if result.error:
+        found["error"] = dg.MetadataValue.text(result.error)
+    return found
+
+
+@dg.op(
+    required_resource_keys={"desk"},
+    tags={"cpu": "1", "memory": "2Gi"},
+    description="Answers the paused plan from the journal; updates MLflow, leaderboard and report.",
+)
+def settle_batch(context: dg.OpExecutionContext, _keys: list[str]) -> None:
+    """Settle the dispatch."""
+    desk: Desk = context.resources.desk
+    if not desk.session:
+        return
+    state = desk.settle()
+    problem = project(desk.settings, desk.store, state.id)
+    if problem:
+        context.log.warning(problem)
+    context.log_event(dg.AssetMaterialization("leaderboard", metadata=leaderboard_metadata([state])))
+    context.log_event(
+        dg.AssetMaterialization("research_report", metadata=report_metadata(desk.settings, state))
+    )
+
+
+@dg.job(
+    config=flat_research_config,
+    executor_def=dg.in_process_executor,
+    resource_defs={"desk": desk_resource},
+    description="One dispatch of a research session; its config starts one.",
+)
+def research() -> None:
+    """Plan, train each planned experiment, settle."""
+    settle_batch(advance_session().map(train_experiment).collect())

@@ -1,0 +1,49 @@
+"""`next_batch`: keeps active daemon sessions going, one Dagster run for each dispatch."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from autoresearch_dagster.core.settings import load_settings
+from autoresearch_dagster.defs.research import SESSION_TAG, research
+from autoresearch_dagster.experiments.session import lease_name, pause
+from autoresearch_dagster.store.store import Store, open_store
+
+DISPATCH_TAG = "autoresearch/dispatch"
+ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+FAILURES_IN_A_ROW = 3
+
+
+def _ended_runs(instance: dg.DagsterInstance, session: str, dispatch: str) -> list[dg.DagsterRun]:
+    tags = {SESSION_TAG: session, DISPATCH_TAG: dispatch}
+    return list(instance.get_runs(dg.RunsFilter(tags=tags, statuses=ENDED)))
+
+
+def _requests(instance: dg.DagsterInstance, store: Store) -> Iterator[dg.RunRequest]:
+    for session in store.journal.sessions():
+        state = store.journal.state(session)
+        if state.status != "active" or state.driver != "daemon" or store.leases.holder(lease_name(session)):
+            continue
+        # Dagster never launches a used run_key again, so it names the attempt at this dispatch too.
+        dispatch = f"d{state.dispatches}" if state.pending else f"e{state.sequence}"
+        ended = _ended_runs(instance, session, dispatch)
+        if len(ended) >= FAILURES_IN_A_ROW:
+            pause(session, store, f"dispatch {dispatch} ended unsettled {len(ended)} times; see its runs")
+            continue
+        yield dg.RunRequest(
+            run_key=f"{session}:{dispatch}:{len(ended)}",
+            run_config={"session": session},
+            tags={SESSION_TAG: session, DISPATCH_TAG: dispatch},
+        )
+
+
+@dg.sensor(
+    job=research,
+    minimum_interval_seconds=5,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Requests the next dispatch of every active session that nobody drives now.",
+)
+def next_batch(context: dg.SensorEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
+    """Look at the journal and request runs."""
+    requests = list(_requests(context.instance, open_store(load_settings())))
+    return requests or dg.SkipReason("No active session waits for its next dispatch.")

@@ -1,0 +1,1 @@
+"""The trusted evaluator: the only code that reads validation rows and writes receipts."""

@@ -1,0 +1,84 @@
+"""One driver at work on one session: it holds the lease from the first thought to the settled batch."""
+
+from contextlib import ExitStack
+
+from autoresearch_dagster.containers.protocol import Report
+from autoresearch_dagster.core.experiment import ExperimentKey, ExperimentResult
+from autoresearch_dagster.core.settings import Settings
+from autoresearch_dagster.experiments.dispatch import Dispatch
+from autoresearch_dagster.experiments.laboratory import Laboratory
+from autoresearch_dagster.experiments.session import advance_session, laboratory_of, lease_name, settle
+from autoresearch_dagster.reports.board import Board
+from autoresearch_dagster.store.leases import Lease, this_process
+from autoresearch_dagster.store.state import SessionState
+from autoresearch_dagster.store.store import Store, open_store
+
+
+class Desk:
+    """Advances a session by one dispatch.  Use as a context manager: leaving it releases everything."""
+
+    def __init__(self, settings: Settings, board: Board | None = None) -> None:
+        self.settings = settings
+        self.board = board or Board()
+        self._stack = ExitStack()
+        self._store: Store | None = None
+        self._lease: Lease | None = None
+        self._dispatch: Dispatch | None = None
+        self._session = ""
+
+    def __enter__(self) -> "Desk":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._dispatch is not None:
+            self._dispatch.stop()
+            self._dispatch.close()
+            self._dispatch = None
+        self._stack.close()
+
+    @property
+    def store(self) -> Store:
+        """The store, opened on first use."""
+        if self._store is None:
+            self._store = open_store(self.settings)
+        return self._store
+
+    @property
+    def session(self) -> str:
+        """Id of the session at this desk."""
+        return self._session
+
+    def state(self) -> SessionState:
+        """The session as it stands."""
+        return self.store.journal.state(self._session)
+
+    def advance(self, session: str, run_id: str, report: Report) -> list[ExperimentKey]:
+        """Take the session's lease, let the agent think, start what it planned; return the keys.
+
+        Raises:
+            StoreConflict: somebody else drives this session now.
+        """
+        self._session = session
+        self._lease = self._stack.enter_context(self.store.leases.hold(lease_name(session), this_process()))
+        lab = laboratory_of(self.state(), self.settings, report)
+        report(lab.runner_note)
+        if advance_session(session, lab, self._lease) == "finished":
+            return []
+        return self._start(lab, run_id)
+
+    def _start(self, lab: Laboratory, run_id: str) -> list[ExperimentKey]:
+        concurrency = self.state().config.concurrency
+        self._dispatch = Dispatch(self._session, lab, self.board, run_id, concurrency)
+        return self._dispatch.submit_all()
+
+    def wait(self, key: ExperimentKey) -> ExperimentResult:
+        """Wait for one experiment of this dispatch."""
+        if self._dispatch is None:
+            raise RuntimeError("Nothing was started at this desk.")
+        return self._dispatch.wait(key)
+
+    def settle(self) -> SessionState:
+        """Answer the paused plan where it can be answered; return the session as it stands."""
+        if self._session:
+            settle(self._session, self.store, self._lease)
+        return self.state()

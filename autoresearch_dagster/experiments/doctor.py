@@ -1,0 +1,121 @@
+"""What is there, what is missing, and what to do about it."""
+
+import importlib.metadata
+import os
+import shutil
+import sys
+
+from autoresearch_dagster.containers.select import daemon_version, gpu_names
+from autoresearch_dagster.core.errors import AutoresearchError
+from autoresearch_dagster.core.experiment import Data
+from autoresearch_dagster.core.limits import DISK_RESERVE_BYTES, GIB
+from autoresearch_dagster.core.settings import Settings
+from autoresearch_dagster.store.store import open_store
+
+PACKAGES = ("dagster", "mlflow", "torch", "docker", "pydantic-monty", "anthropic")
+MIN_PYTHON = (3, 11)
+
+
+class Finding(Data):
+    """One thing that was looked at; `advice` says what to do when it is not `ok`."""
+
+    what: str
+    ok: bool
+    needed: bool
+    found: str
+    advice: str = ""
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Look at everything that research needs on this machine; changes nothing but an empty journal."""
+    return [
+        _python(),
+        _docker(),
+        _gpu(),
+        _key(),
+        _disk(settings),
+        _cores(settings),
+        _journal(settings),
+        *(_package(name) for name in PACKAGES),
+    ]
+
+
+def _python() -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return Finding(
+        what="Python",
+        ok=sys.version_info >= MIN_PYTHON,
+        needed=True,
+        found=version,
+        advice="Install Python 3.11 or newer and run `make install`.",
+    )
+
+
+def _docker() -> Finding:
+    version = daemon_version()
+    return Finding(
+        what="Docker",
+        ok=bool(version),
+        needed=False,
+        found=f"daemon {version}" if version else "no daemon answers",
+        advice="" if version else "Start Docker to seal candidates; without it they run as plain processes.",
+    )
+
+
+def _gpu() -> Finding:
+    names = gpu_names()
+    return Finding(
+        what="GPU",
+        ok=bool(names),
+        needed=False,
+        found=", ".join(names) or "none",
+        advice="" if names else "The presets demo and workshop need none.",
+    )
+
+
+def _key() -> Finding:
+    there = bool(os.environ.get("ANTHROPIC_API_KEY"))
+    return Finding(
+        what="model key",
+        ok=there,
+        needed=False,
+        found="ANTHROPIC_API_KEY is set" if there else "none",
+        advice="" if there else "researcher=scripted needs none.",
+    )
+
+
+def _disk(settings: Settings) -> Finding:
+    settings.home.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(settings.home).free
+    return Finding(
+        what="disk",
+        ok=free > DISK_RESERVE_BYTES,
+        needed=True,
+        found=f"{free / GIB:.0f} GiB free at {settings.home}",
+        advice="Free some space, or set AUTORESEARCH_HOME to another disk.",
+    )
+
+
+def _cores(settings: Settings) -> Finding:
+    return Finding(
+        what="slots",
+        ok=True,
+        needed=True,
+        found=f"{len(settings.cores)} (one core each)",
+    )
+
+
+def _journal(settings: Settings) -> Finding:
+    try:
+        count = len(open_store(settings).journal.sessions())
+    except AutoresearchError as fault:
+        return Finding(what="journal", ok=False, needed=True, found="unusable", advice=str(fault))
+    return Finding(what="journal", ok=True, needed=True, found=f"{count} sessions")
+
+
+def _package(name: str) -> Finding:
+    try:
+        found = importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return Finding(what=name, ok=False, needed=True, found="missing", advice="Run `make install`.")
+    return Finding(what=name, ok=True, needed=True, found=found)

@@ -1,0 +1,75 @@
+"""What an experiment needs to run on this machine: the bundle, the runner with its image, the store."""
+
+from dataclasses import dataclass
+
+from autoresearch_dagster.containers.protocol import Report, Runner
+from autoresearch_dagster.containers.select import select_runner
+from autoresearch_dagster.core.errors import UserError
+from autoresearch_dagster.core.presets import Preset, preset
+from autoresearch_dagster.core.settings import PROJECT_ROOT, Settings
+from autoresearch_dagster.data.build import build_bundle
+from autoresearch_dagster.data.layout import Bundle
+from autoresearch_dagster.store.store import Store, open_store
+
+BASELINE_FILE = PROJECT_ROOT / "trainer_image" / "train.py"
+
+
+@dataclass(frozen=True, slots=True)
+class Laboratory:
+    """Everything that stays the same over the experiments of a session."""
+
+    settings: Settings
+    store: Store
+    runner: Runner
+    image: str
+    """Identity of the trainer image, recorded in every receipt."""
+    runner_note: str
+    """One sentence for a person: which runner, and what that means."""
+    bundle: Bundle
+    preset: Preset
+    baseline: bytes
+    """The train.py that research starts from."""
+
+
+def open_laboratory(
+    settings: Settings,
+    *,
+    preset_name: str,
+    source: str,
+    num_shards: int,
+    report: Report,
+    trusted_code: bool = True,
+) -> Laboratory:
+    """Build what is missing (bundle, image) and return the laboratory.
+
+    Args:
+        settings: of this machine.
+        preset_name: `demo`, `workshop` or `gpu`.
+        source: `sample`, `climbmix` or a folder.
+        num_shards: training shards.
+        report: receives progress lines.
+        trusted_code: whether every train.py ships with the project or is the user's own.
+
+    Raises:
+        UserError: model-written code would run without a sandbox.
+    """
+    chosen = preset(preset_name)
+    store = open_store(settings)
+    selection = select_runner(settings)
+    if not (trusted_code or selection.runner.capabilities.sandboxed or settings.allow_unsandboxed):
+        raise UserError(
+            "Code written by a model runs only in a sandbox, and no Docker daemon answers: start Docker, "
+            "or set AUTORESEARCH_ALLOW_UNSANDBOXED=true to accept the risk."
+        )
+    bundle = build_bundle(source, num_shards, chosen.sequence_length, settings.bundles, report)
+    image = selection.runner.prepare(report)
+    return Laboratory(
+        settings=settings,
+        store=store,
+        runner=selection.runner,
+        image=image,
+        runner_note=selection.reason,
+        bundle=bundle,
+        preset=chosen,
+        baseline=BASELINE_FILE.read_bytes(),
+    )

@@ -1,0 +1,83 @@
+"""Dagster and MLflow together, until the person stops them."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from autoresearch_dagster.core.errors import UserError
+from autoresearch_dagster.core.settings import PROJECT_ROOT, Settings
+
+STOP_S = 10.0
+LOOK_S = 0.5
+
+
+def check_port(host: str, port: int, flag: str) -> None:
+    """Refuse a port that somebody else listens on.
+
+    Raises:
+        UserError: the port is taken, with the flag that chooses another.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as fault:
+            raise UserError(
+                f"Port {port} on {host} is in use ({fault.strerror}); choose another with {flag}."
+            ) from fault
+
+
+def tracking_uri(settings: Settings) -> str:
+    """Where MLflow's runs are kept."""
+    return f"sqlite:///{settings.mlruns.resolve() / 'mlflow.db'}"
+
+
+def commands(settings: Settings, host: str, dagster_port: int, mlflow_port: int) -> list[list[str]]:
+    """Return the two command lines; a pure function."""
+    scripts = Path(sys.executable).parent
+    dagster = [str(scripts / "dagster"), "dev", "-w", str(PROJECT_ROOT / "workspace.yaml")]
+    mlflow = [str(scripts / "mlflow"), "server", "--backend-store-uri", tracking_uri(settings)]
+    artifacts = ["--default-artifact-root", str(settings.mlruns.resolve() / "artifacts"), "--workers", "1"]
+    return [
+        [*dagster, "-h", host, "-p", str(dagster_port)],
+        [*mlflow, *artifacts, "--host", host, "--port", str(mlflow_port)],
+    ]
+
+
+def serve(
+    settings: Settings, host: str, dagster_port: int, mlflow_port: int, say: Callable[[str], None]
+) -> None:
+    """Run both until one ends or the person stops them.
+
+    Raises:
+        UserError: a port is in use, or one of the two ended by itself.
+    """
+    check_port(host, dagster_port, "--dagster-port")
+    check_port(host, mlflow_port, "--mlflow-port")
+    settings.mlruns.mkdir(parents=True, exist_ok=True)
+    say(f"Dagster  http://{host}:{dagster_port}")
+    say(f"MLflow   http://{host}:{mlflow_port}")
+    say("Ctrl-C stops both; sessions stay in the journal.")
+    lines = commands(settings, host, dagster_port, mlflow_port)
+    started = [subprocess.Popen(line, env=os.environ.copy()) for line in lines]
+    try:
+        while all(process.poll() is None for process in started):
+            time.sleep(LOOK_S)
+        ended = next(line for line, process in zip(lines, started, strict=True) if process.poll() is not None)
+        raise UserError(f"`{Path(ended[0]).name}` ended by itself; its last lines above say why.")
+    finally:
+        _stop(started)
+
+
+def _stop(started: list[subprocess.Popen[bytes]]) -> None:
+    for process in started:
+        process.terminate()
+    for process in started:
+        try:
+            process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()

@@ -1,0 +1,117 @@
+"""Open, advance, settle and pause a session.  Every function may be called again after a crash."""
+
+from typing import Literal
+
+from autoresearch_dagster.agent.answers import answer_pending
+from autoresearch_dagster.agent.loop import advance
+from autoresearch_dagster.agent.researcher import Researcher
+from autoresearch_dagster.agent.scripted import ScriptedResearcher
+from autoresearch_dagster.agent.tools import ToolContext
+from autoresearch_dagster.containers.protocol import Report
+from autoresearch_dagster.core.errors import UserError
+from autoresearch_dagster.core.presets import preset
+from autoresearch_dagster.core.settings import Settings
+from autoresearch_dagster.data.build import build_bundle, profile
+from autoresearch_dagster.experiments.laboratory import Laboratory, open_laboratory
+from autoresearch_dagster.store import events as ev
+from autoresearch_dagster.store.leases import Lease
+from autoresearch_dagster.store.state import SessionState
+from autoresearch_dagster.store.store import Store
+
+Driver = Literal["cli", "daemon"]
+
+
+def lease_name(session: str) -> str:
+    """Name of the lease that whoever drives a session holds."""
+    return f"session:{session}"
+
+
+def make_researcher(config: ev.SessionConfig) -> Researcher:
+    """Choose the researcher by name.
+
+    Raises:
+        UserError: there is none of that name.
+    """
+    if config.researcher == "scripted":
+        return ScriptedResearcher()
+    raise UserError(f"There is no researcher {config.researcher!r} here yet; choose researcher=scripted.")
+
+
+def open_session(
+    store: Store, settings: Settings, config: ev.SessionConfig, driver: Driver, report: Report
+) -> SessionState:
+    """Start the session of a memory key, or go on with it where it stands.
+
+    A finished session is granted `n_experiments` more; a paused or interrupted one keeps what it has left.
+    """
+    make_researcher(config)
+    chosen = preset(config.preset)
+    found = store.journal.find(config.memory_key)
+    if found is None:
+        bundle = build_bundle(
+            config.source, config.num_shards, chosen.sequence_length, settings.bundles, report
+        )
+        return store.journal.create(config, driver, bundle.digest)
+    _refuse_other_terms(found, config)
+    if found.status == "active" and found.driver == driver:
+        return found
+    with store.journal.transaction(found.id) as transaction:
+        transaction.append(ev.SessionResumed(config=config, driver=driver))
+    return store.journal.state(found.id)
+
+
+def _refuse_other_terms(found: SessionState, config: ev.SessionConfig) -> None:
+    """All scores of a session are compared, so what they are measured with may not change."""
+    for name in ("preset", "source", "num_shards"):
+        before, now = getattr(found.config, name), getattr(config, name)
+        if before != now:
+            raise UserError(
+                f"The session {config.memory_key!r} was started with {name}={before}; "
+                f"go on with the same, or choose another memory_key for {name}={now}."
+            )
+
+
+def laboratory_of(state: SessionState, settings: Settings, report: Report) -> Laboratory:
+    """Open the laboratory that a session's experiments run in."""
+    return open_laboratory(
+        settings,
+        preset_name=state.config.preset,
+        source=state.config.source,
+        num_shards=state.config.num_shards,
+        report=report,
+        trusted_code=state.config.researcher == "scripted",
+    )
+
+
+def settle(session: str, store: Store, lease: Lease | None = None) -> bool:
+    """Answer the paused plan if all its experiments have results; whether it was answered now."""
+    with store.journal.transaction(session, lease) as transaction:
+        return answer_pending(transaction)
+
+
+def advance_session(session: str, lab: Laboratory, lease: Lease) -> Literal["waiting", "finished"]:
+    """Let the agent think until it waits for experiments or is finished."""
+    settle(session, lab.store, lease)
+    state = lab.store.journal.state(session)
+    if state.status == "finished":
+        return "finished"
+    if state.pending is not None:
+        return "waiting"
+    context = ToolContext(
+        journal=lab.store.journal,
+        blobs=lab.store.blobs,
+        session=session,
+        lease=lease,
+        profile=profile(lab.bundle).model_dump(mode="json"),
+        baseline=lab.baseline.decode(),
+        preset=lab.preset,
+        slots=len(lab.settings.cores),
+    )
+    return advance(context, make_researcher(state.config))
+
+
+def pause(session: str, store: Store, reason: str) -> None:
+    """Mark a session as paused; its work stays where it is."""
+    with store.journal.transaction(session) as transaction:
+        if transaction.state.status == "active":
+            transaction.append(ev.SessionPaused(reason=reason))

@@ -1,0 +1,60 @@
+"""What is running now, for a person who watches.  In memory only: nothing rests on it."""
+
+import threading
+from dataclasses import dataclass, field, replace
+
+from autoresearch_dagster.core.experiment import CurvePoint, ExperimentKey, ExperimentResult
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One experiment as a watcher sees it."""
+
+    key: ExperimentKey
+    title: str
+    stage: str = "waiting"
+    core: int | None = None
+    point: CurvePoint | None = None
+    used_s: float = 0.0
+    left_s: float = 0.0
+    losses: tuple[float, ...] = field(default=())
+    result: ExperimentResult | None = None
+
+
+class Board:
+    """A thread-safe set of cards in planned order."""
+
+    def __init__(self) -> None:
+        self._cards: dict[ExperimentKey, Card] = {}
+        self._lock = threading.Lock()
+
+    def add(self, key: ExperimentKey, title: str) -> None:
+        """Show an experiment that waits for a slot."""
+        with self._lock:
+            self._cards.setdefault(key, Card(key, title))
+
+    def stage(self, key: ExperimentKey, stage: str, core: int | None = None) -> None:
+        """Say what happens to it now and on which core."""
+        with self._lock:
+            card = self._cards[key]
+            self._cards[key] = replace(card, stage=stage, core=card.core if core is None else core)
+
+    def progress(self, key: ExperimentKey, point: CurvePoint | None, used_s: float, left_s: float) -> None:
+        """Record a look at its training."""
+        with self._lock:
+            card = self._cards[key]
+            fresh = point is not None and point != card.point
+            losses = (*card.losses, point.loss) if fresh and point is not None else card.losses
+            self._cards[key] = replace(
+                card, point=point or card.point, used_s=used_s, left_s=left_s, losses=losses
+            )
+
+    def finish(self, key: ExperimentKey, result: ExperimentResult) -> None:
+        """Show its result."""
+        with self._lock:
+            self._cards[key] = replace(self._cards[key], stage="done", result=result)
+
+    def cards(self) -> list[Card]:
+        """Return the cards as they are now."""
+        with self._lock:
+            return list(self._cards.values())

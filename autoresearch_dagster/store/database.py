@@ -1,0 +1,142 @@
+"""The engine and its tables.  SQLite by default, any SQLAlchemy database by URL.
+
+Rules: every write is one short `BEGIN IMMEDIATE` transaction; none stays open across a model call, a
+container wait, an MLflow call or a yield to Dagster.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from autoresearch_dagster.core.errors import StoreUnavailable
+from autoresearch_dagster.core.limits import BUSY_TIMEOUT_S
+
+SCHEMA_VERSION = 1
+metadata = sa.MetaData()
+
+schema_version = sa.Table("schema_version", metadata, sa.Column("version", sa.Integer, primary_key=True))
+sessions = sa.Table(
+    "sessions",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("number", sa.Integer, nullable=False, unique=True),
+    sa.Column("memory_key", sa.String(255), nullable=False, unique=True),
+)
+events = sa.Table(
+    "events",
+    metadata,
+    sa.Column("session", sa.ForeignKey("sessions.id"), primary_key=True),
+    sa.Column("sequence", sa.Integer, primary_key=True),
+    sa.Column("at", sa.String(40), nullable=False),
+    sa.Column("event", sa.Text, nullable=False),
+)
+leases = sa.Table(
+    "leases",
+    metadata,
+    sa.Column("name", sa.String(255), primary_key=True),
+    sa.Column("owner", sa.String(255), nullable=False),
+    sa.Column("epoch", sa.Integer, nullable=False),
+    sa.Column("expires_at", sa.Float, nullable=False),
+)
+projections = sa.Table(
+    "projections",
+    metadata,
+    sa.Column("subject", sa.String(255), primary_key=True),
+    sa.Column("run_id", sa.String(64), nullable=False),
+    sa.Column("content", sa.String(64), nullable=False),
+)
+
+
+def connect(url: str, busy_timeout_s: float = BUSY_TIMEOUT_S) -> sa.Engine:
+    """Open the database, creating file and tables where there are none.
+
+    Raises:
+        StoreUnavailable: it cannot be opened, is locked, damaged, or of a newer version.
+    """
+    address = sa.make_url(url)
+    is_sqlite = address.get_backend_name() == "sqlite"
+    if is_sqlite and address.database:
+        _make_folder(Path(address.database).parent)
+    engine = sa.create_engine(url, connect_args={"timeout": busy_timeout_s} if is_sqlite else {})
+    if is_sqlite:
+        _use_immediate_transactions(engine)
+    with write(engine) as connection:
+        metadata.create_all(connection)
+        found = connection.execute(sa.select(schema_version.c.version)).scalar()
+        if found is None:
+            connection.execute(schema_version.insert().values(version=SCHEMA_VERSION))
+        elif found > SCHEMA_VERSION:
+            raise StoreUnavailable(
+                f"The journal was written by a newer version (schema {found}); update this installation."
+            )
+    return engine
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as fault:
+        raise StoreUnavailable(
+            f"The folder {folder} cannot be written ({fault.strerror}); set AUTORESEARCH_HOME to one that can."
+        ) from fault
+
+
+def _use_immediate_transactions(engine: sa.Engine) -> None:
+    """Take SQLite's write lock when a transaction begins: what it reads cannot change before it writes."""
+
+    def on_connect(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+        connection.isolation_level = None  # pyright: ignore[reportAttributeAccessIssue] (we begin ourselves)
+        cursor = connection.cursor()
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    def on_begin(connection: sa.Connection) -> None:
+        deferred = connection.get_execution_options().get("read_only")
+        connection.exec_driver_sql("BEGIN DEFERRED" if deferred else "BEGIN IMMEDIATE")
+
+    sa.event.listen(engine, "connect", on_connect)
+    sa.event.listen(engine, "begin", on_begin)
+
+
+@contextmanager
+def write(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """One write transaction: committed at the end of the block, rolled back by an exception."""
+    with translated(), engine.begin() as connection:
+        yield connection
+
+
+@contextmanager
+def read(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """One consistent read that keeps nobody from writing."""
+    with translated(), engine.connect() as bare:
+        connection = bare.execution_options(read_only=True)
+        with connection.begin():
+            yield connection
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn the database's faults into one sentence."""
+    try:
+        yield
+    except sa.exc.DBAPIError as fault:
+        raise StoreUnavailable(_sentence(str(fault.orig))) from fault
+
+
+def _sentence(said: str) -> str:
+    if "locked" in said:
+        return (
+            "The journal is locked by another program; close what has it open and try again, nothing is lost."
+        )
+    if "malformed" in said or "not a database" in said:
+        return f"The journal is damaged ({said}); restore journal.db, or move it away to begin anew."
+    if "readonly" in said or "unable to open" in said:
+        return f"The journal cannot be written ({said}); check the permissions of AUTORESEARCH_HOME."
+    if "full" in said:
+        return "The disk is full; free some space and resume, nothing is lost."
+    return f"The journal's database failed ({said}); try again, and check AUTORESEARCH_DATABASE_URL."

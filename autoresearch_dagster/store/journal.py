@@ -1,0 +1,143 @@
+"""The journal: append-only events of every session, and each session's state as a fold over them."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Literal
+
+import sqlalchemy as sa
+
+from autoresearch_dagster.core.errors import StoreConflict
+from autoresearch_dagster.store import database as db
+from autoresearch_dagster.store import events as ev
+from autoresearch_dagster.store.leases import Lease, Leases
+from autoresearch_dagster.store.state import SessionState, fold
+
+
+def utc_now() -> datetime:
+    """The wall clock, in UTC."""
+    return datetime.now(UTC)
+
+
+class Transaction:
+    """One short write transaction on one session: read its state, append events."""
+
+    def __init__(self, connection: sa.Connection, state: SessionState, clock: Callable[[], datetime]) -> None:
+        self._connection = connection
+        self._clock = clock
+        self.state = state
+
+    def append(self, event: ev.Event) -> None:
+        """Append an event; `state` follows at once, the journal when the transaction commits."""
+        record = ev.Recorded(
+            session=self.state.id, sequence=self.state.sequence + 1, at=self._clock(), event=event
+        )
+        _insert(self._connection, record)
+        fold([record], self.state)
+
+
+class Journal:
+    """All sessions of one database."""
+
+    def __init__(self, engine: sa.Engine, leases: Leases, clock: Callable[[], datetime] = utc_now) -> None:
+        self._engine = engine
+        self._leases = leases
+        self._clock = clock
+        self._cache: dict[str, SessionState] = {}
+        self._lock = threading.Lock()
+
+    def sessions(self) -> list[str]:
+        """Ids of all sessions, oldest first."""
+        with db.read(self._engine) as connection:
+            return list(
+                connection.execute(sa.select(db.sessions.c.id).order_by(db.sessions.c.number)).scalars()
+            )
+
+    def create(self, config: ev.SessionConfig, driver: Literal["cli", "daemon"], bundle: str) -> SessionState:
+        """Start the session of a memory key.
+
+        Raises:
+            StoreConflict: that memory key has a session already.
+        """
+        with db.write(self._engine) as connection:
+            if _session_of(connection, config.memory_key) is not None:
+                raise StoreConflict(f"The memory key {config.memory_key!r} has a session already; resume it.")
+            number = (connection.execute(sa.select(sa.func.max(db.sessions.c.number))).scalar() or 0) + 1
+            session = f"s{number:02}"
+            connection.execute(
+                db.sessions.insert().values(id=session, number=number, memory_key=config.memory_key)
+            )
+            event = ev.SessionStarted(number=number, config=config, driver=driver, bundle=bundle)
+            _insert(connection, ev.Recorded(session=session, sequence=0, at=self._clock(), event=event))
+        return self.state(session)
+
+    def find(self, memory_key: str) -> SessionState | None:
+        """Return the session of a memory key, if there is one."""
+        with db.read(self._engine) as connection:
+            session = _session_of(connection, memory_key)
+        return self.state(session) if session else None
+
+    def events(self, session: str) -> list[ev.Recorded]:
+        """Return every event of a session, in order."""
+        with db.read(self._engine) as connection:
+            return _events(connection, session, after=-1)
+
+    def state(self, session: str) -> SessionState:
+        """Return a session as it stands; the caller owns the copy."""
+        with db.read(self._engine) as connection:
+            return self._fresh(connection, session)
+
+    @contextmanager
+    def transaction(self, session: str, lease: Lease | None = None) -> Iterator[Transaction]:
+        """Open one write transaction; a lost lease or an exception commits nothing.
+
+        Raises:
+            StoreConflict: `lease` is no longer held.
+        """
+        with db.write(self._engine) as connection:
+            if lease is not None:
+                self._leases.check(connection, lease)
+            yield Transaction(connection, self._fresh(connection, session), self._clock)
+
+    def _fresh(self, connection: sa.Connection, session: str) -> SessionState:
+        """Fold only what is new since the last look; transactions that roll back never reach the cache."""
+        with self._lock:
+            known = self._cache.get(session)
+            news = _events(connection, session, after=known.sequence if known else -1)
+            if news or known is None:
+                # A lagging reader may see less than the cache holds, never something else.
+                known = self._cache[session] = fold(news, known)
+            return known.clone()
+
+
+def _insert(connection: sa.Connection, record: ev.Recorded) -> None:
+    connection.execute(
+        db.events.insert().values(
+            session=record.session,
+            sequence=record.sequence,
+            at=record.at.isoformat(),
+            event=ev.EVENT.dump_json(record.event).decode(),
+        )
+    )
+
+
+def _events(connection: sa.Connection, session: str, after: int) -> list[ev.Recorded]:
+    table = db.events
+    rows = connection.execute(
+        table.select().where(table.c.session == session, table.c.sequence > after).order_by(table.c.sequence)
+    )
+    return [
+        ev.Recorded(
+            session=row.session,
+            sequence=row.sequence,
+            at=datetime.fromisoformat(row.at),
+            event=ev.EVENT.validate_json(row.event),
+        )
+        for row in rows
+    ]
+
+
+def _session_of(connection: sa.Connection, memory_key: str) -> str | None:
+    statement = sa.select(db.sessions.c.id).where(db.sessions.c.memory_key == memory_key)
+    return connection.execute(statement).scalar()

@@ -1,0 +1,153 @@
+"""Who may do what: named leases with owner, epoch and expiry, checked in the transaction they protect."""
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+
+import psutil
+import sqlalchemy as sa
+
+from autoresearch_dagster.core.errors import StoreConflict, StoreUnavailable
+from autoresearch_dagster.core.limits import LEASE_RENEW_S, LEASE_S
+from autoresearch_dagster.store import database as db
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A lease as it was granted; `epoch` grows with every grant of the same name."""
+
+    name: str
+    owner: str
+    epoch: int
+    expires_at: float
+
+
+def this_process() -> str:
+    """Name this process for as long as it lives: `host:pid:start`."""
+    pid = os.getpid()
+    return f"{socket.gethostname()}:{pid}:{psutil.Process(pid).create_time():.0f}"
+
+
+def is_dead(owner: str) -> bool:
+    """Whether the owner is known to have ended: a process of this host that is no more."""
+    host, pid, start = owner.rsplit(":", 2)
+    if host != socket.gethostname():
+        return False
+    try:
+        process = psutil.Process(int(pid))
+        return process.status() == psutil.STATUS_ZOMBIE or f"{process.create_time():.0f}" != start
+    except psutil.NoSuchProcess:
+        return True
+
+
+class Leases:
+    """Grants leases.  A lease is free when it was released, has expired, or its owner is dead."""
+
+    def __init__(self, engine: sa.Engine, clock: Callable[[], float] = time.time) -> None:
+        self._engine = engine
+        self._clock = clock
+
+    def acquire(self, name: str, owner: str) -> Lease:
+        """Take a lease.
+
+        Raises:
+            StoreConflict: somebody holds it.
+        """
+        table, now = db.leases, self._clock()
+        with db.write(self._engine) as connection:
+            held = self._row(connection, name)
+            if held is not None and self._is_held(held, now):
+                raise StoreConflict(f"{name} is held by {held.owner} now; wait for it, or stop that process.")
+            lease = Lease(name, owner, (held.epoch if held else 0) + 1, now + LEASE_S)
+            connection.execute(table.delete().where(table.c.name == name))
+            connection.execute(
+                table.insert().values(name=name, owner=owner, epoch=lease.epoch, expires_at=lease.expires_at)
+            )
+        return lease
+
+    def renew(self, lease: Lease) -> Lease:
+        """Extend a lease.
+
+        Raises:
+            StoreConflict: it was lost.
+        """
+        renewed = replace(lease, expires_at=self._clock() + LEASE_S)
+        self._update(lease, renewed.expires_at)
+        return renewed
+
+    def release(self, lease: Lease) -> None:
+        """Give a lease back; one that was lost already is left alone.  Its epoch is remembered."""
+        with suppress(StoreConflict):
+            self._update(lease, 0.0)
+
+    def check(self, connection: sa.Connection, lease: Lease) -> None:
+        """Make sure, inside a transaction, that the lease is still held.
+
+        Raises:
+            StoreConflict: it has expired or was granted to somebody else.
+        """
+        held = self._row(connection, lease.name)
+        if held is None or held.epoch != lease.epoch or held.expires_at <= self._clock():
+            raise StoreConflict(f"The lease on {lease.name} was lost; somebody else goes on with it.")
+
+    def holder(self, name: str) -> Lease | None:
+        """Return the lease if somebody holds it."""
+        with db.read(self._engine) as connection:
+            held = self._row(connection, name)
+        return held if held is not None and self._is_held(held, self._clock()) else None
+
+    @contextmanager
+    def hold(self, name: str, owner: str) -> Iterator[Lease]:
+        """Hold a lease, renewed in the background, until the block ends.
+
+        Raises:
+            StoreConflict: somebody holds it.
+        """
+        lease = self.acquire(name, owner)
+        with self.continued(lease):
+            yield lease
+
+    @contextmanager
+    def continued(self, lease: Lease) -> Iterator[None]:
+        """Keep a granted lease renewed in the background until the block ends, then release it."""
+        ended = threading.Event()
+        renewer = threading.Thread(target=self._keep, args=(lease, ended), daemon=True)
+        renewer.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            renewer.join()
+            with suppress(StoreUnavailable):  # it expires by itself
+                self.release(lease)
+
+    def _keep(self, lease: Lease, ended: threading.Event) -> None:
+        while not ended.wait(LEASE_RENEW_S):
+            try:
+                self.renew(lease)
+            except StoreConflict:
+                return  # the next transaction of its owner is refused
+            except StoreUnavailable:
+                continue
+
+    def _is_held(self, lease: Lease, now: float) -> bool:
+        return lease.expires_at > now and not is_dead(lease.owner)
+
+    def _row(self, connection: sa.Connection, name: str) -> Lease | None:
+        row = connection.execute(db.leases.select().where(db.leases.c.name == name)).first()
+        return Lease(row.name, row.owner, row.epoch, row.expires_at) if row else None
+
+    def _update(self, lease: Lease, expires_at: float) -> None:
+        table = db.leases
+        statement = (
+            table.update()
+            .where(table.c.name == lease.name, table.c.epoch == lease.epoch, table.c.owner == lease.owner)
+            .values(expires_at=expires_at)
+        )
+        with db.write(self._engine) as connection:
+            if connection.execute(statement).rowcount != 1:
+                raise StoreConflict(f"The lease on {lease.name} was lost; somebody else goes on with it.")

@@ -1,0 +1,40 @@
+"""Everything on disk, opened together."""
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from autoresearch_dagster.core.settings import Settings
+from autoresearch_dagster.store.blobs import Blobs
+from autoresearch_dagster.store.database import connect
+from autoresearch_dagster.store.journal import Journal
+from autoresearch_dagster.store.leases import Leases
+from autoresearch_dagster.store.slots import Slots
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """The journal and what stands beside it."""
+
+    engine: sa.Engine
+    blobs: Blobs
+    leases: Leases
+    slots: Slots
+    journal: Journal
+
+
+def open_store(settings: Settings) -> Store:
+    """Open the store of this machine, creating it where there is none.
+
+    Raises:
+        StoreUnavailable: the database or its folder cannot be used.
+    """
+    engine = connect(settings.journal_url)
+    leases = Leases(engine)
+    return Store(
+        engine=engine,
+        blobs=Blobs(settings.home.resolve() / "blobs"),
+        leases=leases,
+        slots=Slots(leases, settings.cores),
+        journal=Journal(engine, leases),
+    )

@@ -1,0 +1,17 @@
+"""What several tiers share."""
+
+import pytest
+
+from autoresearch_dagster.data.build import build_bundle
+from autoresearch_dagster.data.layout import Bundle
+
+
+@pytest.fixture(scope="session")
+def sample_root(tmp_path_factory):
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="session")
+def sample_bundle(sample_root) -> Bundle:
+    """The real sample bundle at T = 512, built once for all tests."""
+    return build_bundle("sample", 2, 512, sample_root, lambda line: None)
