@@ -194,7 +194,12 @@ def _progress() -> Callable[[CurvePoint | None, float, float], None]:
 
 def _evaluation(result: ExperimentResult) -> dict[str, Any]:
     shown = result.model_dump(mode="json", exclude={"claims", "log_tail", "checkpoint", "curve"})
-    return {**shown, "accepted": result.accepted, "steps": result.claims.steps, "claims": result.claims.model_dump()}
+    return {
+        **shown,
+        "accepted": result.accepted,
+        "steps": result.claims.steps,
+        "claims": result.claims.model_dump(),
+    }
 
 
 def _tell(result: ExperimentResult) -> None:

@@ -1,9 +1,9 @@
 """Runs a plan in the sandbox so that it can sleep at any call and go on in another process.
 
-The record of calls is the truth: a plan is replayed from it, and the snapshot only saves that work.
+The record of calls is the truth: a plan is replayed from it; a snapshot only saves that work.
 
-What is covered: files, network, environment and processes of the host are out of a plan's reach; time, memory,
-recursion, output and calls are bounded; clock and randomness are frozen.
+What is covered: files, network, environment and processes of the host are out of a plan's reach; time,
+memory, recursion, output and calls are bounded; clock and randomness are frozen.
 What is not covered: the worker is an ordinary process of the same user, kept in by its language alone.
 """
 
@@ -199,7 +199,9 @@ def _drive(
     while not isinstance(at, monty.MontyComplete):
         if isinstance(at, monty.NameLookupSnapshot):
             if drive.tools.get(at.variable_name):
-                drive.hints.append(f"A tool can only be called, not passed on: write {at.variable_name}(...).")
+                drive.hints.append(
+                    f"A tool can only be called, not passed on: write {at.variable_name}(...)."
+                )
             at = at.resume()
         elif isinstance(at, monty.FutureSnapshot):
             return Failed("Tools answer at once: call them without await.", drive.stdout)

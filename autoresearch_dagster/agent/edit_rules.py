@@ -26,7 +26,9 @@ def slugify(title: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:80] or "experiment"
 
 
-def clamp(asked: Mapping[str, Any], inherited: Mapping[str, float | int], preset: Preset, budget_s: int) -> Overrides:
+def clamp(
+    asked: Mapping[str, Any], inherited: Mapping[str, float | int], preset: Preset, budget_s: int
+) -> Overrides:
     """Bring overrides into their ranges; `adjusted` says what was changed or left out, and why."""
     found = Overrides(values=dict(inherited))
     for name, value in asked.items():
@@ -99,7 +101,9 @@ def signature_of(state: SessionState, experiment: Experiment) -> str | None:
     """Return the signature of the revision that an experiment was planned from."""
     planned = experiment.planned
     for edit in state.edits:
-        if edit.saved.revision == planned.revision and title_key(edit.saved.title) == title_key(planned.title):
+        if edit.saved.revision == planned.revision and title_key(edit.saved.title) == title_key(
+            planned.title
+        ):
             return edit.saved.signature
     return None
 

@@ -29,7 +29,10 @@ def record_batch_hypotheses(
     """Write the hypotheses of a batch down; each needs title, hypothesis, expected_effect."""
     entries = [
         record_hypothesis(
-            ctx, str(row.get("title", "")), str(row.get("hypothesis", "")), str(row.get("expected_effect", ""))
+            ctx,
+            str(row.get("title", "")),
+            str(row.get("hypothesis", "")),
+            str(row.get("expected_effect", "")),
         )
         for row in experiments
     ]
@@ -79,17 +82,17 @@ def edit_train_code(
 
 
 def edit_train_code_batch(ctx: ToolContext, edits: list[dict[str, Any]], memory_key: str = "") -> JsonValue:
-    """Save several edits at once, each a dict with the arguments of edit_train_code; errors names the refused."""
+    """Save several edits at once, dicts with the arguments of edit_train_code; errors names the refused."""
     answers = [_save(ctx, spec) for spec in edits]
     saved = [answer for answer in answers if answer["saved"]]
-    errors = [answer for answer in answers if not answer["saved"]]
+    errors: list[JsonValue] = [answer for answer in answers if not answer["saved"]]
     if not edits:
         errors = [{"error": "edits is empty; pass at least one edit."}]
     return {
         "count": len(saved),
         "titles": [answer["title"] for answer in saved],
-        "edits": list(saved),
-        "errors": list(errors),
+        "edits": [*saved],
+        "errors": errors,
     }
 
 

@@ -31,10 +31,11 @@ def read_train_code(ctx: ToolContext, title: str, memory_key: str = "") -> JsonV
         near = history.near_titles(ctx.state, title)
         return {"title": title, "error": f"No saved edit is called {title!r}; there is {near}."}
     code = ctx.blobs.get(edit.saved.train_py).decode()
-    return _code(edit.saved.title, code) | {"config_overrides": dict(edit.saved.config_overrides)}
+    overrides: dict[str, JsonValue] = {**edit.saved.config_overrides}
+    return _code(edit.saved.title, code) | {"config_overrides": overrides}
 
 
-def _code(title: str, text: str) -> dict[str, JsonValue]:
+def _code(title: str, text: str) -> history.Row:
     return {"title": title, "train_py": text, "lines": len(text.splitlines())}
 
 
@@ -94,11 +95,10 @@ def compare_experiments(ctx: ToolContext, title_a: str, title_b: str, memory_key
     a, b = history.latest_run(ctx.state, title_a), history.latest_run(ctx.state, title_b)
     missing: list[JsonValue] = [title for title, run in ((title_a, a), (title_b, b)) if run is None]
     score_a, score_b = history.score(a) if a else None, history.score(b) if b else None
-    known = score_a is not None and score_b is not None
     return {
         "a": history.experiment_row(a) if a else None,
         "b": history.experiment_row(b) if b else None,
-        "delta_val_bpb": score_a - score_b if known else None,
+        "delta_val_bpb": None if score_a is None or score_b is None else score_a - score_b,
         "missing": missing,
         "note": "These titles have not been run; run them first." if missing else None,
     }

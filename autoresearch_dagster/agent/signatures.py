@@ -1,4 +1,4 @@
-"""One definition of each tool: its signature and docstring become prompt text, type stubs and the dispatcher."""
+"""One definition of each tool: signature and docstring become prompt text, type stubs and dispatcher."""
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -166,7 +166,7 @@ def to_json(value: object) -> JsonValue:
 class Toolbox:
     """The tools of a session, by name."""
 
-    def __init__(self, tools: Sequence[Tool]):
+    def __init__(self, tools: Sequence[Tool]) -> None:
         names = [tool.name for tool in tools]
         if len(set(names)) != len(names):
             raise UserError("Two tools have the same name; rename one of them.")

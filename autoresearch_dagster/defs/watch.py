@@ -42,7 +42,9 @@ def _tell_batch(state: SessionState, out: Console) -> None:
     top = best(state)
     if state.status != "finished" and top is not None:
         done = sum(experiment.result is not None for experiment in state.experiments.values())
-        out.print(f"Dispatch {state.dispatches}: {done} results, best val_bpb {top.val_bpb:.4f} ({top.title}).")
+        out.print(
+            f"Dispatch {state.dispatches}: {done} results, best val_bpb {top.val_bpb:.4f} ({top.title})."
+        )
 
 
 def _conclude(state: SessionState, settings: Settings, out: Console) -> None:
@@ -60,5 +62,9 @@ def _conclude(state: SessionState, settings: Settings, out: Console) -> None:
         out.print("No candidate has a score of record; the column state says why.")
     report = settings.home.resolve() / "reports" / f"{state.id}.md"
     out.print(f"\nReport   {report}", soft_wrap=True)
-    out.print("Look     `autoresearch dev` opens Dagster (runs, partitions) and MLflow (code, curves, lineage)")
-    out.print(f"Go on    `autoresearch run --memory-key {state.config.memory_key} --preset {state.config.preset}`")
+    out.print(
+        "Look     `autoresearch dev` opens Dagster (runs, partitions) and MLflow (code, curves, lineage)"
+    )
+    out.print(
+        f"Go on    `autoresearch run --memory-key {state.config.memory_key} --preset {state.config.preset}`"
+    )

@@ -86,7 +86,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def _use_immediate_transactions(engine: sa.Engine) -> None:
-    """Take SQLite's write lock when a transaction begins: what it reads cannot change before it writes."""
+    """Take SQLite's write lock when a transaction begins: what it read cannot change under it."""
 
     def on_connect(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
         connection.isolation_level = None  # pyright: ignore[reportAttributeAccessIssue] (we begin ourselves)

@@ -5,9 +5,17 @@ import psutil
 import pytest
 from pydantic import JsonValue
 
-from autoresearch_dagster.agent.code_mode import Answer, Failed, Finished, Paused, PlanCall, PlanSpec, run_plan
+from autoresearch_dagster.agent.code_mode import (
+    Answer,
+    Failed,
+    Finished,
+    Paused,
+    PlanCall,
+    PlanSpec,
+    run_plan,
+)
 from autoresearch_dagster.agent.plan_snapshot import SnapshotFile
-from autoresearch_dagster.agent.signatures import Tool, ToolContext, Toolbox
+from autoresearch_dagster.agent.signatures import Tool, Toolbox, ToolContext
 from autoresearch_dagster.core.errors import PlanDiverged
 
 
@@ -37,7 +45,9 @@ class Host:
         self.calls.append(call)
         if call.function == "train":
             return None
-        self.answers[call.sequence] = Answer(call.key, {"seen": call.arguments["title"], "n": call.arguments["n"]})
+        self.answers[call.sequence] = Answer(
+            call.key, {"seen": call.arguments["title"], "n": call.arguments["n"]}
+        )
         return self.answers[call.sequence]
 
     def decide(self, paused: Paused, result: Any) -> None:
@@ -161,7 +171,9 @@ def test_a_tool_passed_as_a_value_gets_a_hint():
     assert "write look(...)" in end.error
 
 
-@pytest.mark.parametrize("code", ["open('/etc/passwd').read()", "import os\nos.environ['HOME']", "import torch"])
+@pytest.mark.parametrize(
+    "code", ["open('/etc/passwd').read()", "import os\nos.environ['HOME']", "import torch"]
+)
 def test_the_host_is_out_of_reach(code):
     assert isinstance(run_plan(spec(code), TOOLS, {}, Host()), Failed)
 

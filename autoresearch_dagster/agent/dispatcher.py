@@ -1,0 +1,156 @@
+"""Carries out one call of a plan in one transaction, so that its effects and its record cannot part."""
+
+import time
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from pydantic import JsonValue
+
+from autoresearch_dagster.agent import answers, editing, reading, running
+from autoresearch_dagster.agent.code_mode import Answer, PlanCall
+from autoresearch_dagster.agent.launching import plan_dispatch
+from autoresearch_dagster.agent.signatures import BlobStore, Launch, Tool, Toolbox, ToolContext, Transaction
+from autoresearch_dagster.core import limits
+from autoresearch_dagster.core.experiment import canonical_json
+from autoresearch_dagster.core.presets import Preset
+from autoresearch_dagster.store import events as ev
+from autoresearch_dagster.store.state import SessionState, Turn
+
+TOOLBOX: Final = Toolbox(
+    [
+        Tool(reading.inspect_dataset),
+        Tool(reading.get_baseline_train_code),
+        Tool(reading.read_train_code),
+        Tool(reading.get_code_edit_history),
+        Tool(reading.get_promising_code),
+        Tool(reading.get_leaderboard),
+        Tool(reading.compare_experiments),
+        Tool(reading.get_batch_plan),
+        Tool(reading.get_failure),
+        Tool(reading.get_budget),
+        Tool(editing.record_hypothesis),
+        Tool(editing.record_batch_hypotheses),
+        Tool(editing.record_batch_plan),
+        Tool(editing.edit_train_code),
+        Tool(editing.edit_train_code_batch),
+        Tool(running.run_experiment, durable=True),
+        Tool(running.run_experiment_batch, durable=True),
+        Tool(running.flyte_map, durable=True),
+        Tool(running.map_experiments, durable=True),
+        Tool(running.evaluate_batch_results),
+    ]
+)
+
+
+class SessionJournal(Protocol):
+    """What the agent needs of the journal."""
+
+    def state(self, session: str) -> SessionState:
+        """Return the session as it stands."""
+        ...
+
+    def transaction(self, session: str, lease: Any = None) -> AbstractContextManager[Transaction]:
+        """Open one short writing transaction."""
+        ...
+
+    def events(self, session: str) -> Any:
+        """Return the recorded events in order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Workbench:
+    """A session with everything that its plans work on.
+
+    `profile` describes the bundle, `baseline` is the text of the baseline train.py, `slots` the experiments
+    at a time, `snapshots` a folder for sleeping plans (a cache; may be emptied at any time).
+    """
+
+    journal: SessionJournal
+    blobs: BlobStore
+    session: str
+    profile: Mapping[str, JsonValue]
+    baseline: str
+    preset: Preset
+    slots: int
+    snapshots: Path
+    lease: Any = None
+
+    def transaction(self) -> AbstractContextManager[Transaction]:
+        """Open one short writing transaction under the lease."""
+        return self.journal.transaction(self.session, self.lease)
+
+
+def call_tool(bench: Workbench, turn: int, tools: Toolbox, call: PlanCall) -> Answer | None:
+    """Carry out a call; None: experiments must be trained before it has an answer."""
+    begun = time.perf_counter()
+    with bench.transaction() as tx:
+        now = tx.state.turns[-1]
+        if any(made.sequence == call.sequence for made in now.calls):
+            return recorded_answers(now).get(call.sequence)
+        ctx = ToolContext(tx, bench.blobs, bench.profile, bench.baseline, bench.preset, bench.slots)
+        asked = _carry_out(ctx, tools, call)
+        outcome: JsonValue = None
+        if isinstance(asked, Launch):
+            dispatch = plan_dispatch(ctx, asked)
+            effective: dict[str, JsonValue] = {
+                "concurrency": dispatch.concurrency,
+                "adjusted": dispatch.adjusted,
+            }
+            arguments: dict[str, JsonValue] = {**call.arguments, "effective": effective}
+            if dispatch.planned:
+                tx.append(
+                    ev.CallPending(
+                        turn=turn,
+                        sequence=call.sequence,
+                        call=call.key,
+                        function=call.function,
+                        arguments=arguments,
+                        dispatch=dispatch.number,
+                        planned=tuple(dispatch.planned),
+                        answers=tuple(dispatch.answers),
+                    )
+                )
+                return None
+            outcome = answers.compose(tx.state, call.function, arguments, dispatch.answers)
+        else:
+            outcome = asked
+        if len(canonical_json(outcome)) > limits.CALL_RESULT_BYTES:
+            outcome = {"error": f"The answer is larger than {limits.CALL_RESULT_BYTES} bytes; ask for less."}
+        tx.append(
+            ev.CallRecorded(
+                turn=turn,
+                sequence=call.sequence,
+                call=call.key,
+                function=call.function,
+                arguments=call.arguments,
+                result=outcome,
+                duration_s=round(time.perf_counter() - begun, 6),
+            )
+        )
+        return Answer(call.key, outcome)
+
+
+def _carry_out(ctx: ToolContext, tools: Toolbox, call: PlanCall) -> JsonValue | Launch:
+    tool = tools.get(call.function)
+    own = ctx.state.config.memory_key
+    if tool is None:
+        return {"error": f"{call.function} is not available in this turn."}
+    if call.arguments.get("memory_key") not in (None, "", own):
+        return {"error": f"memory_key belongs to another session; this one's is {own!r}. Leave it out."}
+    pauses = sum(isinstance(made, ev.CallPending) for made in ctx.state.turns[-1].calls)
+    if tool.durable and pauses >= limits.PLAN_PAUSES:
+        return {"error": f"One plan may launch {limits.PLAN_PAUSES} times; go on in your next turn."}
+    return tool(ctx, call.arguments)
+
+
+def recorded_answers(turn: Turn) -> dict[int, Answer]:
+    """Return the answers that a replay of this turn's plan is given."""
+    found = {sequence: Answer(answer.call, answer.result) for sequence, answer in turn.answers.items()}
+    for made in turn.calls:
+        if isinstance(made, ev.CallRecorded):
+            found[made.sequence] = Answer(made.call, made.result)
+    return found

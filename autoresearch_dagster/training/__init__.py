@@ -1,0 +1,1 @@
+"""Train one candidate inside a runner and take over what it hands back, trusting none of it."""
