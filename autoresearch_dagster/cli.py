@@ -15,6 +15,7 @@ from autoresearch_dagster import __version__
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.errors import AutoresearchError, UserError
 from autoresearch_dagster.core.experiment import CurvePoint, ExperimentResult
+from autoresearch_dagster.core.presets import preset as preset_of
 from autoresearch_dagster.core.settings import load_settings
 
 DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
@@ -51,6 +52,7 @@ def demo(*, memory_key: str = "demo") -> int:
         n_experiments=limits.DEFAULT_N_EXPERIMENTS,
         batch_size=limits.DEFAULT_BATCH_SIZE,
         preset="demo",
+        time_budget_sec=preset_of("demo").config.time_budget_sec,
     )
 
 
@@ -63,7 +65,7 @@ def run(
     source: str = "sample",
     memory_key: str = "parallelized-autoresearch",
     max_turns: int = limits.DEFAULT_MAX_TURNS,
-    time_budget_sec: int = limits.DEFAULT_TIME_BUDGET_S,
+    time_budget_sec: int | None = None,
     concurrency: int = limits.DEFAULT_CONCURRENCY,
     researcher: str = "scripted",
     preset: str = "workshop",
@@ -78,12 +80,14 @@ def run(
     source: The corpus: `sample`.
     memory_key: Name of the research; a known one is resumed.
     max_turns: Replies of the researcher at most.
-    time_budget_sec: Resource time of one training, in seconds.
+    time_budget_sec: Resource time of one training, in seconds; the preset's, if none is given.
     concurrency: Experiments at a time, at most one for each core.
     researcher: Who plans; `scripted` needs no key.
     preset: `demo`, `workshop` or `gpu`.
     """
-    return _research(**locals())
+    wanted = dict(locals())
+    wanted["time_budget_sec"] = time_budget_sec or preset_of(preset).config.time_budget_sec
+    return _research(**wanted)
 
 
 def _research(**wanted: Any) -> int:
@@ -110,9 +114,7 @@ def status(*, json: Json = False) -> int:
         table.add_column(heading)
     for row in sessions:
         best = f"{row.best_val_bpb:.4f}" if row.best_val_bpb is not None else "–"
-        table.add_row(
-            row.session, row.memory_key, row.status, f"{row.finished}/{row.planned}", best, row.waits_for
-        )
+        table.add_row(row.session, row.memory_key, row.status, f"{row.finished}/{row.planned}", best, row.waits_for)
     out.print(table)
     return DONE
 

@@ -21,9 +21,7 @@ defs = dg.Definitions(
     jobs=[
         research,
         dg.define_asset_job("bundle", selection=BUNDLE, executor_def=dg.in_process_executor),
-        dg.define_asset_job(
-            "rerun_experiment", selection=[assets.experiment], executor_def=dg.in_process_executor
-        ),
+        dg.define_asset_job("rerun_experiment", selection=[assets.experiment], executor_def=dg.in_process_executor),
     ],
     sensors=[next_batch],
 )

@@ -1,4 +1,4 @@
-"""A workbench on a real store in a temporary folder, and a stand-in for training, shared by the agent's tests."""
+"""A workbench on a real store in a temporary folder, and a stand-in for training."""
 
 from pathlib import Path
 from typing import Any

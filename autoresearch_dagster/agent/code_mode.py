@@ -199,9 +199,7 @@ def _drive(
     while not isinstance(at, monty.MontyComplete):
         if isinstance(at, monty.NameLookupSnapshot):
             if drive.tools.get(at.variable_name):
-                drive.hints.append(
-                    f"A tool can only be called, not passed on: write {at.variable_name}(...)."
-                )
+                drive.hints.append(f"A tool can only be called, not passed on: write {at.variable_name}(...).")
             at = at.resume()
         elif isinstance(at, monty.FutureSnapshot):
             return Failed("Tools answer at once: call them without await.", drive.stdout)
@@ -258,9 +256,7 @@ def _bind(drive: _Drive, tool: Tool, at: monty.FunctionSnapshot) -> PlanCall:
     return PlanCall(drive.sequence, key, tool.name, arguments)
 
 
-def _sleep(
-    drive: _Drive, at: monty.FunctionSnapshot, call: PlanCall, snapshots: SnapshotFile | None
-) -> Paused:
+def _sleep(drive: _Drive, at: monty.FunctionSnapshot, call: PlanCall, snapshots: SnapshotFile | None) -> Paused:
     try:
         state = at.dump()
     except monty.MontyError:

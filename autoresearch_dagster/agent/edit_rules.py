@@ -101,9 +101,7 @@ def signature_of(state: SessionState, experiment: Experiment) -> str | None:
     """Return the signature of the revision that an experiment was planned from."""
     planned = experiment.planned
     for edit in state.edits:
-        if edit.saved.revision == planned.revision and title_key(edit.saved.title) == title_key(
-            planned.title
-        ):
+        if edit.saved.revision == planned.revision and title_key(edit.saved.title) == title_key(planned.title):
             return edit.saved.signature
     return None
 

@@ -23,9 +23,7 @@ def record_hypothesis(
     }
 
 
-def record_batch_hypotheses(
-    ctx: ToolContext, experiments: list[dict[str, Any]], memory_key: str = ""
-) -> JsonValue:
+def record_batch_hypotheses(ctx: ToolContext, experiments: list[dict[str, Any]], memory_key: str = "") -> JsonValue:
     """Write the hypotheses of a batch down; each needs title, hypothesis, expected_effect."""
     entries = [
         record_hypothesis(

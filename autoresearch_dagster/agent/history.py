@@ -132,8 +132,6 @@ def trials(state: SessionState) -> list[Row]:
 
 def near_titles(state: SessionState, title: str) -> str:
     """Return the saved titles that look like a wrong one, for an error text."""
-    titles = {title_key(edit.saved.title): edit.saved.title for edit in state.edits} | {
-        "baseline": "baseline"
-    }
+    titles = {title_key(edit.saved.title): edit.saved.title for edit in state.edits} | {"baseline": "baseline"}
     near = difflib.get_close_matches(title_key(title), titles, n=5, cutoff=0.4) or list(titles)[-5:]
     return ", ".join(repr(titles[key]) for key in near)

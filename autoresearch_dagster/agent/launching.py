@@ -47,9 +47,7 @@ def _judge(ctx: ToolContext, dispatch: Dispatch, title: str, budget_s: int | Non
         other = twin.planned.title
         if history.title_key(other) == history.title_key(title):
             return history.experiment_row(twin) | {"cached": True}
-        return _refused(
-            title, f"Duplicate of {other!r}; change train_py or the overrides.", duplicate_of=other
-        )
+        return _refused(title, f"Duplicate of {other!r}; change train_py or the overrides.", duplicate_of=other)
     if wanted in dispatch.signatures:
         other = dispatch.signatures[wanted]
         return _refused(title, f"Duplicate of {other!r} in this call; launch it once.", duplicate_of=other)

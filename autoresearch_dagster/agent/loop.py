@@ -18,6 +18,7 @@ from autoresearch_dagster.agent.researcher import Researcher, ResearcherView
 from autoresearch_dagster.agent.scripted import summary
 from autoresearch_dagster.agent.signatures import Toolbox, Transaction
 from autoresearch_dagster.core import limits
+from autoresearch_dagster.core.errors import PlanDiverged
 from autoresearch_dagster.core.experiment import digest_of
 from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store.state import SessionState, Turn
@@ -155,13 +156,18 @@ def _run(bench: Workbench, state: SessionState, turn: Turn) -> bool:
     tools = _tools(state, turn.number)
     spec = PlanSpec(state.id, turn.number, plan.code, plan.started_at, plan.seed)
     file = SnapshotFile(bench.snapshots / f"{digest_of(state.id.encode())[:16]}-{turn.number}.monty")
-    end: Finished | Paused | Failed = run_plan(
-        spec,
-        tools,
-        recorded_answers(turn),
-        lambda call: call_tool(bench, turn.number, tools, call),
-        file,
-    )
+    try:
+        end: Finished | Paused | Failed = run_plan(
+            spec,
+            tools,
+            recorded_answers(turn),
+            lambda call: call_tool(bench, turn.number, tools, call),
+            file,
+        )
+    except PlanDiverged as fault:
+        with bench.transaction() as tx:
+            tx.append(ev.SessionPaused(reason=str(fault)))
+        raise
     if isinstance(end, Paused):
         return False
     with bench.transaction() as tx:

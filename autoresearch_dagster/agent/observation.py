@@ -21,9 +21,7 @@ def observe(end: Finished | Failed) -> str:
     if end.stdout.strip():
         tail = end.stdout[-limits.OBSERVATION_STDOUT_CHARS :]
         left = len(end.stdout) - len(tail)
-        head += (
-            "\n\nPrinted" + (f" (the first {left} characters are left out)" if left else "") + f":\n{tail}"
-        )
+        head += "\n\nPrinted" + (f" (the first {left} characters are left out)" if left else "") + f":\n{tail}"
     return _cut(head, limits.OBSERVATION_CHARS)
 
 

@@ -40,9 +40,7 @@ def read_reply(text: str, stop_reason: str | None) -> Plan | FinalAnswer | Unusa
     if unclosed:
         return Unusable("Your reply was cut: a code block is not closed; answer again with one whole block.")
     if len(blocks) > 1:
-        return Unusable(
-            f"Your reply has {len(blocks)} Python blocks; answer with exactly one. Nothing was run."
-        )
+        return Unusable(f"Your reply has {len(blocks)} Python blocks; answer with exactly one. Nothing was run.")
     if not blocks:
         if not text.strip():
             return Unusable("Your reply was empty; answer with one Python block, or with your final text.")

@@ -67,8 +67,8 @@ def _directive(state: SessionState) -> str:
     config = state.config
     return (
         f"Run {config.n_experiments} experiments in batches of {config.batch_size} on the {config.source} "
-        f"corpus (memory_key {config.memory_key!r}). Then finish with the best val_bpb, what won it, and what "
-        "to try next."
+        f"corpus (memory_key {config.memory_key!r}). Then finish with the best val_bpb, what won it, "
+        "and what to try next."
     )
 
 

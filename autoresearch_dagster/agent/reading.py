@@ -31,8 +31,9 @@ def read_train_code(ctx: ToolContext, title: str, memory_key: str = "") -> JsonV
         near = history.near_titles(ctx.state, title)
         return {"title": title, "error": f"No saved edit is called {title!r}; there is {near}."}
     code = ctx.blobs.get(edit.saved.train_py).decode()
-    overrides: dict[str, JsonValue] = {**edit.saved.config_overrides}
-    return _code(edit.saved.title, code) | {"config_overrides": overrides}
+    row = _code(edit.saved.title, code)
+    row["config_overrides"] = {**edit.saved.config_overrides}
+    return row
 
 
 def _code(title: str, text: str) -> history.Row:

@@ -57,7 +57,5 @@ def summary(state: SessionState) -> str:
         return "\n".join([*lines, "None has a score, so there is no best."])
     edit = state.latest_edit(champion.planned.title)
     change = edit.saved.change_summary if edit else ""
-    lines.append(
-        f"Best: {champion.planned.title} with val_bpb {history.score(champion):.6f}. {change}".strip()
-    )
+    lines.append(f"Best: {champion.planned.title} with val_bpb {history.score(champion):.6f}. {change}".strip())
     return "\n".join(lines)

@@ -87,10 +87,8 @@ class Tool:
     @cached_property
     def _types(self) -> dict[str, TypeAdapter[Any]]:
         return {
-            name: TypeAdapter(
-                list[parameter.annotation]
-                if parameter.kind is inspect.Parameter.VAR_POSITIONAL
-                else parameter.annotation
+            name: TypeAdapter[Any](
+                list[Any] if parameter.kind is inspect.Parameter.VAR_POSITIONAL else parameter.annotation
             )
             for name, parameter in self.parameters.parameters.items()
         }

@@ -82,9 +82,7 @@ def digest_of(data: bytes) -> Digest:
 
 def canonical_json(value: object) -> bytes:
     """Serialise plain data the same way every time: sorted keys, no blanks, UTF-8, no NaN."""
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    ).encode()
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
 class PlannedExperiment(Data):
@@ -149,8 +147,4 @@ class ExperimentResult(Data):
     @property
     def accepted(self) -> bool:
         """Whether there is a score of record."""
-        return (
-            self.outcome is Outcome.TRAINED
-            and self.verdict is not Verdict.REJECTED
-            and self.val_bpb is not None
-        )
+        return self.outcome is Outcome.TRAINED and self.verdict is not Verdict.REJECTED and self.val_bpb is not None

@@ -47,6 +47,9 @@ DEADLINE_SLACK: Final = 1.10  # of the budget; the harness writes the checkpoint
 HARD_STOP_EXTRA_S: Final = 180.0  # seconds beyond the budget before a hanging container is killed
 HARD_STOP_MIN_S: Final = 300.0  # seconds that every container gets at least before that
 STARTUP_S: Final = 120.0  # wall seconds until the harness says ready (imports torch; busy machines)
+REMOVE_S: Final = 10.0  # seconds to wait for a killed process
+DOCKER_PING_S: Final = 5  # seconds before a silent Docker daemon counts as absent
+IMAGE_PULL_S: Final = 300  # seconds for the base image to arrive
 POLL_S: Final = 0.1  # seconds between looks at a running container
 
 # --- trusted evaluation -------------------------------------------------------------------------

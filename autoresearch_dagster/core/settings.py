@@ -48,9 +48,7 @@ class Settings(BaseSettings):
     def cores(self) -> tuple[int, ...]:
         """The cores that slots may lease, by number."""
         count = os.cpu_count() or 1
-        available = (
-            sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(count))
-        )
+        available = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(count))
         return tuple(available[: self.slots] if self.slots else available)
 
 

@@ -46,9 +46,7 @@ def _changed(folder: Path) -> list[str]:
         return [str(folder / "manifest.json")]
     found = file_digests(folder)
     expected = written if isinstance(written, dict) else {}
-    return [
-        str(folder / name) for name in sorted({*found, *expected}) if found.get(name) != expected.get(name)
-    ]
+    return [str(folder / name) for name in sorted({*found, *expected}) if found.get(name) != expected.get(name)]
 
 
 def check_disjoint(bundle: Bundle) -> tuple[bool, str]:

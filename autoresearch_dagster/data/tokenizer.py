@@ -89,8 +89,7 @@ def save(encoding: tiktoken.Encoding, folder: Path) -> None:
     (folder / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
     ordinary = [token for token in range(encoding.n_vocab) if token not in specials.values()]
     lines = (
-        f"{base64.b64encode(encoding.decode_single_token_bytes(token)).decode()} {token}\n"
-        for token in ordinary
+        f"{base64.b64encode(encoding.decode_single_token_bytes(token)).decode()} {token}\n" for token in ordinary
     )
     (folder / RANKS).write_text("".join(lines), encoding="ascii")
     np.save(folder / "token_bytes_seed.npy", seed_token_bytes(encoding), allow_pickle=False)

@@ -51,7 +51,7 @@ def leaderboard_metadata(states: Sequence[SessionState]) -> dict[str, dg.Metadat
     text = "\n\n".join(
         f"### {state.config.memory_key}\n\n{leaderboard_markdown(ranked(state))}" for state in states
     )
-    found = {"leaderboard": dg.MetadataValue.md(text)}
+    found: dict[str, dg.MetadataValue] = {"leaderboard": dg.MetadataValue.md(text)}
     tops = [top for state in states if (top := best(state)) is not None and top.val_bpb is not None]
     if tops:
         found["best_val_bpb"] = dg.MetadataValue.float(min(top.val_bpb or 0.0 for top in tops))

@@ -5,15 +5,17 @@ from collections.abc import Callable
 
 import dagster as dg
 
+from autoresearch_dagster.containers.protocol import Report
 from autoresearch_dagster.core.dagster_home import use_dagster_home
 from autoresearch_dagster.core.errors import AutoresearchError
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.defs.research import DRIVER_TAG, research
 from autoresearch_dagster.experiments.desk import Desk
-from autoresearch_dagster.experiments.session import pause
+from autoresearch_dagster.experiments.session import open_session, pause
 from autoresearch_dagster.reports.board import Board
 from autoresearch_dagster.store.events import SessionConfig
 from autoresearch_dagster.store.state import SessionState
+from autoresearch_dagster.store.store import open_store
 
 
 def _reason(result: dg.ExecuteInProcessResult) -> str:
@@ -43,7 +45,8 @@ def drive(
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
     use_dagster_home(settings)
     instance = dg.DagsterInstance.get()
-    flat = config.model_dump(exclude_none=True)
+    open_session(open_store(settings), settings, config, "cli", report)
+    flat: dict[str, object] = config.model_dump(exclude_none=True)
     while True:
         with Desk(settings, board) as desk:
             interrupted = _run_once(desk, instance, flat)

@@ -24,17 +24,14 @@ DRIVER_TAG = "autoresearch/driver"
     tags={"cpu": "1", "memory": "2Gi"},
     description="The agent thinks until it has planned experiments; each becomes a dynamic output.",
 )
-def advance_session(
-    context: dg.OpExecutionContext, config: ResearchConfig
-) -> Iterator[dg.DynamicOutput[str]]:
+def advance_session(context: dg.OpExecutionContext, config: ResearchConfig) -> Iterator[dg.DynamicOutput[str]]:
     """Advance the session by one dispatch."""
     desk: Desk = context.resources.desk
     driver = "cli" if context.run.tags.get(DRIVER_TAG) == "cli" else "daemon"
     report = context.log.info
     try:
         session = (
-            config.session
-            or open_session(desk.store, desk.settings, config.session_config(), driver, report).id
+            config.session or open_session(desk.store, desk.settings, config.session_config(), driver, report).id
         )
         context.instance.add_run_tags(context.run_id, {SESSION_TAG: session})
         keys = desk.advance(session, context.run_id, report)
@@ -77,7 +74,7 @@ def train_experiment(context: dg.OpExecutionContext, key: str) -> str:
 
 def experiment_metadata(result: ExperimentResult) -> dict[str, dg.MetadataValue]:
     """Describe a result on its partition's page."""
-    found = {
+    found: dict[str, dg.MetadataValue] = {
         "outcome": dg.MetadataValue.text(result.outcome),
         "verdict": dg.MetadataValue.text(result.verdict),
         "seconds": dg.MetadataValue.float(round(result.duration_sec, 1)),
@@ -107,9 +104,7 @@ def settle_batch(context: dg.OpExecutionContext, _keys: list[str]) -> None:
     if problem:
         context.log.warning(problem)
     context.log_event(dg.AssetMaterialization("leaderboard", metadata=leaderboard_metadata([state])))
-    context.log_event(
-        dg.AssetMaterialization("research_report", metadata=report_metadata(desk.settings, state))
-    )
+    context.log_event(dg.AssetMaterialization("research_report", metadata=report_metadata(desk.settings, state)))
 
 
 @dg.job(

@@ -1,5 +1,7 @@
 """A research session as a person watches it in the terminal."""
 
+from collections.abc import Callable
+
 from rich.console import Console
 
 from autoresearch_dagster.core.settings import Settings
@@ -26,7 +28,7 @@ def research_in_terminal(config: SessionConfig, settings: Settings, out: Console
     )
     try:
         with LiveView(board, out):
-            state = drive(config, settings, board, out.print, lambda state: _tell_batch(state, out))
+            state = drive(config, settings, board, _report(out), lambda state: _tell_batch(state, out))
     except KeyboardInterrupt:
         out.print(
             f"Paused; nothing is lost. `autoresearch run --memory-key {config.memory_key} "
@@ -38,13 +40,15 @@ def research_in_terminal(config: SessionConfig, settings: Settings, out: Console
     return best(state) is not None
 
 
+def _report(out: Console) -> Callable[[str], None]:
+    return lambda line: out.print(f"  {line}", markup=False, soft_wrap=True, style="dim")
+
+
 def _tell_batch(state: SessionState, out: Console) -> None:
     top = best(state)
     if state.status != "finished" and top is not None:
         done = sum(experiment.result is not None for experiment in state.experiments.values())
-        out.print(
-            f"Dispatch {state.dispatches}: {done} results, best val_bpb {top.val_bpb:.4f} ({top.title})."
-        )
+        out.print(f"Dispatch {state.dispatches}: {done} results, best val_bpb {top.val_bpb:.4f} ({top.title}).")
 
 
 def _conclude(state: SessionState, settings: Settings, out: Console) -> None:
@@ -62,9 +66,5 @@ def _conclude(state: SessionState, settings: Settings, out: Console) -> None:
         out.print("No candidate has a score of record; the column state says why.")
     report = settings.home.resolve() / "reports" / f"{state.id}.md"
     out.print(f"\nReport   {report}", soft_wrap=True)
-    out.print(
-        "Look     `autoresearch dev` opens Dagster (runs, partitions) and MLflow (code, curves, lineage)"
-    )
-    out.print(
-        f"Go on    `autoresearch run --memory-key {state.config.memory_key} --preset {state.config.preset}`"
-    )
+    out.print("Look     `autoresearch dev` opens Dagster (runs, partitions) and MLflow (code, curves, lineage)")
+    out.print(f"Go on    `autoresearch run --memory-key {state.config.memory_key} --preset {state.config.preset}`")

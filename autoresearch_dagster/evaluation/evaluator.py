@@ -154,9 +154,7 @@ def _preflight(channel: Channel, server: Job, rows: npt.NDArray[np.uint16]) -> s
     return ""
 
 
-def _score(
-    channel: Channel, rows: npt.NDArray[np.uint16], job: EvaluationJob, started: float
-) -> Score | Refusal:
+def _score(channel: Channel, rows: npt.NDArray[np.uint16], job: EvaluationJob, started: float) -> Score | Refusal:
     try:
         nats = _collect(channel, rows)
     except ServerFailed as failure:  # its own words may hold validation text: not shown

@@ -80,9 +80,7 @@ class Dispatch:
         with self._lab.store.journal.transaction(self._session) as transaction:
             number = transaction.state.experiments[key].attempts + 1
             transaction.append(
-                ev.AttemptStarted(
-                    key=key, attempt=number, owner=owner, run_id=self._run_id, slot=f"core {core}"
-                )
+                ev.AttemptStarted(key=key, attempt=number, owner=owner, run_id=self._run_id, slot=f"core {core}")
             )
         self._board.stage(key, "starting", core)
         return Attempt(number=number, core=core)

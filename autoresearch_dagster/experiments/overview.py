@@ -1,7 +1,7 @@
 """Every session at a glance."""
 
-from autoresearch_dagster.core.experiment import Data
 from autoresearch_dagster.core.errors import UserError
+from autoresearch_dagster.core.experiment import Data
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.store.leaderboard import best
 from autoresearch_dagster.store.state import SessionState

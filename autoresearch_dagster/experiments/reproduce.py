@@ -2,12 +2,16 @@
 
 from autoresearch_dagster.containers.protocol import Report
 from autoresearch_dagster.core.errors import UserError
-from autoresearch_dagster.core.experiment import ExperimentKey, ExperimentResult, Label
+from autoresearch_dagster.core.experiment import CurvePoint, ExperimentKey, ExperimentResult, Label
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.experiments.run_one import Attempt, run_planned
 from autoresearch_dagster.experiments.session import laboratory_of
 from autoresearch_dagster.store.leases import this_process
 from autoresearch_dagster.store.store import open_store
+
+
+def _silent(_point: CurvePoint | None, _used_s: float, _left_s: float) -> None:
+    """Nobody watches."""
 
 
 def reproduce(settings: Settings, key: str, report: Report) -> tuple[ExperimentResult, ExperimentResult]:
@@ -28,5 +32,5 @@ def reproduce(settings: Settings, key: str, report: Report) -> tuple[ExperimentR
     planned = experiment.planned.model_copy(update={"key": ExperimentKey(f"x{key}")})
     with store.slots.slot(this_process(), lambda: False) as core:
         attempt = Attempt(number=1, core=core, labels=(Label.REPRODUCTION,))
-        again = run_planned(planned, lab, attempt, lambda *_: None, report, lambda: False)
+        again = run_planned(planned, lab, attempt, _silent, report, lambda: False)
     return experiment.result, again

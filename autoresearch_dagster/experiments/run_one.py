@@ -14,6 +14,7 @@ from autoresearch_dagster.core.experiment import (
     Label,
     Outcome,
     PlannedExperiment,
+    Standing,
     Verdict,
     canonical_json,
 )
@@ -68,6 +69,7 @@ def run_planned(
         return result.model_copy(
             update={
                 "verdict": Verdict.UNAUDITED,
+                "standing": Standing.SCREENED,
                 "val_bpb": score.val_bpb,
                 "val_bpb_exact": score.val_bpb_exact,
                 "receipt": receipt,

@@ -48,9 +48,7 @@ def commands(settings: Settings, host: str, dagster_port: int, mlflow_port: int)
     ]
 
 
-def serve(
-    settings: Settings, host: str, dagster_port: int, mlflow_port: int, say: Callable[[str], None]
-) -> None:
+def serve(settings: Settings, host: str, dagster_port: int, mlflow_port: int, say: Callable[[str], None]) -> None:
     """Run both until one ends or the person stops them.
 
     Raises:

@@ -3,10 +3,10 @@
 from typing import Literal
 
 from autoresearch_dagster.agent.answers import answer_pending
+from autoresearch_dagster.agent.dispatcher import Workbench
 from autoresearch_dagster.agent.loop import advance
 from autoresearch_dagster.agent.researcher import Researcher
 from autoresearch_dagster.agent.scripted import ScriptedResearcher
-from autoresearch_dagster.agent.tools import ToolContext
 from autoresearch_dagster.containers.protocol import Report
 from autoresearch_dagster.core.errors import UserError
 from autoresearch_dagster.core.presets import preset
@@ -48,9 +48,7 @@ def open_session(
     chosen = preset(config.preset)
     found = store.journal.find(config.memory_key)
     if found is None:
-        bundle = build_bundle(
-            config.source, config.num_shards, chosen.sequence_length, settings.bundles, report
-        )
+        bundle = build_bundle(config.source, config.num_shards, chosen.sequence_length, settings.bundles, report)
         return store.journal.create(config, driver, bundle.digest)
     _refuse_other_terms(found, config)
     if found.status == "active" and found.driver == driver:
@@ -97,17 +95,18 @@ def advance_session(session: str, lab: Laboratory, lease: Lease) -> Literal["wai
         return "finished"
     if state.pending is not None:
         return "waiting"
-    context = ToolContext(
+    bench = Workbench(
         journal=lab.store.journal,
         blobs=lab.store.blobs,
         session=session,
-        lease=lease,
         profile=profile(lab.bundle).model_dump(mode="json"),
         baseline=lab.baseline.decode(),
         preset=lab.preset,
         slots=len(lab.settings.cores),
+        snapshots=lab.settings.home.resolve() / "snapshots",
+        lease=lease,
     )
-    return advance(context, make_researcher(state.config))
+    return advance(bench, make_researcher(state.config))
 
 
 def pause(session: str, store: Store, reason: str) -> None:

@@ -45,9 +45,7 @@ class Board:
             card = self._cards[key]
             fresh = point is not None and point != card.point
             losses = (*card.losses, point.loss) if fresh and point is not None else card.losses
-            self._cards[key] = replace(
-                card, point=point or card.point, used_s=used_s, left_s=left_s, losses=losses
-            )
+            self._cards[key] = replace(card, point=point or card.point, used_s=used_s, left_s=left_s, losses=losses)
 
     def finish(self, key: ExperimentKey, result: ExperimentResult) -> None:
         """Show its result."""

@@ -13,8 +13,7 @@ def session_report(state: SessionState) -> str:
         f"# Research session {state.config.memory_key}",
         "",
         f"- state: {state.status} ({done} of {len(state.experiments)} experiments have a result)",
-        f"- preset: {state.config.preset}, source: {state.config.source}, "
-        f"researcher: {state.config.researcher}",
+        f"- preset: {state.config.preset}, source: {state.config.source}, researcher: {state.config.researcher}",
         f"- best candidate: {f'{top.title}, val_bpb {top.val_bpb:.4f}' if top else 'none yet'}",
         "- `val_bpb` is bits per byte on validation rows that no candidate can read; lower is better. "
         "Scores here are screened on one seed: differences of a few thousandths are noise.",
@@ -25,9 +24,7 @@ def session_report(state: SessionState) -> str:
     ]
     if state.hypotheses:
         lines += ["", "## Hypotheses", ""]
-        lines += [
-            f"- **{item.title}**: {item.hypothesis} ({item.expected_effect})" for item, _ in state.hypotheses
-        ]
+        lines += [f"- **{item.title}**: {item.hypothesis} ({item.expected_effect})" for item, _ in state.hypotheses]
     if state.summary:
         lines += ["", "## What the researcher concludes", "", state.summary]
     return "\n".join(lines) + "\n"

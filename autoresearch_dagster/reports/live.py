@@ -31,9 +31,7 @@ def describe(card: Card) -> str:
     result = card.result
     if result is not None:
         return (
-            f"val_bpb {result.val_bpb:.4f}"
-            if result.val_bpb is not None
-            else f"{result.outcome}: {result.error}"
+            f"val_bpb {result.val_bpb:.4f}" if result.val_bpb is not None else f"{result.outcome}: {result.error}"
         )
     if card.stage == "training" and card.used_s > 0:
         return f"training, {card.left_s:.0f} s left at most"
@@ -49,9 +47,7 @@ class LiveView:
         self._told: dict[ExperimentKey, str] = {}
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="live-view", daemon=True)
-        self._live = (
-            Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
-        )
+        self._live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
 
     def __enter__(self) -> "LiveView":
         if self._live is not None:

@@ -53,9 +53,7 @@ class Blobs:
         try:
             data = self.path(digest).read_bytes()
         except OSError as fault:
-            raise StoreUnavailable(
-                f"The blob {digest[:12]} is missing from {self._root}; restore it."
-            ) from fault
+            raise StoreUnavailable(f"The blob {digest[:12]} is missing from {self._root}; restore it.") from fault
         if digest_of(data) != digest:
             raise StoreUnavailable(f"The blob {digest[:12]} in {self._root} is damaged; restore it.")
         return data

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.event import listen
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from autoresearch_dagster.core.errors import StoreUnavailable
@@ -99,8 +101,8 @@ def _use_immediate_transactions(engine: sa.Engine) -> None:
         deferred = connection.get_execution_options().get("read_only")
         connection.exec_driver_sql("BEGIN DEFERRED" if deferred else "BEGIN IMMEDIATE")
 
-    sa.event.listen(engine, "connect", on_connect)
-    sa.event.listen(engine, "begin", on_begin)
+    listen(engine, "connect", on_connect)
+    listen(engine, "begin", on_begin)
 
 
 @contextmanager
@@ -124,15 +126,13 @@ def translated() -> Iterator[None]:
     """Turn the database's faults into one sentence."""
     try:
         yield
-    except sa.exc.DBAPIError as fault:
+    except DBAPIError as fault:
         raise StoreUnavailable(_sentence(str(fault.orig))) from fault
 
 
 def _sentence(said: str) -> str:
     if "locked" in said:
-        return (
-            "The journal is locked by another program; close what has it open and try again, nothing is lost."
-        )
+        return "The journal is locked by another program; close what has it open and try again, nothing is lost."
     if "malformed" in said or "not a database" in said:
         return f"The journal is damaged ({said}); restore journal.db, or move it away to begin anew."
     if "readonly" in said or "unable to open" in said:

@@ -30,9 +30,7 @@ class Transaction:
 
     def append(self, event: ev.Event) -> None:
         """Append an event; `state` follows at once, the journal when the transaction commits."""
-        record = ev.Recorded(
-            session=self.state.id, sequence=self.state.sequence + 1, at=self._clock(), event=event
-        )
+        record = ev.Recorded(session=self.state.id, sequence=self.state.sequence + 1, at=self._clock(), event=event)
         _insert(self._connection, record)
         fold([record], self.state)
 
@@ -50,9 +48,7 @@ class Journal:
     def sessions(self) -> list[str]:
         """Ids of all sessions, oldest first."""
         with db.read(self._engine) as connection:
-            return list(
-                connection.execute(sa.select(db.sessions.c.id).order_by(db.sessions.c.number)).scalars()
-            )
+            return list(connection.execute(sa.select(db.sessions.c.id).order_by(db.sessions.c.number)).scalars())
 
     def create(self, config: ev.SessionConfig, driver: Literal["cli", "daemon"], bundle: str) -> SessionState:
         """Start the session of a memory key.
@@ -65,9 +61,7 @@ class Journal:
                 raise StoreConflict(f"The memory key {config.memory_key!r} has a session already; resume it.")
             number = (connection.execute(sa.select(sa.func.max(db.sessions.c.number))).scalar() or 0) + 1
             session = f"s{number:02}"
-            connection.execute(
-                db.sessions.insert().values(id=session, number=number, memory_key=config.memory_key)
-            )
+            connection.execute(db.sessions.insert().values(id=session, number=number, memory_key=config.memory_key))
             event = ev.SessionStarted(number=number, config=config, driver=driver, bundle=bundle)
             _insert(connection, ev.Recorded(session=session, sequence=0, at=self._clock(), event=event))
         return self.state(session)

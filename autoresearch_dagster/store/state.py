@@ -104,9 +104,7 @@ class SessionState:
     def latest_edit(self, title: str) -> Edit | None:
         """The newest revision of a title, compared without case and outer blanks."""
         wanted = title.strip().lower()
-        return next(
-            (edit for edit in reversed(self.edits) if edit.saved.title.strip().lower() == wanted), None
-        )
+        return next((edit for edit in reversed(self.edits) if edit.saved.title.strip().lower() == wanted), None)
 
 
 def fold(recorded: Iterable[ev.Recorded], state: SessionState | None = None) -> SessionState:

@@ -31,7 +31,13 @@ def test_a_cut_reply_is_never_used(stop, text):
 
 @pytest.mark.parametrize(
     "text",
-    ["```python\nx = 1", "```python\nx\n```\n```python\ny\n```", "```python\n```", "", "```python\n" + "#" * 300_000 + "\n```"],
+    [
+        "```python\nx = 1",
+        "```python\nx\n```\n```python\ny\n```",
+        "```python\n```",
+        "",
+        "```python\n" + "#" * 300_000 + "\n```",
+    ],
 )
 def test_unusable_replies_are_error_observations(text):
     assert isinstance(read_reply(text, "end_turn"), Unusable)

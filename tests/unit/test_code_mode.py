@@ -45,9 +45,7 @@ class Host:
         self.calls.append(call)
         if call.function == "train":
             return None
-        self.answers[call.sequence] = Answer(
-            call.key, {"seen": call.arguments["title"], "n": call.arguments["n"]}
-        )
+        self.answers[call.sequence] = Answer(call.key, {"seen": call.arguments["title"], "n": call.arguments["n"]})
         return self.answers[call.sequence]
 
     def decide(self, paused: Paused, result: Any) -> None:
@@ -171,9 +169,7 @@ def test_a_tool_passed_as_a_value_gets_a_hint():
     assert "write look(...)" in end.error
 
 
-@pytest.mark.parametrize(
-    "code", ["open('/etc/passwd').read()", "import os\nos.environ['HOME']", "import torch"]
-)
+@pytest.mark.parametrize("code", ["open('/etc/passwd').read()", "import os\nos.environ['HOME']", "import torch"])
 def test_the_host_is_out_of_reach(code):
     assert isinstance(run_plan(spec(code), TOOLS, {}, Host()), Failed)
 

@@ -59,9 +59,7 @@ publish(Path(sys.argv[1]), "shards", {"a": 1}, fill, lambda line: None)
 
 
 def test_killed_builder_leaves_no_folder_and_the_next_one_cleans_up(tmp_path):
-    builder = subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(tmp_path)], stdout=subprocess.PIPE, text=True
-    )
+    builder = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     assert builder.stdout is not None
     leftover = builder.stdout.readline().strip()
     builder.send_signal(signal.SIGKILL)

@@ -65,9 +65,7 @@ def test_each_document_is_in_one_row_and_only_its_end_is_cropped(lengths):
         present, counts = np.unique(row.tokens, return_counts=True)
         assert not seen & set(present.tolist())
         seen |= set(present.tolist())
-        cropped = [
-            owner for owner, count in zip(present, counts, strict=True) if count < lengths[owner - 100]
-        ]
+        cropped = [owner for owner, count in zip(present, counts, strict=True) if count < lengths[owner - 100]]
         assert set(cropped) <= {row.tokens[-1]}
 
 

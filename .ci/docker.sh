@@ -1,0 +1,38 @@
+# Makes a Docker daemon available where none answers.  Source it: docker_up, then docker_down at exit.
+# Our own daemon starts only when none is reachable: a second one would delete the first one's bridge.
+
+DOCKER_DAEMON_PID=""
+DOCKER_DAEMON_DIR=""
+
+docker_up() {
+  if docker version >/dev/null 2>&1; then return 0; fi
+  if ! command -v dockerd >/dev/null; then
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends docker.io iptables
+  fi
+  DOCKER_DAEMON_DIR=$(mktemp -d)
+  local d=$DOCKER_DAEMON_DIR
+  export DOCKER_HOST=unix://$d/docker.sock
+  dockerd --data-root "$d/data" --exec-root "$d/exec" -H "$DOCKER_HOST" --pidfile "$d/pid" \
+    --bridge=none --iptables=false >"$d/log" 2>&1 &
+  DOCKER_DAEMON_PID=$!
+  for _ in $(seq 600); do
+    if docker version >/dev/null 2>&1; then return 0; fi
+    if ! kill -0 "$DOCKER_DAEMON_PID" 2>/dev/null; then break; fi
+    sleep 0.1
+  done
+  echo "The Docker daemon did not start:" >&2
+  tail -n 20 "$d/log" >&2
+  return 1
+}
+
+docker_down() {
+  [ -n "$DOCKER_DAEMON_PID" ] || return 0
+  kill "$DOCKER_DAEMON_PID" 2>/dev/null || true
+  for _ in $(seq 150); do
+    kill -0 "$DOCKER_DAEMON_PID" 2>/dev/null || break
+    sleep 0.1
+  done
+  umount "$DOCKER_DAEMON_DIR"/exec/netns/default "$DOCKER_DAEMON_DIR/data" 2>/dev/null || true
+  rm -rf "$DOCKER_DAEMON_DIR"
+}

@@ -1,0 +1,22 @@
+"""The environment of a job, the same for every runner: an allow-list, nothing inherited."""
+
+from collections.abc import Iterable, Mapping
+
+from autoresearch_dagster.containers.protocol import Mount
+
+ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+"""A slot is one core: more threads than cores made two neighbours 20 % slower and their scores worse."""
+
+
+def job_environment(mounts: Iterable[tuple[Mount, str]], home: str) -> Mapping[str, str]:
+    """Return the variables of a job; `mounts` pairs each mount with its path inside."""
+    return {
+        "HOME": home,
+        "TMPDIR": home,
+        "LANG": "C.UTF-8",
+        "PYTHONHASHSEED": "0",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        **dict.fromkeys(ONE_THREAD, "1"),
+        **{f"AUTORESEARCH_{mount.name}": inside for mount, inside in mounts},
+    }

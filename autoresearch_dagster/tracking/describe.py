@@ -1,0 +1,107 @@
+"""What MLflow is told of an experiment: pure functions from the journal to parameters, metrics and tags."""
+
+import difflib
+import json
+
+from autoresearch_dagster.core.experiment import CurvePoint, ExperimentResult
+from autoresearch_dagster.store.blobs import Blobs
+from autoresearch_dagster.store.state import Experiment, SessionState
+
+TAG = "autoresearch."
+
+
+def run_name(experiment: Experiment) -> str:
+    """Name a run as a person looks for it: number within the session, and title."""
+    return f"{experiment.planned.key} {experiment.planned.title}"
+
+
+def parameters(experiment: Experiment) -> dict[str, str]:
+    """Return the effective training config."""
+    return {name: str(value) for name, value in experiment.planned.config.model_dump().items()}
+
+
+def metrics(result: ExperimentResult) -> dict[str, float]:
+    """Return the figures of a result; val_bpb only where the evaluator gave one."""
+    found = {
+        "val_bpb": result.val_bpb,
+        "val_bpb_exact": result.val_bpb_exact,
+        "train_seconds": result.duration_sec,
+        "train_cpu_seconds": result.cpu_sec,
+        "peak_memory_mib": result.peak_memory_bytes / 2**20,
+        "tokens_per_second": result.tokens_per_second,
+        "steps": result.claims.steps,
+        "n_params": result.claims.n_params,
+    }
+    return {name: float(value) for name, value in found.items() if value is not None}
+
+
+def tags(state: SessionState, experiment: Experiment, parent_run: str) -> dict[str, str]:
+    """Return outcome, verdict, standing, lineage and digests."""
+    planned, result = experiment.planned, experiment.result
+    found = {
+        "key": planned.key,
+        "session": state.id,
+        "dispatch": str(experiment.dispatch),
+        "title": planned.title,
+        "revision": str(planned.revision),
+        "candidate": planned.candidate,
+        "train_py": planned.train_py,
+        "bundle": state.bundle,
+        "parent_title": planned.parent_title or "",
+        "parent_key": parent_key(state, experiment) or "",
+        "attempts": str(experiment.attempts),
+        "dagster_run": experiment.run_id,
+    }
+    if result is not None:
+        found |= {
+            "outcome": result.outcome,
+            "verdict": result.verdict,
+            "standing": result.standing or "",
+            "labels": ", ".join(result.labels),
+            "receipt": result.receipt or "",
+            "checkpoint": result.checkpoint or "",
+            "runner": result.runner,
+            "error": result.error,
+        }
+    return {
+        **{TAG + name: value for name, value in found.items() if value},
+        "mlflow.parentRunId": parent_run,
+        "mlflow.runName": run_name(experiment),
+    }
+
+
+def parent_key(state: SessionState, experiment: Experiment) -> str | None:
+    """Return the key of the experiment whose code this one was forked from."""
+    title = (experiment.planned.parent_title or "").strip().lower()
+    if not title:
+        return None
+    forks = [
+        other.planned.key
+        for other in state.experiments.values()
+        if other.planned.title.strip().lower() == title and other.planned.key != experiment.planned.key
+    ]
+    return forks[-1] if forks else None
+
+
+def diff_against_parent(state: SessionState, experiment: Experiment, blobs: Blobs, baseline: str) -> str:
+    """Return the unified diff of train.py against the parent's, or the baseline's."""
+    key = parent_key(state, experiment)
+    before, name = baseline, "baseline"
+    for other in state.experiments.values():
+        if other.planned.key == key:
+            before, name = blobs.get(other.planned.train_py).decode(), other.planned.title
+    after = blobs.get(experiment.planned.train_py).decode()
+    lines = difflib.unified_diff(
+        before.splitlines(keepends=True),
+        after.splitlines(keepends=True),
+        fromfile=f"{name}/train.py",
+        tofile=f"{experiment.planned.title}/train.py",
+    )
+    return "".join(lines) or "train.py is the parent's; only the config differs.\n"
+
+
+def curve(result: ExperimentResult, blobs: Blobs) -> list[CurvePoint]:
+    """Return the training curve, as the candidate reported it."""
+    if result.curve is None:
+        return []
+    return [CurvePoint.model_validate(point) for point in json.loads(blobs.get(result.curve))]
