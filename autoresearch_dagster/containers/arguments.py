@@ -1,5 +1,6 @@
 """From a job to the arguments of its container: one pure function, so that a test can hold every flag."""
 
+from pathlib import Path
 from typing import Any
 
 from docker.types import DeviceRequest, LogConfig, Ulimit
@@ -10,19 +11,29 @@ from autoresearch_dagster.core import limits as lim
 
 UNPRIVILEGED = "65534:65534"
 JOB_LABEL = "autoresearch.job"
+OWNER_LABEL = "autoresearch.owner"
+"""Two checkouts may share a daemon and both have an `s01_d01_e01`: neither may touch the other's."""
 OPEN_FILES = 1024
+ONE_CORE = 1_000_000_000  # nano-CPUs
+PROGRAM = "/opt/trainer/program.py"
 
 
-def container_arguments(spec: JobSpec, image: str) -> dict[str, Any]:
+def container_arguments(spec: JobSpec, image: str, owner: str, program: Path | None = None) -> dict[str, Any]:
     """Return the keyword arguments of docker-py's `containers.create`.
 
     No network, read-only root, no capabilities, no new privileges, an unprivileged user, one core, capped
     memory without swap, capped processes and files.
+
+    Args:
+        spec: the job.
+        image: id of the trainer image.
+        owner: name of this installation, so that another one on the same daemon is left alone.
+        program: a script that runs instead of the image's harness.
     """
     inside = [(mount, f"/mnt/{mount.name.lower()}") for mount in spec.mounts]
     arguments: dict[str, Any] = {
         "image": image,
-        "name": f"autoresearch-{spec.name}",
+        "name": f"autoresearch-{owner}-{spec.name}",
         "command": [spec.mode],
         "detach": True,
         "network_mode": "none",
@@ -35,6 +46,7 @@ def container_arguments(spec: JobSpec, image: str) -> dict[str, Any]:
         "mem_limit": spec.limits.memory_bytes,
         "memswap_limit": spec.limits.memory_bytes,
         "cpuset_cpus": str(spec.limits.core),
+        "nano_cpus": ONE_CORE,
         "init": True,
         "ipc_mode": "private",
         "shm_size": lim.SCRATCH_BYTES,
@@ -44,7 +56,7 @@ def container_arguments(spec: JobSpec, image: str) -> dict[str, Any]:
             Ulimit(name="fsize", soft=lim.OUTPUT_BYTES, hard=lim.OUTPUT_BYTES),
         ],
         "log_config": _log_config(spec),
-        "labels": {JOB_LABEL: spec.name, **spec.labels},
+        "labels": {**spec.labels, JOB_LABEL: spec.name, OWNER_LABEL: owner},
         "environment": dict(job_environment(inside, "/tmp")),
         "volumes": {
             str(mount.source): {"bind": path, "mode": "ro" if mount.read_only else "rw"} for mount, path in inside
@@ -52,6 +64,9 @@ def container_arguments(spec: JobSpec, image: str) -> dict[str, Any]:
     }
     if spec.limits.gpu:
         arguments["device_requests"] = [DeviceRequest(device_ids=[spec.limits.gpu], capabilities=[["gpu"]])]
+    if program is not None:
+        arguments["volumes"][str(program)] = {"bind": PROGRAM, "mode": "ro"}
+        arguments["entrypoint"] = ["python3", PROGRAM]
     return arguments
 
 

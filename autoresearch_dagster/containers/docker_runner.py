@@ -2,7 +2,8 @@
 
 What is covered: network, file system, capabilities, user, memory, processes, one core; a container is removed
 however its job ends, and found again by its labels after the driver died.
-What is not covered: faults of the kernel or of Docker itself.
+What is not covered: faults of the kernel or of Docker itself; the total that is written to a writable mount
+(the trainer watches it); CPU time of the last moments between the last look and the end.
 """
 
 import contextlib
@@ -10,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import docker
@@ -17,22 +19,26 @@ import docker.errors
 from docker.models.containers import Container
 from requests.exceptions import RequestException  # noqa: TID251 (docker-py raises it)
 
-from autoresearch_dagster.containers.arguments import JOB_LABEL, container_arguments
+from autoresearch_dagster.containers.arguments import JOB_LABEL, OWNER_LABEL, container_arguments
 from autoresearch_dagster.containers.escape import printable
 from autoresearch_dagster.containers.image import ensure_image
 from autoresearch_dagster.containers.protocol import Capabilities, JobSpec, JobStatus, Report
 from autoresearch_dagster.core.errors import ContainerError
-from autoresearch_dagster.core.limits import DOCKER_PING_S, LOG_BYTES
+from autoresearch_dagster.core.experiment import digest_of
+from autoresearch_dagster.core.limits import DOCKER_PING_S, LOG_BYTES, REMOVE_S
 from autoresearch_dagster.core.settings import Settings
 
 NANO = 1e9
+KILLED = 137
+LOG_LINES = 1000
+CONFLICT = 409
 
 
 def ping() -> str:
     """Version of the daemon, or '' where none answers within a few seconds."""
     try:
-        client = docker.from_env(timeout=DOCKER_PING_S)
-        return str(client.version()["Version"])
+        with contextlib.closing(docker.from_env(timeout=DOCKER_PING_S)) as client:
+            return str(client.version()["Version"])
     except (docker.errors.DockerException, RequestException):
         return ""
 
@@ -42,17 +48,25 @@ def translated(doing: str) -> Iterator[None]:
     """Turn the daemon's faults into one sentence."""
     try:
         yield
+    except docker.errors.NotFound as fault:
+        raise ContainerError(
+            f"Docker could not {doing}, because it is gone ({fault.explanation}); did somebody remove it?"
+        ) from fault
     except docker.errors.APIError as fault:
         raise ContainerError(f"Docker could not {doing}: {fault.explanation or fault}.") from fault
     except (docker.errors.DockerException, RequestException) as fault:
-        raise ContainerError(f"Docker does not answer while it should {doing}; is the daemon up?") from fault
+        raise ContainerError(
+            f"Docker does not answer while it should {doing}; start the daemon and try again."
+        ) from fault
 
 
 class DockerJob:
     """One container."""
 
-    def __init__(self, container: Container) -> None:
+    def __init__(self, client: docker.DockerClient, container: Container) -> None:
+        self._client = client
         self._container = container
+        self._started_at = int(time.time())
         self._cpu_s = 0.0
         self._peak = 0
         self._oom = False
@@ -69,44 +83,57 @@ class DockerJob:
         if self._code is None:
             with translated("report on a container"):
                 self._measure()
-                self._container.reload()
-            state = self._container.attrs["State"]
-            self._oom = bool(state.get("OOMKilled"))
-            if state.get("Status") in ("exited", "dead"):
-                self._code = int(state["ExitCode"])
+                state = self._client.api.inspect_container(self._container.id)["State"]
+                if state.get("Status") in ("exited", "dead"):
+                    self._code = int(state["ExitCode"])
+                self._oom = bool(state.get("OOMKilled")) or self._oom_event()
         return JobStatus(self._code, self._oom, self._cpu_s, self._peak)
 
     def _measure(self) -> None:
-        stats = self._container.stats(stream=False, one_shot=True)
-        if not isinstance(stats, dict):
-            return
+        stats: dict[str, Any] = self._container.stats(stream=False, one_shot=True)
         usage = stats.get("cpu_stats", {}).get("cpu_usage", {}).get("total_usage", 0)
         memory = stats.get("memory_stats", {})
         self._cpu_s = max(self._cpu_s, usage / NANO)
         self._peak = max(self._peak, memory.get("max_usage", 0), memory.get("usage", 0))
 
+    def _oom_event(self) -> bool:
+        """Look for the kernel's event: some versions leave the flag out when a child was killed."""
+        if not self._code:
+            return False
+        filters = {"container": self._container.id, "event": "oom"}
+        events = self._client.api.events(since=self._started_at, until=int(time.time()) + 1, filters=filters)
+        with contextlib.closing(events):
+            return any(True for _ in events)
+
     def log(self) -> str:
         """Return the last part of what it printed."""
         with contextlib.suppress(docker.errors.DockerException, RequestException):
-            data = self._container.logs(tail=1000)
+            data = self._container.logs(tail=LOG_LINES)
             self._log = printable(data[-LOG_BYTES:], LOG_BYTES)
         return self._log
 
     def remove(self) -> None:
         """Kill and delete the container; one that is gone already is fine."""
-        with translated("remove a container"), contextlib.suppress(docker.errors.NotFound):
+        with translated("remove a container"):
             _remove(self._container)
+        if self._code is None:
+            self._code = KILLED
 
 
 def _remove(container: Container) -> None:
-    """Delete a container, waiting for a removal that is under way already."""
-    try:
-        container.remove(force=True, v=True)
-    except docker.errors.APIError as fault:
-        if fault.status_code != 409:
-            raise
-        time.sleep(1.0)  # "removal in progress"
-        container.remove(force=True, v=True)
+    """Delete a container and wait until it is gone, also where a removal is under way already."""
+    deadline = time.monotonic() + REMOVE_S
+    while True:
+        try:
+            container.remove(force=True, v=True)
+        except docker.errors.NotFound:
+            return
+        except docker.errors.APIError as fault:
+            if fault.status_code != CONFLICT or time.monotonic() > deadline:
+                raise
+            time.sleep(REMOVE_S / 100)
+        else:
+            return
 
 
 class DockerRunner:
@@ -122,11 +149,12 @@ class DockerRunner:
         cpu_pinned=True,
     )
 
-    def __init__(self, settings: Settings, image: str = "", extra: Mapping[str, Any] | None = None) -> None:
-        """Use `image` as it is, or the trainer image after `prepare`; `extra` arguments are for tests."""
+    def __init__(self, settings: Settings, image: str = "", program: Path | None = None) -> None:
+        """Use `image` as it is, or the trainer image after `prepare`; `program` replaces the harness."""
         self._settings = settings
         self._image = image
-        self._extra = dict(extra or {})
+        self._program = program
+        self._owner = digest_of(str(settings.home.resolve()).encode())[:8]
 
     @cached_property
     def _client(self) -> docker.DockerClient:
@@ -142,24 +170,25 @@ class DockerRunner:
 
     def start(self, spec: JobSpec) -> DockerJob:
         """Create and start a container; one that fails to start is removed."""
-        arguments = container_arguments(spec, self.prepare(lambda _line: None)) | self._extra
+        image = self.prepare(lambda _line: None)
+        arguments = container_arguments(spec, image, self._owner, self._program)
         with translated(f"start {spec.name}"):
             with contextlib.suppress(docker.errors.NotFound):
                 _remove(self._client.containers.get(arguments["name"]))  # left by a driver that died
             container = self._client.containers.create(**arguments)
             try:
                 container.start()
-            except docker.errors.APIError:
+            except BaseException:
                 _remove(container)
                 raise
-        return DockerJob(container)
+        return DockerJob(self._client, container)
 
     def reap(self, labels: Mapping[str, str]) -> int:
         """Remove every container of ours that carries the labels, started or not."""
-        wanted = [JOB_LABEL, *(f"{name}={value}" for name, value in labels.items())]
+        own = [JOB_LABEL, f"{OWNER_LABEL}={self._owner}"]
+        wanted = [*own, *(f"{name}={value}" for name, value in labels.items())]
         with translated("list containers"):
             found = self._client.containers.list(all=True, filters={"label": wanted}, ignore_removed=True)
             for container in found:
-                with contextlib.suppress(docker.errors.NotFound):
-                    _remove(container)
+                _remove(container)
         return len(found)

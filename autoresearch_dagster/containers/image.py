@@ -1,39 +1,36 @@
-"""The trainer image: found by the digest of its sources, or built, with progress, on first use."""
+"""The trainer image: found by the digest of its sources, or built, with progress, on first use.
 
-import json
+What is covered: a changed harness is a new image, an unchanged one is used at once; two processes build once;
+the build needs no network where the base was made here.
+What is not covered: a base image that changes under the same tag; name it by digest to pin it.
+"""
+
 import os
-import platform
-import shutil
-import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import docker
 import docker.errors
 from filelock import FileLock
 
+from autoresearch_dagster.containers.build_inputs import (
+    base_image,
+    build_context,
+    fetch_wheels,
+    needs_wheels,
+    sources_digest,
+)
 from autoresearch_dagster.containers.protocol import Report
 from autoresearch_dagster.core.errors import ContainerError
-from autoresearch_dagster.core.experiment import Digest, digest_of
-from autoresearch_dagster.core.limits import IMAGE_PULL_S
-from autoresearch_dagster.core.settings import PROJECT_ROOT, Settings
+from autoresearch_dagster.core.experiment import Digest
+from autoresearch_dagster.core.limits import IMAGE_BUILD_S
+from autoresearch_dagster.core.settings import Settings
 
-SOURCES = PROJECT_ROOT / "trainer_image"
 SOURCE_LABEL = "autoresearch.sources"
-LOCAL_BASE = "autoresearch/base:local"
 LOG_LINES = 200
 PASSED_ON = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
-
-
-def sources_digest(base_image: str) -> Digest:
-    """Name what the image is made from: harness, requirements, Dockerfile and the base it asks for."""
-    files = sorted([*SOURCES.glob("*.py"), SOURCES / "Dockerfile", SOURCES / "requirements.txt"])
-    parts = [f"{path.name}:{digest_of(path.read_bytes())}" for path in files]
-    return digest_of("\n".join([base_image, *parts]).encode())
 
 
 def ensure_image(client: docker.DockerClient, settings: Settings, report: Report) -> str:
@@ -49,9 +46,13 @@ def ensure_image(client: docker.DockerClient, settings: Settings, report: Report
         if found:
             return found
         started = time.monotonic()
-        report("Building the trainer image (once; a few minutes with torch) ...")
-        image = _build(client, settings, wanted, report)
-        report(f"Trainer image {settings.image} ready after {time.monotonic() - started:.0f} s.")
+
+        def timed(line: str) -> None:
+            report(f"[{time.monotonic() - started:4.0f} s] {line}")
+
+        timed("Building the trainer image (once; a few minutes with torch) ...")
+        image = _build(client, settings, wanted, timed)
+        timed(f"Trainer image {settings.image} is ready.")
         return image
 
 
@@ -64,88 +65,38 @@ def _current(client: docker.DockerClient, tag: str, wanted: Digest) -> str:
 
 
 def _build(client: docker.DockerClient, settings: Settings, wanted: Digest, report: Report) -> str:
-    base, is_local = _base_image(client, settings.base_image, report)
+    base = base_image(client, settings.base_image, report)
     arguments = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    with _context() as context:
-        if is_local:  # same interpreter and libraries as here, so wheels that fit here fit there
-            _fetch_wheels(context / "wheels", report)
+    with build_context() as context:
+        if needs_wheels(base):
+            report("  fetching wheels for the trainer ...")
+            fetch_wheels(context / "wheels")
             arguments["PIP_NO_INDEX"] = "1"
-        report(f"  installing torch on {base} ...")
-        return _run_build(client, settings, context, wanted, {"BASE_IMAGE": base, **arguments})
-
-
-def _base_image(client: docker.DockerClient, wanted: str, report: Report) -> tuple[str, bool]:
-    """Return a base that is here, can be pulled, or is made from this machine; and whether it is the last."""
-    try:
-        client.images.get(wanted)
-        return wanted, False
-    except docker.errors.ImageNotFound:
-        report(f"  fetching {wanted} ...")
-    try:
-        patient = docker.from_env(timeout=IMAGE_PULL_S)
-        patient.images.pull(wanted)
-        return wanted, False
-    except (docker.errors.APIError, OSError):
-        report("  no image registry answers: making a base from this machine's Python ...")
-    if sys.platform != "linux" or platform.libc_ver()[0] != "glibc":
-        raise ContainerError(
-            f"{wanted} cannot be fetched and this system cannot stand in for it; pull it where there is a network, "
-            "or set AUTORESEARCH_BASE_IMAGE to an image that is here."
-        )
-    _execute(["bash", str(SOURCES / "base_image.sh"), LOCAL_BASE, sys.executable], "make the base image")
-    return LOCAL_BASE, True
-
-
-def _fetch_wheels(folder: Path, report: Report) -> None:
-    report("  fetching wheels for the trainer ...")
-    requirements = str(SOURCES / "requirements.txt")
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
-    constraints = ["--constraint", str(PROJECT_ROOT / "constraints.txt")]
-    _execute([*command, *constraints, "-r", requirements, "-d", str(folder)], "fetch the trainer's wheels")
-
-
-def _execute(command: list[str], doing: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:] or ["no message"]
-        raise ContainerError(f"Could not {doing} ({last[0][:300]}); AUTORESEARCH_RUNNER=local needs no image.")
-
-
-@contextmanager
-def _context() -> Iterator[Path]:
-    """A build context with nothing in it but what the image is made from."""
-    folder = Path(tempfile.mkdtemp(prefix="ar-image-"))
-    try:
-        for path in [*SOURCES.glob("*.py"), SOURCES / "Dockerfile", SOURCES / "requirements.txt"]:
-            shutil.copy(path, folder)
-        shutil.copytree(SOURCES / "wheels", folder / "wheels")
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _run_build(
-    client: docker.DockerClient,
-    settings: Settings,
-    context: Path,
-    wanted: Digest,
-    arguments: dict[str, str],
-) -> str:
-    try:
-        image, _log = client.images.build(
+        output = docker.from_env(timeout=IMAGE_BUILD_S).api.build(
             path=str(context),
             tag=settings.image,
-            buildargs=arguments,
+            buildargs={"BASE_IMAGE": base, **arguments},
             labels={SOURCE_LABEL: wanted},
             rm=True,
             forcerm=True,
             network_mode="host",
+            decode=True,
         )
-    except docker.errors.BuildError as fault:
-        log = settings.home / "image-build.log"
-        lines = [str(entry.get("stream") or entry.get("error") or json.dumps(entry)) for entry in fault.build_log]
-        log.write_text("".join(lines[-LOG_LINES:]), encoding="utf-8")
-        raise ContainerError(
-            f"The trainer image could not be built ({fault.msg}); see {log}, or set AUTORESEARCH_RUNNER=local."
-        ) from fault
-    return str(image.id)
+        _follow(output, settings.home / "image-build.log", report)
+    return str(client.images.get(settings.image).id)
+
+
+def _follow(output: Iterable[dict[str, Any]], log: Path, report: Report) -> None:
+    """Report each step of a build as it begins; keep the end of its output when it fails."""
+    lines: list[str] = []
+    for entry in output:
+        text = str(entry.get("stream", ""))
+        lines.append(text)
+        if text.startswith("Step "):
+            report(f"  {text.strip().splitlines()[0][:100]}")
+        if "error" in entry:
+            log.write_text("".join(lines[-LOG_LINES:]) + f"\n{entry['error']}\n", encoding="utf-8")
+            raise ContainerError(
+                f"The trainer image could not be built; read the end of {log}, then try again "
+                "or set AUTORESEARCH_RUNNER=local."
+            )

@@ -1,31 +1,34 @@
 """Plain subprocesses on this machine: for code that ships with the project, or by explicit choice.
 
-What is covered: a clean environment, one core, a memory ceiling watched over the whole process tree, a size
-ceiling for files, a process group that ends as one.
-What is not covered: network, file system, other processes of this user.  Scores are marked `unsandboxed`.
+What is covered: a clean environment, one core, a memory ceiling over the whole process tree (looked at each
+time the job is), a size ceiling for files, a process group that ends as one.
+What is not covered: network, file system, other processes of this user, a child that leaves both the tree and
+the group.  Scores are marked `unsandboxed`.
 """
 
 import contextlib
 import json
 import os
 import resource
-import signal
+import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-import psutil
-
 from autoresearch_dagster.containers.environment import job_environment
 from autoresearch_dagster.containers.escape import printable
+from autoresearch_dagster.containers.process_tree import Usage, create_time, is_running, kill_tree, usage_of
 from autoresearch_dagster.containers.protocol import Capabilities, JobSpec, JobStatus, Report
 from autoresearch_dagster.core.errors import ContainerError
 from autoresearch_dagster.core.experiment import digest_of
 from autoresearch_dagster.core.limits import LOG_BYTES, OUTPUT_BYTES, REMOVE_S
 
-GONE = (psutil.NoSuchProcess, psutil.ZombieProcess, psutil.AccessDenied)
+CLOCK_STEP_S = 1.0
+"""Start times are derived from the clock, which may be set a little; a reused process id is off by more."""
+SIGNALLED = 128
+"""Added to a signal's number, as a shell and a container do: 137 is SIGKILL."""
 
 
 class LocalJob:
@@ -36,9 +39,9 @@ class LocalJob:
         self._limit = spec.limits.memory_bytes
         self._folder = folder
         self._record = record
+        self._usage = Usage()
         self._oom = False
-        self._peak = 0
-        self._cpu: dict[int, float] = {}
+        self._code: int | None = None
         self._log = ""
 
     @property
@@ -48,73 +51,39 @@ class LocalJob:
 
     def status(self) -> JobStatus:
         """Look at the whole tree; one that is above its memory is killed here."""
-        used = self._look()
-        self._peak = max(self._peak, used)
-        code = self._process.poll()
-        if code is None and used > self._limit:
-            self._oom = True
-            self._kill()
-            code = self._process.wait()
-        return JobStatus(code, self._oom, sum(self._cpu.values()), self._peak)
+        if self._code is None:
+            self._usage = self._usage.then(usage_of(self._process.pid, self._limit))
+            self._oom = self._usage.memory_bytes > self._limit
+            if self._oom or not is_running(self._process.pid):
+                self._end()
+        return JobStatus(self._code, self._oom, self._usage.cpu_s, self._usage.peak_bytes)
 
-    def _look(self) -> int:
-        """Note the CPU time of every live process and return their memory together, in bytes.
-
-        Processes that ended keep the time that was last seen of them.
-        """
-        used = 0
-        for process in _tree(self._process.pid):
-            with contextlib.suppress(*GONE):
-                times = process.cpu_times()
-                self._cpu[process.pid] = times.user + times.system
-                used += process.memory_info().rss
-        return used
+    def _end(self) -> None:
+        """End the whole group, then reap its leader: until then nobody else can have got its process id."""
+        self._usage = self._usage.then(usage_of(self._process.pid, self._limit))
+        kill_tree(self._process.pid)
+        try:
+            code = self._process.wait(REMOVE_S)
+        except subprocess.TimeoutExpired:
+            raise ContainerError(
+                f"Process {self._process.pid} does not die; it hangs in the kernel: restart the machine."
+            ) from None
+        self._code = code if code >= 0 else SIGNALLED - code
 
     def log(self) -> str:
         """Return the last part of what it printed."""
-        path = self._folder / "log"
-        if path.exists():
-            with path.open("rb") as file:
-                file.seek(max(0, path.stat().st_size - LOG_BYTES))
-                self._log = printable(file.read(LOG_BYTES), LOG_BYTES)
+        with contextlib.suppress(FileNotFoundError), (self._folder / "log").open("rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - LOG_BYTES))
+            self._log = printable(file.read(LOG_BYTES), LOG_BYTES)
         return self._log
 
     def remove(self) -> None:
         """End the tree and delete the job's folder."""
         self.log()
-        self._kill()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(REMOVE_S)
-        _delete(self._folder)
+        if self._code is None:
+            self._end()
+        shutil.rmtree(self._folder, ignore_errors=True)
         self._record.unlink(missing_ok=True)
-
-    def _kill(self) -> None:
-        kill_tree(self._process.pid)
-
-
-def _tree(pid: int) -> list[psutil.Process]:
-    try:
-        root = psutil.Process(pid)
-        return [root, *root.children(recursive=True)]
-    except GONE:
-        return []
-
-
-def kill_tree(pid: int) -> None:
-    """Kill a process, its group and its descendants."""
-    descendants = _tree(pid)
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
-    for process in descendants:
-        with contextlib.suppress(*GONE):
-            process.kill()
-
-
-def _delete(folder: Path) -> None:
-    for path in sorted(folder.rglob("*"), reverse=True):
-        path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
-    with contextlib.suppress(FileNotFoundError):
-        folder.rmdir()
 
 
 class LocalRunner:
@@ -144,24 +113,22 @@ class LocalRunner:
     def start(self, spec: JobSpec) -> LocalJob:
         """Start the harness in its own process group."""
         folder = Path(tempfile.mkdtemp(prefix="ar-job-"))
-        environment = {
-            "PATH": os.defpath,
-            **job_environment([(mount, str(mount.source)) for mount in spec.mounts], str(folder)),
-        }
         try:
             with (folder / "log").open("wb") as log:
                 process = subprocess.Popen(
                     [sys.executable, str(self._program), spec.mode],
                     stdin=subprocess.DEVNULL,
-                    stdout=log,
+                    stdout=log if spec.mode == "train" else subprocess.DEVNULL,
                     stderr=subprocess.STDOUT,
                     cwd=folder,
-                    env=environment,
+                    env=_environment(spec, folder),
                     start_new_session=True,
                 )
         except OSError as fault:
-            _delete(folder)
-            raise ContainerError(f"The process for {spec.name} could not be started ({fault}).") from fault
+            shutil.rmtree(folder, ignore_errors=True)
+            raise ContainerError(
+                f"The process for {spec.name} could not be started ({fault}); run `autoresearch doctor`."
+            ) from fault
         _restrict(process.pid, spec)
         return LocalJob(process, spec, folder, self._remember(process.pid, spec, folder))
 
@@ -171,15 +138,14 @@ class LocalRunner:
         for record in self._registry.glob("*.json"):
             try:
                 found = json.loads(record.read_text(encoding="utf-8"))
-                matches = labels.items() <= found["labels"].items()
+                pid, created, folder, carried = (found[x] for x in ("pid", "created", "folder", "labels"))
             except (OSError, ValueError, KeyError):
                 continue
-            if not matches:
+            if not labels.items() <= carried.items():
                 continue
-            with contextlib.suppress(*GONE):
-                if psutil.Process(found["pid"]).create_time() == found["created"]:
-                    kill_tree(found["pid"])
-            _delete(Path(found["folder"]))
+            if abs(create_time(pid) - created) < CLOCK_STEP_S:
+                kill_tree(pid)
+            shutil.rmtree(folder, ignore_errors=True)
             record.unlink(missing_ok=True)
             count += 1
         return count
@@ -187,14 +153,17 @@ class LocalRunner:
     def _remember(self, pid: int, spec: JobSpec, folder: Path) -> Path:
         self._registry.mkdir(parents=True, exist_ok=True)
         record = self._registry / f"{pid}.json"
-        created = 0.0
-        with contextlib.suppress(*GONE):
-            created = psutil.Process(pid).create_time()
-        entry = {"pid": pid, "created": created, "labels": dict(spec.labels), "folder": str(folder)}
+        entry = {"pid": pid, "created": create_time(pid), "labels": {**spec.labels}, "folder": str(folder)}
         temporary = record.with_suffix(".new")
         temporary.write_text(json.dumps(entry), encoding="utf-8")
         temporary.replace(record)
         return record
+
+
+def _environment(spec: JobSpec, folder: Path) -> dict[str, str]:
+    here = [(mount, str(mount.source)) for mount in spec.mounts]
+    visible = {"CUDA_VISIBLE_DEVICES": spec.limits.gpu}  # '' hides every GPU from a CPU job
+    return {"PATH": os.defpath, **visible, **job_environment(here, str(folder))}
 
 
 def _restrict(pid: int, spec: JobSpec) -> None:

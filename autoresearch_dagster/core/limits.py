@@ -49,7 +49,8 @@ HARD_STOP_MIN_S: Final = 300.0  # seconds that every container gets at least bef
 STARTUP_S: Final = 120.0  # wall seconds until the harness says ready (imports torch; busy machines)
 REMOVE_S: Final = 10.0  # seconds to wait for a killed process
 DOCKER_PING_S: Final = 5  # seconds before a silent Docker daemon counts as absent
-IMAGE_PULL_S: Final = 300  # seconds for the base image to arrive
+IMAGE_PULL_S: Final = 60  # seconds without a sign of life before the image registry counts as absent
+IMAGE_BUILD_S: Final = 1800  # seconds without output of one build step: pip unpacks torch in silence
 POLL_S: Final = 0.1  # seconds between looks at a running container
 
 # --- trusted evaluation -------------------------------------------------------------------------

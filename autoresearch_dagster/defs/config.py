@@ -28,10 +28,11 @@ class ResearchConfig(dg.Config):
     max_gpu_hours: float | None = Field(None, description="Ceiling for GPU time, in hours.")
     preset: str = Field("workshop", description="`demo`, `workshop` or `gpu`.")
     session: str = Field("", description="Set by the sensor: go on with this session as it was started.")
+    quiet: bool = Field(False, description="Set by the command line: no log lines on the terminal.")
 
     def session_config(self) -> SessionConfig:
         """Return it as the journal records it."""
-        return SessionConfig(**self.model_dump(exclude={"session"}))
+        return SessionConfig(**self.model_dump(exclude={"session", "quiet"}))
 
 
 class BundleConfig(dg.Config):
@@ -45,4 +46,8 @@ class BundleConfig(dg.Config):
 @dg.config_mapping
 def flat_research_config(config: ResearchConfig) -> dict[str, Any]:
     """Let a person write `{"n_experiments": 6}` instead of Dagster's nesting."""
-    return {"ops": {"advance_session": {"config": config.model_dump(exclude_none=True)}}}
+    level = "CRITICAL" if config.quiet else "INFO"
+    return {
+        "ops": {"advance_session": {"config": config.model_dump(exclude_none=True)}},
+        "loggers": {"console": {"config": {"log_level": level}}},
+    }

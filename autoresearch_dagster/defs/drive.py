@@ -1,6 +1,5 @@
 """Drive a session from the command line: the same job, dispatch after dispatch, without a daemon."""
 
-import logging
 from collections.abc import Callable
 
 import dagster as dg
@@ -25,7 +24,10 @@ def _reason(result: dg.ExecuteInProcessResult) -> str:
             described = failure.user_failure_data
             if described is not None and described.description:
                 return described.description
-            return failure.error.message if failure.error else "a step failed"
+            fault = failure.error
+            while fault is not None and fault.cause is not None:
+                fault = fault.cause
+            return fault.message.strip() if fault else "a step failed"
     return "the run failed"
 
 
@@ -42,11 +44,10 @@ def drive(
         AutoresearchError: a dispatch could not be run; the text is the reason.
         KeyboardInterrupt: the person stopped it; the session is paused.
     """
-    logging.getLogger("dagster").setLevel(logging.CRITICAL)
     use_dagster_home(settings)
     instance = dg.DagsterInstance.get()
     open_session(open_store(settings), settings, config, "cli", report)
-    flat: dict[str, object] = config.model_dump(exclude_none=True)
+    flat: dict[str, object] = {**config.model_dump(exclude_none=True), "quiet": True}
     while True:
         with Desk(settings, board) as desk:
             interrupted = _run_once(desk, instance, flat)
@@ -58,7 +59,7 @@ def drive(
         on_dispatch(state)
         if state.status == "finished":
             return state
-        flat = {"session": state.id}
+        flat = {"session": state.id, "quiet": True}
 
 
 def _run_once(desk: Desk, instance: dg.DagsterInstance, flat: dict[str, object]) -> bool:

@@ -75,15 +75,15 @@ def train_experiment(context: dg.OpExecutionContext, key: str) -> str:
 def experiment_metadata(result: ExperimentResult) -> dict[str, dg.MetadataValue]:
     """Describe a result on its partition's page."""
     found: dict[str, dg.MetadataValue] = {
-        "outcome": dg.MetadataValue.text(result.outcome),
-        "verdict": dg.MetadataValue.text(result.verdict),
+        "outcome": dg.MetadataValue.text(result.outcome.value),
+        "verdict": dg.MetadataValue.text(result.verdict.value),
         "seconds": dg.MetadataValue.float(round(result.duration_sec, 1)),
         "runner": dg.MetadataValue.text(result.runner),
     }
     if result.val_bpb is not None:
         found["val_bpb"] = dg.MetadataValue.float(result.val_bpb)
     if result.receipt is not None:
-        found["receipt"] = dg.MetadataValue.text(result.receipt)
+        found["receipt"] = dg.MetadataValue.text(str(result.receipt))
     if result.error:
         found["error"] = dg.MetadataValue.text(result.error)
     return found

@@ -4,6 +4,8 @@ import hashlib
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from autoresearch_dagster.core.errors import StoreUnavailable
@@ -23,25 +25,32 @@ class Blobs:
         return self._root / digest[:2] / digest
 
     def put(self, data: bytes) -> Digest:
-        """Keep some bytes and return their name."""
+        """Keep some bytes and return their name.
+
+        Raises:
+            StoreUnavailable: the folder cannot be written.
+        """
         digest = digest_of(data)
-        target = self.path(digest)
-        if not target.exists():
-            temporary = self._temporary()
-            temporary.write_bytes(data)
-            self._install(temporary, target)
+        if not self.path(digest).exists():
+            with self._temporary() as temporary:
+                temporary.write_bytes(data)
+                self._install(temporary, self.path(digest))
         return digest
 
     def put_file(self, source: Path) -> Digest:
-        """Keep a copy of a file without holding it in memory."""
-        temporary = self._temporary()
-        shutil.copyfile(source, temporary)
+        """Keep a copy of a file without holding it in memory.
+
+        Raises:
+            StoreUnavailable: the folder cannot be written, or the file not be read.
+        """
         digest = hashlib.sha256()
-        with temporary.open("rb") as file:
-            while chunk := file.read(CHUNK_BYTES):
-                digest.update(chunk)
-        name = Digest(digest.hexdigest())
-        self._install(temporary, self.path(name))
+        with self._temporary() as temporary:
+            shutil.copyfile(source, temporary)
+            with temporary.open("rb") as file:
+                while chunk := file.read(CHUNK_BYTES):
+                    digest.update(chunk)
+            name = Digest(digest.hexdigest())
+            self._install(temporary, self.path(name))
         return name
 
     def get(self, digest: Digest) -> bytes:
@@ -58,17 +67,36 @@ class Blobs:
             raise StoreUnavailable(f"The blob {digest[:12]} in {self._root} is damaged; restore it.")
         return data
 
-    def _temporary(self) -> Path:
+    @contextmanager
+    def _temporary(self) -> Iterator[Path]:
+        """A new file in the same file system; what is left of it after a fault is removed."""
+        temporary: Path | None = None
         try:
             self._root.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(prefix=".new-", dir=self._root)
+            os.close(handle)
+            temporary = Path(name)
+            yield temporary
         except OSError as fault:
-            raise StoreUnavailable(f"Blobs cannot be written to {self._root} ({fault.strerror}).") from fault
-        os.close(handle)
-        return Path(name)
+            raise StoreUnavailable(
+                f"A blob cannot be written to {self._root} ({fault.strerror}); "
+                "free some space there, or set AUTORESEARCH_HOME to a folder that can be written."
+            ) from fault
+        finally:
+            if temporary is not None:
+                temporary.unlink(missing_ok=True)
 
     def _install(self, temporary: Path, target: Path) -> None:
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
+        """Give a whole file its name, so that neither a crash nor a power cut leaves half a blob."""
+        _sync(temporary)
         target.parent.mkdir(exist_ok=True)
         temporary.replace(target)
+        _sync(target.parent)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

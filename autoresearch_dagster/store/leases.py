@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import psutil
 import sqlalchemy as sa
@@ -29,19 +30,28 @@ class Lease:
 def this_process() -> str:
     """Name this process for as long as it lives: `host:pid:start`."""
     pid = os.getpid()
-    return f"{socket.gethostname()}:{pid}:{psutil.Process(pid).create_time():.0f}"
+    return f"{socket.gethostname()}:{pid}:{_start_of(pid)}"
 
 
 def is_dead(owner: str) -> bool:
     """Whether the owner is known to have ended: a process of this host that is no more."""
-    host, pid, start = owner.rsplit(":", 2)
-    if host != socket.gethostname():
+    host, _, process = owner.partition(":")
+    pid, _, start = process.partition(":")
+    if host != socket.gethostname() or not pid.isdecimal():
         return False
     try:
-        process = psutil.Process(int(pid))
-        return process.status() == psutil.STATUS_ZOMBIE or f"{process.create_time():.0f}" != start
+        return psutil.Process(int(pid)).status() == psutil.STATUS_ZOMBIE or _start_of(int(pid)) != start
     except psutil.NoSuchProcess:
         return True
+
+
+def _start_of(pid: int) -> str:
+    """When a process was started, so that a reused pid is not mistaken for it."""
+    try:
+        # Ticks since boot: psutil's create_time moves with the wall clock, and a living owner would look dead.
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return f"{psutil.Process(pid).create_time():.0f}"
 
 
 class Leases:

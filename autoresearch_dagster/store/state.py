@@ -21,6 +21,8 @@ class Experiment:
     result: ExperimentResult | None = None
     finished_at: datetime | None = None
     run_id: str = ""
+    started_at: datetime | None = None
+    """When the last attempt began."""
 
 
 @dataclass(slots=True)
@@ -68,6 +70,8 @@ class SessionState:
     """Experiments granted over all launches of this session."""
     sequence: int = -1
     """Sequence number of the last folded event."""
+    updated_at: datetime | None = None
+    """Time of the last folded event."""
     turns: list[Turn] = field(default_factory=list)
     experiments: dict[ExperimentKey, Experiment] = field(default_factory=dict)
     edits: list[Edit] = field(default_factory=list)
@@ -118,7 +122,7 @@ def fold(recorded: Iterable[ev.Recorded], state: SessionState | None = None) -> 
             state = _begin(record)
         else:
             _apply(state, record)
-        state.sequence = record.sequence
+        state.sequence, state.updated_at = record.sequence, record.at
     if state is None:
         raise ValueError("A session without events has no state.")
     return state
@@ -171,7 +175,8 @@ def _apply(state: SessionState, record: ev.Recorded) -> None:  # noqa: C901 (one
         case ev.BatchPlanned():
             state.batches[event.batch_id] = (event, record.at)
         case ev.AttemptStarted():
-            state.experiments[event.key].attempts = event.attempt
+            experiment = state.experiments[event.key]
+            experiment.attempts, experiment.started_at = event.attempt, record.at
         case ev.ExperimentFinished():
             experiment = state.experiments[event.key]
             experiment.result, experiment.finished_at, experiment.run_id = (
