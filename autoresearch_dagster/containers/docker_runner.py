@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import docker
 import docker.errors
@@ -83,14 +83,14 @@ class DockerJob:
         if self._code is None:
             with translated("report on a container"):
                 self._measure()
-                state = self._client.api.inspect_container(self._container.id)["State"]
+                state = self._client.api.inspect_container(str(self._container.id))["State"]
                 if state.get("Status") in ("exited", "dead"):
                     self._code = int(state["ExitCode"])
                 self._oom = bool(state.get("OOMKilled")) or self._oom_event()
         return JobStatus(self._code, self._oom, self._cpu_s, self._peak)
 
     def _measure(self) -> None:
-        stats: dict[str, Any] = self._container.stats(stream=False, one_shot=True)
+        stats = cast(dict[str, Any], self._container.stats(stream=False, one_shot=True))
         usage = stats.get("cpu_stats", {}).get("cpu_usage", {}).get("total_usage", 0)
         memory = stats.get("memory_stats", {})
         self._cpu_s = max(self._cpu_s, usage / NANO)

@@ -14,10 +14,11 @@ from sqlalchemy.event import listen
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from autoresearch_dagster.core.errors import StoreUnavailable
+from autoresearch_dagster.core.errors import StoreConflict, StoreUnavailable
 from autoresearch_dagster.core.limits import BUSY_TIMEOUT_S
 
 SCHEMA_VERSION = 1
+WRITER_LOCK = 0x6175746F  # "auto": number of the advisory lock that writers take on PostgreSQL
 metadata = sa.MetaData()
 
 schema_version = sa.Table("schema_version", metadata, sa.Column("version", sa.Integer, primary_key=True))
@@ -59,13 +60,11 @@ def connect(url: str, busy_timeout_s: float = BUSY_TIMEOUT_S) -> sa.Engine:
     Raises:
         StoreUnavailable: it cannot be opened, is locked, damaged, or of a newer version.
     """
-    address = sa.make_url(url)
-    is_sqlite = address.get_backend_name() == "sqlite"
-    if is_sqlite and address.database:
-        _make_folder(Path(address.database).parent)
-    engine = sa.create_engine(url, connect_args={"timeout": busy_timeout_s} if is_sqlite else {})
-    if is_sqlite:
+    engine = _create_engine(url, busy_timeout_s)
+    if engine.dialect.name == "sqlite":
         _use_immediate_transactions(engine)
+    else:
+        _use_one_writer_at_a_time(engine)
     with write(engine) as connection:
         metadata.create_all(connection)
         found = connection.execute(sa.select(schema_version.c.version)).scalar()
@@ -76,6 +75,26 @@ def connect(url: str, busy_timeout_s: float = BUSY_TIMEOUT_S) -> sa.Engine:
                 f"The journal was written by a newer version (schema {found}); update this installation."
             )
     return engine
+
+
+def _create_engine(url: str, busy_timeout_s: float) -> sa.Engine:
+    try:
+        address = sa.make_url(url)
+        if address.get_backend_name() != "sqlite":
+            return sa.create_engine(address)
+        if address.database:
+            _make_folder(Path(address.database).parent)
+        return sa.create_engine(address, connect_args={"timeout": busy_timeout_s})
+    except sa.exc.ArgumentError as fault:
+        raise StoreUnavailable(
+            "AUTORESEARCH_DATABASE_URL is not an address SQLAlchemy knows; "
+            "write sqlite:////path/journal.db or postgresql+psycopg://user@host/name, or leave it unset."
+        ) from fault
+    except ImportError as fault:
+        raise StoreUnavailable(
+            f"The database driver {fault.name} is not installed; install it, "
+            "or leave AUTORESEARCH_DATABASE_URL unset to use SQLite."
+        ) from fault
 
 
 def _make_folder(folder: Path) -> None:
@@ -103,6 +122,16 @@ def _use_immediate_transactions(engine: sa.Engine) -> None:
 
     listen(engine, "connect", on_connect)
     listen(engine, "begin", on_begin)
+
+
+def _use_one_writer_at_a_time(engine: sa.Engine) -> None:
+    """Do on PostgreSQL what `BEGIN IMMEDIATE` does on SQLite; the lock goes with the transaction."""
+
+    def on_begin(connection: sa.Connection) -> None:
+        if connection.dialect.name == "postgresql" and not connection.get_execution_options().get("read_only"):
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(WRITER_LOCK)))
+
+    sa.event.listen(engine, "begin", on_begin)
 
 
 @contextmanager

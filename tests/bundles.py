@@ -1,0 +1,77 @@
+"""A bundle small enough for tests, laid out as the builders lay it out: random tokens, byte-level tokenizer."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import tiktoken
+
+from autoresearch_dagster.core.experiment import digest_of
+from autoresearch_dagster.core.limits import UPSTREAM_ROWS
+from autoresearch_dagster.data import tokenizer
+from autoresearch_dagster.data.build import META
+from autoresearch_dagster.data.folders import file_digests
+from autoresearch_dagster.data.layout import Bundle, Rows, Split
+from autoresearch_dagster.data.splits import Splits, write_splits
+
+SPLITS: tuple[Split, ...] = ("train", "development", "selection", "confirmation", "decoy")
+DOCUMENT_TOKENS = 8  # of a made-up document: a special token and seven others
+
+
+def tiny_bundle(
+    folder: Path, *, sequence_length: int = 32, vocab_size: int = 256, rows: int = 64, seed: int = 0
+) -> Bundle:
+    """Write a bundle with `rows` rows in every split (at least 32 to score upstream's) and open it.
+
+    Tokens follow a fixed walk through the vocabulary with noise, so that a model can learn something.
+    """
+    shards, tokens, packed = (folder / name for name in ("shards", "tokenizer", "packed_rows"))
+    for made in (shards, tokens, packed):
+        made.mkdir(parents=True)
+    encoding = _encoding(vocab_size)
+    tokenizer.save(encoding, tokens)
+    generator = np.random.default_rng(seed)
+    made_rows = {
+        split: _rows(generator, rows, sequence_length, vocab_size, place) for place, split in enumerate(SPLITS)
+    }
+    upstream = generator.permutation(rows)[:UPSTREAM_ROWS].astype(np.int32)
+    write_splits(packed, Splits(rows=made_rows, upstream_index=upstream))
+    candidate = packed / "candidate"
+    for name in (tokenizer.DESCRIPTION, tokenizer.RANKS):
+        (candidate / name).write_bytes((tokens / name).read_bytes())
+    (candidate / "token_bytes.npy").write_bytes((tokens / "token_bytes_seed.npy").read_bytes())
+    facts = {"sequence_length": sequence_length, "vocab_size": vocab_size}
+    meta = {**facts, "bos_token_id": tokenizer.bos_token_id(encoding)}
+    (candidate / META).write_text(json.dumps(meta), encoding="utf-8")
+    digest = digest_of(json.dumps(sorted(file_digests(packed).items())).encode())
+    manifest = {"digest": digest, "source": "tiny", "rows": dict.fromkeys(SPLITS, rows), **facts}
+    (packed / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    return Bundle(shards=shards, tokenizer=tokens, packed=packed)
+
+
+def _encoding(vocab_size: int) -> tiktoken.Encoding:
+    """The first bytes of ASCII and on, one token each; above 256, pairs of capital letters and longer."""
+    names = [bytes([value]) for value in range(min(256, vocab_size - len(tokenizer.SPECIAL_TOKENS)))]
+    while len(names) < vocab_size - len(tokenizer.SPECIAL_TOKENS):
+        names.append(b"\xff" + str(len(names)).encode())  # never reached by text: only the ids matter
+    specials = {token: len(names) + place for place, token in enumerate(tokenizer.SPECIAL_TOKENS)}
+    return tiktoken.Encoding(
+        name="tiny",
+        pat_str=tokenizer.PATTERN,
+        mergeable_ranks={name: rank for rank, name in enumerate(names)},
+        special_tokens=specials,
+    )
+
+
+def _rows(generator: np.random.Generator, rows: int, length: int, vocab_size: int, place: int) -> Rows:
+    ordinary = vocab_size - len(tokenizer.SPECIAL_TOKENS)
+    tokens = np.empty((rows, length + 1), dtype=np.uint16)
+    tokens[:, 0] = generator.integers(0, ordinary, rows)
+    for at in range(1, length + 1):
+        walked = (tokens[:, at - 1].astype(np.int64) * 5 + 1) % ordinary
+        tokens[:, at] = np.where(generator.random(rows) < 0.8, walked, generator.integers(0, ordinary, rows))
+    tokens[:, ::DOCUMENT_TOKENS] = ordinary  # BOS, the first special token
+    owner = (np.arange(1, length + 1) // DOCUMENT_TOKENS)[None, :]
+    per_row = int(owner.max()) + 1
+    documents = place * rows * per_row + np.arange(rows)[:, None] * per_row + owner
+    return Rows(tokens=tokens, documents=documents.astype(np.int32))
