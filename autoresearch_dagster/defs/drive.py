@@ -44,12 +44,13 @@ def drive(
         AutoresearchError: a dispatch could not be run; the text is the reason.
         KeyboardInterrupt: the person stopped it; the session is paused.
     """
+    report = _once(report)
     use_dagster_home(settings)
     instance = dg.DagsterInstance.get()
     open_session(open_store(settings), settings, config, "cli", report)
     flat: dict[str, object] = {**config.model_dump(exclude_none=True), "quiet": True}
     while True:
-        with Desk(settings, board) as desk:
+        with Desk(settings, board, report) as desk:
             interrupted = _run_once(desk, instance, flat)
             if interrupted:
                 if desk.session:
@@ -60,6 +61,18 @@ def drive(
         if state.status == "finished":
             return state
         flat = {"session": state.id, "quiet": True}
+
+
+def _once(report: Report) -> Report:
+    """Tell each line once: every dispatch finds the same bundle and the same runner."""
+    told: set[str] = set()
+
+    def tell(line: str) -> None:
+        if line not in told and not line.endswith("already built"):
+            told.add(line)
+            report(line)
+
+    return tell
 
 
 def _run_once(desk: Desk, instance: dg.DagsterInstance, flat: dict[str, object]) -> bool:

@@ -28,7 +28,7 @@ def advance_session(context: dg.OpExecutionContext, config: ResearchConfig) -> I
     """Advance the session by one dispatch."""
     desk: Desk = context.resources.desk
     driver = "cli" if context.run.tags.get(DRIVER_TAG) == "cli" else "daemon"
-    report = context.log.info
+    report = desk.report or context.log.info
     try:
         session = (
             config.session or open_session(desk.store, desk.settings, config.session_config(), driver, report).id

@@ -11,7 +11,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.event import listen
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from autoresearch_dagster.core.errors import StoreConflict, StoreUnavailable
@@ -85,7 +85,7 @@ def _create_engine(url: str, busy_timeout_s: float) -> sa.Engine:
         if address.database:
             _make_folder(Path(address.database).parent)
         return sa.create_engine(address, connect_args={"timeout": busy_timeout_s})
-    except sa.exc.ArgumentError as fault:
+    except ArgumentError as fault:
         raise StoreUnavailable(
             "AUTORESEARCH_DATABASE_URL is not an address SQLAlchemy knows; "
             "write sqlite:////path/journal.db or postgresql+psycopg://user@host/name, or leave it unset."
@@ -131,7 +131,7 @@ def _use_one_writer_at_a_time(engine: sa.Engine) -> None:
         if connection.dialect.name == "postgresql" and not connection.get_execution_options().get("read_only"):
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(WRITER_LOCK)))
 
-    sa.event.listen(engine, "begin", on_begin)
+    listen(engine, "begin", on_begin)
 
 
 @contextmanager
@@ -155,8 +155,10 @@ def translated() -> Iterator[None]:
     """Turn the database's faults into one sentence."""
     try:
         yield
+    except IntegrityError as fault:
+        raise StoreConflict("Another process committed first; look at the new state and try again.") from fault
     except DBAPIError as fault:
-        raise StoreUnavailable(_sentence(str(fault.orig))) from fault
+        raise StoreUnavailable(_sentence(str(fault.orig).partition("\n")[0])) from fault
 
 
 def _sentence(said: str) -> str:
