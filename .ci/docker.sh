@@ -5,6 +5,7 @@ DOCKER_DAEMON_PID=""
 DOCKER_DAEMON_DIR=""
 
 docker_up() {
+  PATH=$PATH:/usr/sbin:/sbin  # where distributions put dockerd
   if docker version >/dev/null 2>&1; then return 0; fi
   if ! command -v dockerd >/dev/null; then
     apt-get update -qq
@@ -34,5 +35,6 @@ docker_down() {
     sleep 0.1
   done
   umount "$DOCKER_DAEMON_DIR"/exec/netns/default "$DOCKER_DAEMON_DIR/data" 2>/dev/null || true
-  rm -rf "$DOCKER_DAEMON_DIR"
+  rm -rf "$DOCKER_DAEMON_DIR" || true
+  DOCKER_DAEMON_PID=""
 }

@@ -50,10 +50,10 @@ def tiny_bundle(
 
 
 def _encoding(vocab_size: int) -> tiktoken.Encoding:
-    """The first bytes of ASCII and on, one token each; above 256, pairs of capital letters and longer."""
+    """One token for each of the first bytes; a vocabulary above 260 is filled up with tokens no text holds."""
     names = [bytes([value]) for value in range(min(256, vocab_size - len(tokenizer.SPECIAL_TOKENS)))]
     while len(names) < vocab_size - len(tokenizer.SPECIAL_TOKENS):
-        names.append(b"\xff" + str(len(names)).encode())  # never reached by text: only the ids matter
+        names.append(b"\xff" + str(len(names)).encode())
     specials = {token: len(names) + place for place, token in enumerate(tokenizer.SPECIAL_TOKENS)}
     return tiktoken.Encoding(
         name="tiny",

@@ -7,9 +7,9 @@ Environment: AUTORESEARCH_BUNDLE, _CANDIDATE (train.py, config.json), _OUT, _CHE
 Exit codes: 0 finished, 1 crashed, 86 device out of memory, 87 refused (the contract was not kept).
 """
 
-import dataclasses
 import importlib
 import json
+import math
 import os
 import pickle
 import socket
@@ -27,7 +27,12 @@ FINISHED, CRASHED, DEVICE_OOM, REFUSED = 0, 1, 86, 87
 HELLO = struct.Struct("<4sIIIII")  # magic, version, rows B, targets T, vocabulary V, itemsize
 MAGIC = b"ARE1"
 ERROR_BYTES = 1024
+TRACEBACK_CHARS = 4096
+LARGEST_COUNT = 10**15
 ANSWER_SEED = 0
+EVERY_POINT = 500  # points of the curve before it is thinned in time
+THINNED_S = 0.1  # then at most one point in this time, so that the file stays small
+BATCH_COUNT_S = 1.0  # seconds between two counts of batches, where train.py reports no steps
 
 
 class Refusal(Exception):
@@ -42,20 +47,48 @@ def folder(name: str) -> Path:
 # --- train ---------------------------------------------------------------------
 
 
+class Progress:
+    """The file that people watch: the curve that train.py reports, or else how many batches it took."""
+
+    def __init__(self, out: Path) -> None:
+        self._file = (out / "progress.jsonl").open("w", encoding="utf-8")
+        self._started = time.monotonic()
+        self._points = 0
+        self._batches = 0
+        self._last = -math.inf
+
+    def start(self) -> None:
+        """Begin to count time: the candidate starts now."""
+        self._started = time.monotonic()
+
+    def log_step(self, step: int, loss: float) -> None:
+        """Append one point of the training curve; `loss` may be a tensor."""
+        elapsed = time.monotonic() - self._started
+        if self._points >= EVERY_POINT and elapsed - self._last < THINNED_S:
+            return
+        self._points += 1
+        self._write(int(step), float(loss), elapsed)
+
+    def count_batch(self) -> None:
+        """Note that train.py took a batch; shown only until it calls log_step."""
+        self._batches += 1
+        elapsed = time.monotonic() - self._started
+        if self._points == 0 and elapsed - self._last >= BATCH_COUNT_S:
+            self._write(self._batches, None, elapsed)
+
+    def _write(self, step: int, loss: float | None, elapsed: float) -> None:
+        self._last = elapsed
+        self._file.write(json.dumps({"step": step, "loss": loss, "elapsed_s": round(elapsed, 3)}) + "\n")
+        self._file.flush()
+
+
 class Trainer:
     """Runs one candidate and keeps the last model that it handed over."""
 
     def __init__(self) -> None:
         self.out = folder("OUT")
-        self.started = time.monotonic()
-        self.progress = (self.out / "progress.jsonl").open("w", encoding="utf-8")
+        self.progress = Progress(self.out)
         self.handed_over = False
-
-    def log_step(self, step: int, loss: float) -> None:
-        """Append one point of the training curve."""
-        point = {"step": step, "loss": loss, "elapsed_s": round(time.monotonic() - self.started, 3)}
-        self.progress.write(json.dumps(point) + "\n")
-        self.progress.flush()
 
     def hand_over(self, model: object) -> None:
         """Write the checkpoint so that it is whole or absent."""
@@ -65,9 +98,12 @@ class Trainer:
         temporary = self.out / "checkpoint.tmp"
         try:
             torch.save(model, temporary)
-        except (pickle.PicklingError, AttributeError, TypeError) as fault:
+        except torch.OutOfMemoryError:
+            raise
+        except Exception as fault:
             raise Refusal(
-                f"The model cannot be saved ({fault}); define its classes and functions at module level."
+                f"The model cannot be saved because of {culprit(model)} ({sentence(fault)}); "
+                "define classes at module level and keep functions out of the model's attributes."
             ) from fault
         temporary.replace(self.out / "checkpoint.pt")
         self.handed_over = True
@@ -79,17 +115,20 @@ class Trainer:
 
         config = ExperimentConfig(**json.loads((folder("CANDIDATE") / "config.json").read_text()))
         prepare._seed = config.seed
-        prepare._on_step = self.log_step
+        prepare._on_step = self.progress.log_step
+        prepare._on_batch = self.progress.count_batch
         prepare._on_evaluate = self.hand_over
         torch.manual_seed(config.seed)
         candidate = import_candidate()
         run_training = getattr(candidate, "run_training", None)
         if not callable(run_training):
             raise Refusal("train.py must define run_training(config) at module level.")
-        self.started = time.monotonic()
+        self.progress.start()
         result = run_training(config)
         if not isinstance(result, ExperimentResult):
-            raise Refusal(f"run_training returned {type(result).__name__}; return an ExperimentResult.")
+            raise Refusal(
+                f"run_training returned {type(result).__name__}; return autoresearch_types.ExperimentResult."
+            )
         if result.model is not None:
             self.hand_over(result.model)
         if not self.handed_over:
@@ -98,7 +137,8 @@ class Trainer:
 
     def report(self, kind: str, error: str, trace: str, claims: dict) -> None:
         """Write the outcome as the candidate's process sees it."""
-        text = json.dumps({"kind": kind, "error": error, "traceback": trace, "claims": claims})
+        said = {"kind": kind, "error": error[:ERROR_BYTES], "traceback": trace[-TRACEBACK_CHARS:]}
+        text = json.dumps({**said, "claims": claims})
         (self.out / "outcome.json").write_text(text, encoding="utf-8")
 
 
@@ -108,17 +148,40 @@ def import_candidate() -> object:
     return importlib.import_module("train")
 
 
+def culprit(model: torch.nn.Module) -> str:
+    """Name the part of a model that keeps it from being pickled."""
+    for path, module in model.named_modules():
+        kind = type(module)
+        if "<locals>" in kind.__qualname__:
+            return f"the class {kind.__name__}, which is defined inside a function"
+        for name, value in vars(module).items():
+            if name in ("_modules", "_parameters", "_buffers"):
+                continue
+            try:
+                pickle.dumps(value)
+            except Exception:  # noqa: BLE001 (pickling runs any object's own code)
+                return f"its attribute {f'{path}.{name}'.lstrip('.')}"
+    return f"its class {type(model).__name__}"
+
+
 def claims_of(result: object) -> dict:
-    """Return the plain fields of a result."""
-    names = ("model_name", "n_params", "steps", "device", "val_bpb", "notes")
-    fields = {field.name for field in dataclasses.fields(result)}  # pyright: ignore[reportArgumentType]
-    plain = {name: getattr(result, name) for name in names if name in fields}
-    return {name: value for name, value in plain.items() if isinstance(value, str | int | float)}
+    """Return the plain fields of a result, numbers of any library as Python's own."""
+    claims = {}
+    for name in ("model_name", "device", "notes"):
+        claims[name] = str(getattr(result, name, ""))[:ERROR_BYTES]
+    for name in ("n_params", "steps", "val_bpb"):
+        try:
+            number = float(getattr(result, name))
+        except Exception:  # noqa: BLE001 (any object may stand here)
+            continue
+        if abs(number) < LARGEST_COUNT:
+            claims[name] = number if name == "val_bpb" else int(number)
+    return claims
 
 
 def sentence(fault: BaseException) -> str:
     """Name an exception in one line."""
-    return f"{type(fault).__name__}: {fault}".splitlines()[0]
+    return f"{type(fault).__name__}: {fault}".splitlines()[0].rstrip(": ")
 
 
 def train() -> NoReturn:
@@ -132,7 +195,7 @@ def train() -> NoReturn:
         kind, error, code = "refused", str(fault), REFUSED
     except torch.OutOfMemoryError as fault:
         kind, error, code = "device_oom", sentence(fault), DEVICE_OOM
-    except Exception as fault:  # noqa: BLE001 (whatever a candidate does is its result)
+    except BaseException as fault:  # noqa: BLE001 (whatever a candidate does, exit included, is its result)
         kind, error, trace, code = "crashed", sentence(fault), traceback.format_exc(), CRASHED
     trainer.report(kind, error, trace, claims)
     sys.stdout.flush()
@@ -156,7 +219,7 @@ def receive(connection: socket.socket, size: int) -> bytes:
 
 def send_error(connection: socket.socket, text: str) -> None:
     """Report an error in the fixed frame."""
-    connection.sendall(b"\1" + text.encode()[:ERROR_BYTES].ljust(ERROR_BYTES, b"\0"))
+    connection.sendall(b"\1" + text.encode(errors="replace")[:ERROR_BYTES].ljust(ERROR_BYTES, b"\0"))
 
 
 def load_model() -> torch.nn.Module:
@@ -169,8 +232,11 @@ def load_model() -> torch.nn.Module:
     return model.eval()
 
 
-def logits_of(model: torch.nn.Module, tokens: np.ndarray, vocab: int) -> torch.Tensor:
-    """Run the model on int32 [B, T] and return float32 [B, T, V], shifted so that the largest is 0."""
+def logits_of(model: torch.nn.Module, tokens: np.ndarray, vocab: int, dtype: torch.dtype) -> torch.Tensor:
+    """Run the model on int32 [B, T] and return logits [B, T, V], shifted so that the largest is 0.
+
+    The shift and the clamp keep what the wire's type could not hold; minus infinity stays what it is.
+    """
     torch.manual_seed(ANSWER_SEED)
     with torch.no_grad():
         logits = model.eval()(torch.from_numpy(tokens.astype(np.int64)))
@@ -180,7 +246,9 @@ def logits_of(model: torch.nn.Module, tokens: np.ndarray, vocab: int) -> torch.T
     if tuple(logits.shape) != expected:
         raise Refusal(f"model(idx) returned logits {tuple(logits.shape)}; return {expected}.")
     logits = logits.float()
-    return logits - logits.amax(dim=-1, keepdim=True)
+    logits = logits - logits.amax(dim=-1, keepdim=True)
+    impossible = logits == -math.inf
+    return logits.clamp_(min=torch.finfo(dtype).min).masked_fill_(impossible, -math.inf).to(dtype)
 
 
 def answer() -> NoReturn:
@@ -199,12 +267,12 @@ def answer() -> NoReturn:
             if len(request) < rows * targets * 4:
                 os._exit(FINISHED)
             tokens = np.frombuffer(request, dtype="<i4").reshape(rows, targets)
-            payload = logits_of(model, tokens, vocab).to(dtype).contiguous().numpy()
+            payload = logits_of(model, tokens, vocab, dtype).contiguous().numpy()
             connection.sendall(b"\0")
             connection.sendall(memoryview(payload).cast("B"))
     except Refusal as fault:
         send_error(connection, str(fault))
-    except Exception as fault:  # noqa: BLE001 (reported to the evaluator, which decides)
+    except BaseException as fault:  # noqa: BLE001 (reported to the evaluator, which decides)
         send_error(connection, sentence(fault))
     os._exit(REFUSED)
 

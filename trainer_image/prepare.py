@@ -16,7 +16,7 @@ import torch
 
 MAX_SEQ_LEN = 512  # targets in a row, unless the bundle says otherwise
 VOCAB_SIZE = 8192  # tokens, special ones included
-DEFAULT_EVAL_TOKENS = 32 * MAX_SEQ_LEN
+EVAL_ROWS = 32  # rows that evaluate_bpb reads unless AUTORESEARCH_EVAL_TOKENS says otherwise
 
 _FOLDER = os.environ.get("AUTORESEARCH_BUNDLE", "")
 if _FOLDER:
@@ -28,6 +28,7 @@ if _FOLDER:
 _seed = 0
 _on_evaluate: Callable[[torch.nn.Module], None] | None = None
 _on_step: Callable[[int, float], None] | None = None
+_on_batch: Callable[[], None] | None = None
 
 
 def bundle_folder() -> Path:
@@ -38,7 +39,7 @@ def bundle_folder() -> Path:
 
 
 def log_step(step: int, loss: float) -> None:
-    """Show a step and its training loss to whoever watches; costs nothing when called often."""
+    """Show a step and its training loss to whoever watches; call it as often as you like."""
     if _on_step is not None:
         _on_step(step, loss)
 
@@ -115,38 +116,43 @@ def make_dataloader(
     """Yield (inputs, targets, epoch) forever: int64 [B, T] each, from packed rows.
 
     The rows come in the tutorial's order, whatever B is; a seed other than 0 permutes them.  `tokenizer` and
-    `buffer_size` are accepted for compatibility: the rows are packed already.
+    `buffer_size` are accepted for compatibility: the rows are packed already.  A T below MAX_SEQ_LEN takes the
+    beginning of each row, which is the beginning of a document.
 
     Raises:
-        ValueError: T is not the length that the rows were packed for, or the split is unknown.
+        ValueError: the rows are shorter than T, B or T is not positive, or the split is unknown.
     """
     if split not in ("train", "val"):
         raise ValueError(f"split is 'train' or 'val', not {split!r}.")
-    if T != MAX_SEQ_LEN:
-        raise ValueError(f"The rows are packed for T = prepare.MAX_SEQ_LEN = {MAX_SEQ_LEN}, not {T}.")
+    if B < 1 or not 1 <= T <= MAX_SEQ_LEN:
+        raise ValueError(f"B is at least 1 and T from 1 to prepare.MAX_SEQ_LEN = {MAX_SEQ_LEN}, not {B}, {T}.")
     name = "train" if split == "train" else "development"
     rows = np.load(bundle_folder() / f"{name}.npy", mmap_mode="r", allow_pickle=False)
     order = np.arange(len(rows))
     if split == "train" and _seed:
         order = np.random.default_rng(_seed).permutation(len(rows))
-    return _batches(rows, order, B, _device(device))
+    taken = _on_batch if split == "train" else None
+    return _batches(rows[:, : T + 1], order, B, _device(device), taken)
 
 
 def _batches(
-    rows: np.ndarray, order: np.ndarray, B: int, device: torch.device
+    rows: np.ndarray, order: np.ndarray, B: int, device: torch.device, taken: Callable[[], None] | None
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor, int]]:
     position = 0
     while True:
         chosen = [order[(position + offset) % len(order)] for offset in range(B)]
         epoch = (position + B - 1) // len(order) + 1
         batch = torch.from_numpy(rows[chosen].astype(np.int64))
+        if taken is not None:
+            taken()
         yield batch[:, :-1].contiguous().to(device), batch[:, 1:].contiguous().to(device), epoch
         position += B
 
 
 def eval_tokens() -> int:
-    """Development tokens that `evaluate_bpb` reads; `AUTORESEARCH_EVAL_TOKENS` lowers it."""
-    return min(DEFAULT_EVAL_TOKENS, int(os.environ.get("AUTORESEARCH_EVAL_TOKENS", DEFAULT_EVAL_TOKENS)))
+    """Development tokens that `evaluate_bpb` reads; `AUTORESEARCH_EVAL_TOKENS` changes it, up to all of them."""
+    rows = len(np.load(bundle_folder() / "development.npy", mmap_mode="r", allow_pickle=False))
+    return min(int(os.environ.get("AUTORESEARCH_EVAL_TOKENS", EVAL_ROWS * MAX_SEQ_LEN)), rows * MAX_SEQ_LEN)
 
 
 def evaluate_bpb(
@@ -177,9 +183,12 @@ def evaluate_bpb(
 
 def _losses(model: torch.nn.Module, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     try:
-        return model(x, y, reduction="none")
-    except TypeError:
+        loss = model(x, y, reduction="none")
+    except TypeError:  # a model that takes no targets
         logits = model(x)
-        return torch.nn.functional.cross_entropy(
+        loss = torch.nn.functional.cross_entropy(
             logits.reshape(-1, logits.size(-1)).float(), y.reshape(-1), reduction="none"
         )
+    if not isinstance(loss, torch.Tensor) or loss.numel() != y.numel():
+        raise ValueError('model(x, y, reduction="none") must return the loss of each target, [B, T].')
+    return loss

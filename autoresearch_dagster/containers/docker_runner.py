@@ -20,6 +20,7 @@ from docker.models.containers import Container
 from requests.exceptions import RequestException  # noqa: TID251 (docker-py raises it)
 
 from autoresearch_dagster.containers.arguments import JOB_LABEL, OWNER_LABEL, container_arguments
+from autoresearch_dagster.containers.cgroup import Meter, find_meter
 from autoresearch_dagster.containers.escape import printable
 from autoresearch_dagster.containers.image import ensure_image
 from autoresearch_dagster.containers.protocol import Capabilities, JobSpec, JobStatus, Report
@@ -63,10 +64,12 @@ def translated(doing: str) -> Iterator[None]:
 class DockerJob:
     """One container."""
 
-    def __init__(self, client: docker.DockerClient, container: Container) -> None:
+    def __init__(self, client: docker.DockerClient, container: Container, memory_limit: int) -> None:
         self._client = client
         self._container = container
+        self._limit = memory_limit
         self._started_at = int(time.time())
+        self._meter: Meter | None = None
         self._cpu_s = 0.0
         self._peak = 0
         self._oom = False
@@ -79,17 +82,36 @@ class DockerJob:
         return str(self._container.short_id)
 
     def status(self) -> JobStatus:
-        """Ask the daemon for usage, then for the state; the last usage is kept when it has ended."""
+        """Read its usage, then its state; the last usage is kept when it has ended."""
         if self._code is None:
             with translated("report on a container"):
                 self._measure()
-                state = self._client.api.inspect_container(str(self._container.id))["State"]
+                state = self._state()
                 if state.get("Status") in ("exited", "dead"):
                     self._code = int(state["ExitCode"])
-                self._oom = bool(state.get("OOMKilled")) or self._oom_event()
+                self._oom = self._oom or bool(state.get("OOMKilled")) or self._oom_event()
+            if self._oom:  # it was at its limit, whether we looked then or not
+                self._peak = max(self._peak, self._limit)
         return JobStatus(self._code, self._oom, self._cpu_s, self._peak)
 
+    def _state(self) -> dict[str, Any]:
+        return self._client.api.inspect_container(self.full_id)["State"]
+
+    @property
+    def full_id(self) -> str:
+        """Container id in full."""
+        return str(self._container.id)
+
     def _measure(self) -> None:
+        if self._meter is None:
+            self._meter = find_meter(int(self._state().get("Pid", 0)), self.full_id)
+        if self._meter is None:
+            self._ask_for_usage()
+        elif (reading := self._meter()) is not None:
+            self._cpu_s, self._peak = reading.cpu_s, max(self._peak, reading.peak_bytes)
+            self._oom = self._oom or reading.oom_kills > 0
+
+    def _ask_for_usage(self) -> None:
         stats = cast(dict[str, Any], self._container.stats(stream=False, one_shot=True))
         usage = stats.get("cpu_stats", {}).get("cpu_usage", {}).get("total_usage", 0)
         memory = stats.get("memory_stats", {})
@@ -100,7 +122,7 @@ class DockerJob:
         """Look for the kernel's event: some versions leave the flag out when a child was killed."""
         if not self._code:
             return False
-        filters = {"container": self._container.id, "event": "oom"}
+        filters = {"container": self.full_id, "event": "oom"}
         events = self._client.api.events(since=self._started_at, until=int(time.time()) + 1, filters=filters)
         with contextlib.closing(events):
             return any(True for _ in events)
@@ -181,7 +203,7 @@ class DockerRunner:
             except BaseException:
                 _remove(container)
                 raise
-        return DockerJob(self._client, container)
+        return DockerJob(self._client, container, spec.limits.memory_bytes)
 
     def reap(self, labels: Mapping[str, str]) -> int:
         """Remove every container of ours that carries the labels, started or not."""

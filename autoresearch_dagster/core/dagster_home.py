@@ -8,6 +8,8 @@ from autoresearch_dagster.core.settings import PROJECT_ROOT, Settings, load_sett
 INSTANCE_YAML = """\
 telemetry:
   enabled: false
+nux:
+  enabled: false
 """
 
 

@@ -75,6 +75,13 @@ def _once(report: Report) -> Report:
     return tell
 
 
+def _was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
+    """Whether the keyboard ended the run: with `raise_on_error=False` Dagster reports that as an event."""
+    failures = [event.job_failure_data for event in result.all_events if event.is_job_failure]
+    reasons = [failure.failure_reason for failure in failures if failure.failure_reason is not None]
+    return any(reason.value == "UNEXPECTED_TERMINATION" for reason in reasons)
+
+
 def _run_once(desk: Desk, instance: dg.DagsterInstance, flat: dict[str, object]) -> bool:
     """Execute one run of the job; whether the person interrupted it."""
     try:
@@ -86,6 +93,8 @@ def _run_once(desk: Desk, instance: dg.DagsterInstance, flat: dict[str, object])
             raise_on_error=False,
         )
     except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError):
+        return True
+    if _was_interrupted(result):
         return True
     if not result.success:
         raise AutoresearchError(_reason(result))

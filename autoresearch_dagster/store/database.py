@@ -82,7 +82,7 @@ def _create_engine(url: str, busy_timeout_s: float) -> sa.Engine:
         address = sa.make_url(url)
         if address.get_backend_name() != "sqlite":
             return sa.create_engine(address)
-        if address.database:
+        if address.database and not address.database.startswith("file:"):
             _make_folder(Path(address.database).parent)
         return sa.create_engine(address, connect_args={"timeout": busy_timeout_s})
     except ArgumentError as fault:

@@ -22,9 +22,15 @@ VOLATILE = frozenset(
         "recorded_at",
         "created_at",
         "edited_at",
+        "call",
+        "observation",
     }
 )
-"""Fields that tell of times, machines and speeds, not of decisions."""
+"""Fields that tell of times, machines and speeds, not of decisions.
+
+`call` names a call by its arguments and `observation` quotes answers: both repeat, in a form that cannot be
+stripped, measured times that stand beside them, and follow from what is kept.
+"""
 
 
 def normal_form(recorded: list[ev.Recorded]) -> list[dict[str, Any]]:

@@ -2,8 +2,9 @@
 
 import difflib
 import json
+from datetime import datetime
 
-from autoresearch_dagster.core.experiment import CurvePoint, ExperimentResult
+from autoresearch_dagster.core.experiment import CurvePoint, ExperimentKey, ExperimentResult
 from autoresearch_dagster.store.blobs import Blobs
 from autoresearch_dagster.store.state import Experiment, SessionState
 
@@ -35,8 +36,20 @@ def metrics(result: ExperimentResult) -> dict[str, float]:
     return {name: float(value) for name, value in found.items() if value is not None}
 
 
-def tags(state: SessionState, experiment: Experiment, parent_run: str) -> dict[str, str]:
-    """Return outcome, verdict, standing, lineage and digests."""
+def subject(state: SessionState, name: str) -> str:
+    """Name what a run shows; another journal's session of the same number has another start."""
+    return f"{name} {state.started_at.isoformat()}"
+
+
+def tags(state: SessionState, experiment: Experiment, session_run: str, fork_run: str) -> dict[str, str]:
+    """Return outcome, verdict, standing, lineage and digests.
+
+    Args:
+        state: the session.
+        experiment: one of its experiments.
+        session_run: id of the run that shows the session.
+        fork_run: id of the run that shows the experiment it was forked from, or ''.
+    """
     planned, result = experiment.planned, experiment.result
     found = {
         "key": planned.key,
@@ -49,6 +62,8 @@ def tags(state: SessionState, experiment: Experiment, parent_run: str) -> dict[s
         "bundle": state.bundle,
         "parent_title": planned.parent_title or "",
         "parent_key": parent_key(state, experiment) or "",
+        "parent_run": fork_run,
+        "subject": subject(state, planned.key),
         "attempts": str(experiment.attempts),
         "dagster_run": experiment.run_id,
     }
@@ -65,31 +80,30 @@ def tags(state: SessionState, experiment: Experiment, parent_run: str) -> dict[s
         }
     return {
         **{TAG + name: value for name, value in found.items() if value},
-        "mlflow.parentRunId": parent_run,
+        "mlflow.parentRunId": session_run,
         "mlflow.runName": run_name(experiment),
     }
 
 
-def parent_key(state: SessionState, experiment: Experiment) -> str | None:
-    """Return the key of the experiment whose code this one was forked from."""
+def parent_key(state: SessionState, experiment: Experiment) -> ExperimentKey | None:
+    """Return the key of the experiment whose code this one was forked from: the last one planned before it."""
     title = (experiment.planned.parent_title or "").strip().lower()
-    if not title:
-        return None
-    forks = [
-        other.planned.key
-        for other in state.experiments.values()
-        if other.planned.title.strip().lower() == title and other.planned.key != experiment.planned.key
-    ]
-    return forks[-1] if forks else None
+    found: ExperimentKey | None = None
+    for key, other in state.experiments.items():
+        if key == experiment.planned.key:
+            break
+        if title and other.planned.title.strip().lower() == title:
+            found = key
+    return found
 
 
 def diff_against_parent(state: SessionState, experiment: Experiment, blobs: Blobs, baseline: str) -> str:
     """Return the unified diff of train.py against the parent's, or the baseline's."""
     key = parent_key(state, experiment)
     before, name = baseline, "baseline"
-    for other in state.experiments.values():
-        if other.planned.key == key:
-            before, name = blobs.get(other.planned.train_py).decode(), other.planned.title
+    if key is not None:
+        parent = state.experiments[key].planned
+        before, name = blobs.get(parent.train_py).decode(), parent.title
     after = blobs.get(experiment.planned.train_py).decode()
     lines = difflib.unified_diff(
         before.splitlines(keepends=True),
@@ -98,6 +112,18 @@ def diff_against_parent(state: SessionState, experiment: Experiment, blobs: Blob
         tofile=f"{experiment.planned.title}/train.py",
     )
     return "".join(lines) or "train.py is the parent's; only the config differs.\n"
+
+
+def improvements(state: SessionState) -> list[tuple[datetime, int, float]]:
+    """Return when the best score of record got better: time, experiments finished by then, val_bpb."""
+    done = [item for item in state.experiments.values() if item.result and item.finished_at]
+    done.sort(key=lambda item: (item.finished_at or item.planned_at, item.planned.key))
+    found: list[tuple[datetime, int, float]] = []
+    for count, item in enumerate(done, start=1):
+        score = item.result.val_bpb if item.result and item.result.accepted else None
+        if score is not None and (not found or score < found[-1][2]):
+            found.append((item.finished_at or item.planned_at, count, score))
+    return found
 
 
 def curve(result: ExperimentResult, blobs: Blobs) -> list[CurvePoint]:

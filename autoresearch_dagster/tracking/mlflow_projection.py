@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import tempfile
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +17,6 @@ from mlflow.entities import (
 from mlflow.entities import (
     Experiment as MlflowExperiment,
 )
-from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from autoresearch_dagster.core.experiment import canonical_json, digest_of
@@ -31,7 +29,12 @@ from autoresearch_dagster.store.store import Store
 from autoresearch_dagster.tracking import describe
 
 LEASE = "mlflow"
+SEARCH_RUNS = 1000  # of one page of a search
 STATUS = {"active": "RUNNING", "paused": "SCHEDULED", "finished": "FINISHED"}
+
+
+def _run_tags(tags: dict[str, str]) -> list[RunTag]:
+    return [RunTag(name, value) for name, value in tags.items()]
 
 
 def _ms(at: datetime) -> int:
@@ -47,7 +50,6 @@ class Projector:
         (root / "artifacts").mkdir(parents=True, exist_ok=True)
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.ERROR)
-        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         self._client = MlflowClient(tracking_uri=f"sqlite:///{root / 'mlflow.db'}")
         self._artifacts = root / "artifacts"
         self._store = store
@@ -64,79 +66,92 @@ class Projector:
         with self._store.leases.hold(LEASE, this_process()):
             state = self._store.journal.state(session)
             experiment = self._experiment(state)
-            parent, written = self._session_run(state, experiment)
+            shown = self._shown(state, experiment)
+            parent, written = self._session_run(state, experiment, shown)
             for item in state.experiments.values():
                 if item.result is not None:
-                    written += self._experiment_run(state, item, experiment, parent)
+                    written += self._experiment_run(state, item, experiment, parent, shown)
             return written
 
     def _experiment(self, state: SessionState) -> str:
         name = state.config.memory_key
         found: MlflowExperiment | None = self._client.get_experiment_by_name(name)
-        if found is not None:
-            return found.experiment_id
-        location = (self._artifacts / state.id).as_uri()
-        return self._client.create_experiment(name, artifact_location=location)
+        if found is None:
+            location = (self._artifacts / state.id).as_uri()
+            return self._client.create_experiment(name, artifact_location=location)
+        if found.lifecycle_stage == "deleted":
+            self._client.restore_experiment(found.experiment_id)
+        return found.experiment_id
 
-    def _run_of(self, subject: str, experiment: str, content: str) -> tuple[str, bool]:
-        """Return (run id or '', whether it shows `content` already)."""
-        known = self._known.get(subject)
-        if known is not None and self._exists(known[0]):
-            return known[0], known[1] == content
-        # A crash between creating a run and remembering it leaves a run that only its tag names.
-        found = self._client.search_runs([experiment], f"tags.`{describe.TAG}subject` = '{subject}'")
-        return (found[0].info.run_id, False) if found else ("", False)
+    def _shown(self, state: SessionState, experiment: str) -> dict[str, str]:
+        """Return the run of each subject of a session.
 
-    def _exists(self, run_id: str) -> bool:
-        try:
-            return self._client.get_run(run_id).info.lifecycle_stage == "active"
-        except MlflowException:
-            return False
+        MLflow is asked, not only our table: a crash between creating a run and remembering it leaves a run
+        that only its tag names, and a database that was deleted leaves ids that name nothing.
+        """
+        begun = state.started_at.isoformat()
+        filter_string = f"tags.`{describe.TAG}subject` LIKE '% {begun}'"
+        shown: dict[str, str] = {}
+        token: str | None = None
+        while True:
+            page = self._client.search_runs([experiment], filter_string, max_results=SEARCH_RUNS, page_token=token)
+            for run in page:
+                shown[run.data.tags[describe.TAG + "subject"].removesuffix(f" {begun}")] = run.info.run_id
+            token = page.token
+            if not token:
+                return shown
 
-    def _session_run(self, state: SessionState, experiment: str) -> tuple[str, int]:
+    def _is_current(self, name: str, run_id: str, content: str) -> bool:
+        return bool(run_id) and self._known.get(name) == (run_id, content)
+
+    def _session_run(self, state: SessionState, experiment: str, shown: dict[str, str]) -> tuple[str, int]:
         top = best(state)
         tags = {
-            describe.TAG + "subject": state.id,
+            describe.TAG + "subject": describe.subject(state, state.id),
             describe.TAG + "status": state.status,
             describe.TAG + "bundle": state.bundle,
             describe.TAG + "best_title": top.title if top else "",
             "mlflow.runName": f"session {state.id} {state.config.memory_key}",
             "mlflow.note.content": state.summary,
         }
-        figures = {"best_val_bpb": top.val_bpb} if top and top.val_bpb is not None else {}
-        content = digest_of(canonical_json([tags, figures]))
-        run_id, current = self._run_of(state.id, experiment, content)
-        if current:
+        figures = [
+            Metric("best_val_bpb", score, _ms(at), count) for at, count, score in describe.improvements(state)
+        ]
+        run_id = shown.get(state.id, "")
+        content = digest_of(canonical_json([tags, [[item.step, item.value] for item in figures]]))
+        if self._is_current(state.id, run_id, content):
             return run_id, 0
-        if not run_id:
-            run_id = self._create(experiment, state.started_at, tags)
-            config = state.config.model_dump(mode="json")
-            params = [Param(name, str(value)) for name, value in config.items()]
-            self._client.log_batch(run_id, params=params)
-        stamp = _ms(state.started_at)
-        self._client.log_batch(
-            run_id,
-            metrics=[Metric(name, value, stamp, len(state.experiments)) for name, value in figures.items()],
-            tags=[RunTag(name, value) for name, value in tags.items()],
-        )
-        self._client.set_terminated(run_id, STATUS[state.status], end_time=stamp)
+        run_id = run_id or self._create(experiment, state.started_at, tags)
+        self._client.log_batch(run_id, metrics=figures, tags=_run_tags(tags), params=self._new(run_id, state))
+        if state.status == "finished":
+            ended = state.updated_at or state.started_at
+            self._client.set_terminated(run_id, STATUS[state.status], end_time=_ms(ended))
+        else:
+            self._client.update_run(run_id, status=STATUS[state.status])
         self._known.put(state.id, run_id, content)
         return run_id, 1
 
-    def _experiment_run(self, state: SessionState, item: Experiment, experiment: str, parent: str) -> int:
+    def _new(self, run_id: str, state: SessionState) -> list[Param]:
+        """Parameters that the run lacks; MLflow lets none change, and a resumed session has other ones."""
+        known = self._client.get_run(run_id).data.params
+        config = state.config.model_dump(mode="json")
+        return [Param(name, str(value)) for name, value in config.items() if name not in known]
+
+    def _experiment_run(
+        self, state: SessionState, item: Experiment, experiment: str, parent: str, shown: dict[str, str]
+    ) -> int:
         result = item.result
         if result is None:
             return 0
         key = item.planned.key
-        tags = {**describe.tags(state, item, parent), describe.TAG + "subject": key}
+        tags = describe.tags(state, item, parent, shown.get(describe.parent_key(state, item) or "", ""))
         content = digest_of(canonical_json([tags, result.model_dump(mode="json")]))
-        run_id, current = self._run_of(key, experiment, content)
-        if current:
+        run_id = shown.get(key, "")
+        if self._is_current(key, run_id, content):
             return 0
-        if run_id:  # half written: a run is written whole or again
-            self._client.delete_run(run_id)
-        run_id = self._create(experiment, item.planned_at, tags)
-        self._fill(run_id, state, item)
+        # A run that was left half written is written again: MLflow keeps one of what is equal.
+        run_id = shown[key] = run_id or self._create(experiment, item.started_at or item.planned_at, tags)
+        self._fill(run_id, state, item, tags)
         ended = "FINISHED" if result.accepted else "FAILED"
         self._client.set_terminated(run_id, ended, end_time=_ms(item.finished_at or item.planned_at))
         self._known.put(key, run_id, content)
@@ -146,18 +161,18 @@ class Projector:
         run = self._client.create_run(experiment, start_time=_ms(at), tags=tags, run_name=tags["mlflow.runName"])
         return run.info.run_id
 
-    def _fill(self, run_id: str, state: SessionState, item: Experiment) -> None:
+    def _fill(self, run_id: str, state: SessionState, item: Experiment, tags: dict[str, str]) -> None:
         result = item.result
         if result is None:
             return
-        begun, ended = _ms(item.planned_at), _ms(item.finished_at or item.planned_at)
+        begun, ended = _ms(item.started_at or item.planned_at), _ms(item.finished_at or item.planned_at)
         figures = [Metric(name, value, ended, 0) for name, value in describe.metrics(result).items()]
         curve = [
             Metric("train_loss", point.loss, begun + int(point.elapsed_s * 1000), point.step)
             for point in describe.curve(result, self._store.blobs)
         ]
         params = [Param(name, value) for name, value in describe.parameters(item).items()]
-        self._client.log_batch(run_id, metrics=[*figures, *curve], params=params)
+        self._client.log_batch(run_id, metrics=[*figures, *curve], params=params, tags=_run_tags(tags))
         self._client.log_inputs(run_id, [self._dataset(state)])
         self._log_files(run_id, state, item)
 

@@ -6,82 +6,35 @@ at the same moment as one that keeps it.
 
 import json
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 
-from autoresearch_dagster.containers.protocol import Job, JobLimits, JobSpec, JobStatus, Mount, Runner
+from autoresearch_dagster.containers.escape import printable
+from autoresearch_dagster.containers.protocol import JobSpec, Mount, Runner
 from autoresearch_dagster.core import limits as lim
-from autoresearch_dagster.core.experiment import Claims, CurvePoint, ExperimentKey, Outcome, TrainConfig
-from autoresearch_dagster.data.layout import Bundle
+from autoresearch_dagster.core.experiment import Claims, CurvePoint, Outcome
+from autoresearch_dagster.training.job import TrainingJob, TrainingReport
 from autoresearch_dagster.training.safe_read import (
     Unreadable,
     copy_regular,
+    parse_batches,
     parse_curve,
     parse_outcome,
+    read_part,
     read_regular,
 )
+from autoresearch_dagster.training.watch import OnProgress, Watch, follow
+
+__all__ = ["TrainingJob", "TrainingReport", "train"]
 
 EXIT_DEVICE_OOM, EXIT_REFUSED = 86, 87  # see trainer_image/harness.py
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingJob:
-    """One attempt at one candidate."""
-
-    key: ExperimentKey
-    attempt: int
-    title: str
-    train_py: bytes
-    config: TrainConfig
-    bundle: Bundle
-    limits: JobLimits
-    cpu_metered: bool
-    labels: Mapping[str, str]
-    output_bytes: int = lim.OUTPUT_BYTES
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingReport:
-    """How a training ended.  `checkpoint` is a frozen copy, present exactly if the outcome is Trained.
-
-    Units: seconds of wall and CPU time since the harness was ready; bytes.
-    """
-
-    outcome: Outcome
-    error: str = ""
-    checkpoint: Path | None = None
-    claims: Claims = field(default_factory=Claims)
-    curve: tuple[CurvePoint, ...] = ()
-    log_tail: str = ""
-    cpu_s: float = 0.0
-    wall_s: float = 0.0
-    peak_memory_bytes: int = 0
-
-
-@dataclass(slots=True)
-class _Watch:
-    """What has been seen of a running job."""
-
-    started: float
-    ready_at: float | None = None
-    ready_cpu_s: float = 0.0
-    last: JobStatus = field(default_factory=lambda: JobStatus(None, False, 0.0, 0))
-    ended: str = ""
-    """Why we ended it: '' if it ended by itself, else `budget`, `hang`, `startup`, `output` or `stopped`."""
-
-    def used_s(self, cpu_metered: bool) -> float:
-        """Resource time since the harness was ready."""
-        if self.ready_at is None:
-            return 0.0
-        return self.last.cpu_s - self.ready_cpu_s if cpu_metered else time.monotonic() - self.ready_at
 
 
 def train(
     job: TrainingJob,
     runner: Runner,
     workspace: Path,
-    on_progress: Callable[[CurvePoint | None, float, float], None],
+    on_progress: OnProgress,
     stop: Callable[[], bool],
 ) -> TrainingReport:
     """Run a training to its end, its deadline, or until `stop` says so; the job is gone when this returns.
@@ -91,9 +44,9 @@ def train(
     """
     spec, out = _stage(job, workspace)
     started = runner.start(spec)
-    watch = _Watch(time.monotonic())
+    watch = Watch(time.monotonic())
     try:
-        _follow(job, started, out, watch, on_progress, stop)
+        follow(job, started, out, watch, on_progress, stop)
         log = started.log()
     finally:
         started.remove()
@@ -102,7 +55,7 @@ def train(
 
 def _stage(job: TrainingJob, workspace: Path) -> tuple[JobSpec, Path]:
     candidate, out = workspace / "candidate", workspace / "out"
-    workspace.chmod(0o711)  # another uid must pass through, nobody else may list
+    workspace.chmod(0o700)  # `out` is open to every uid, so nobody else may reach it; containers see a mount
     candidate.mkdir()
     candidate.chmod(0o755)
     out.mkdir()
@@ -110,6 +63,8 @@ def _stage(job: TrainingJob, workspace: Path) -> tuple[JobSpec, Path]:
     (candidate / "train.py").write_bytes(job.train_py)
     config = {"title": job.title, **job.config.model_dump()}
     (candidate / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    for file in candidate.iterdir():
+        file.chmod(0o644)
     mounts = (
         Mount("BUNDLE", job.bundle.candidate_folder),
         Mount("CANDIDATE", candidate),
@@ -118,81 +73,33 @@ def _stage(job: TrainingJob, workspace: Path) -> tuple[JobSpec, Path]:
     return JobSpec(f"{job.key}-{job.attempt}-train", "train", mounts, job.limits, job.labels), out
 
 
-def _follow(
-    job: TrainingJob,
-    started: Job,
-    out: Path,
-    watch: _Watch,
-    on_progress: Callable[[CurvePoint | None, float, float], None],
-    stop: Callable[[], bool],
-) -> None:
-    deadline = job.config.time_budget_sec * lim.DEADLINE_SLACK
-    hard_stop = max(job.config.time_budget_sec + lim.HARD_STOP_EXTRA_S, lim.HARD_STOP_MIN_S)
-    while True:
-        watch.last = started.status()
-        if watch.last.exit_code is not None:
-            return
-        if watch.ready_at is None and (out / "ready").exists():
-            watch.ready_at, watch.ready_cpu_s = time.monotonic(), watch.last.cpu_s
-        wall = time.monotonic() - watch.started
-        used = watch.used_s(job.cpu_metered)
-        if stop():
-            watch.ended = "stopped"
-        elif used > deadline:
-            watch.ended = "budget"
-        elif watch.ready_at is None and wall > lim.STARTUP_S:
-            watch.ended = "startup"
-        elif wall > hard_stop:
-            watch.ended = "hang"
-        elif written_bytes(out, job.output_bytes) > job.output_bytes:
-            watch.ended = "output"
-        if watch.ended:
-            return
-        on_progress(_latest_point(out), used, max(0.0, deadline - used))
-        time.sleep(lim.POLL_S)
-
-
-def written_bytes(folder: Path, enough: int) -> int:
-    """Add up what was written, links not followed; stops counting beyond `enough`."""
-    total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += max(path.lstat().st_size, 1)
-        except OSError:
-            continue
-        if total > enough:
-            break
-    return total
-
-
-def _latest_point(out: Path) -> CurvePoint | None:
-    curve = _curve(out)
-    return curve[-1] if curve else None
-
-
-def _curve(out: Path) -> tuple[CurvePoint, ...]:
+def _progress(out: Path) -> tuple[tuple[CurvePoint, ...], int | None]:
     try:
-        return parse_curve(read_regular(out, "progress.jsonl", lim.PROGRESS_BYTES))
+        data = read_part(out, "progress.jsonl", lim.PROGRESS_BYTES)
     except (Unreadable, OSError):
-        return ()
+        return (), None
+    curve = parse_curve(data)
+    return curve, None if curve else parse_batches(data)
 
 
-def _report(job: TrainingJob, out: Path, workspace: Path, watch: _Watch, log: str) -> TrainingReport:
+def _report(job: TrainingJob, out: Path, workspace: Path, watch: Watch, log: str) -> TrainingReport:
     """Decide how it ended, from the kernel's and our own evidence; the candidate's words only explain."""
     error, trace, claims = _said(out)
+    curve, batches = _progress(out)
     checkpoint, missing = _freeze(job, out, workspace)
     outcome, reason = _judge(job, watch, error, checkpoint, missing)
     trained = outcome is Outcome.TRAINED
-    wall = time.monotonic() - (watch.ready_at or watch.started)
     return TrainingReport(
         outcome=outcome,
         error="" if trained else reason,
         checkpoint=checkpoint if trained else None,
         claims=claims,
-        curve=_curve(out),
-        log_tail="" if trained else (trace or log),
+        curve=curve,
+        batches=batches,
+        log_tail=printable(trace or log, lim.LOG_TAIL_CHARS),
+        startup_s=watch.startup_s,
         cpu_s=max(0.0, watch.last.cpu_s - watch.ready_cpu_s),
-        wall_s=wall,
+        wall_s=watch.wall_s - watch.startup_s,
         peak_memory_bytes=watch.last.memory_peak_bytes,
     )
 
@@ -216,7 +123,7 @@ def _freeze(job: TrainingJob, out: Path, workspace: Path) -> tuple[Path | None, 
 
 
 def _judge(
-    job: TrainingJob, watch: _Watch, error: str, checkpoint: Path | None, missing: str
+    job: TrainingJob, watch: Watch, error: str, checkpoint: Path | None, missing: str
 ) -> tuple[Outcome, str]:
     code, ended = watch.last.exit_code, watch.ended
     budget = job.config.time_budget_sec

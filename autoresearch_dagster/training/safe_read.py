@@ -1,4 +1,9 @@
-"""Read files that a candidate wrote.  Links, pipes, devices and oversized files are refused with the reason."""
+"""Read files that a candidate wrote.
+
+What is covered: links, pipes, devices, files with a second name and oversized files are refused with the
+reason; JSON of any shape gives plain, finite, bounded values or nothing.
+What is not covered: a checkpoint's content.  It is copied and hashed here, and opened only in a sealed process.
+"""
 
 import json
 import math
@@ -9,7 +14,15 @@ from typing import Any
 
 from autoresearch_dagster.containers.escape import printable
 from autoresearch_dagster.core.experiment import Claims, CurvePoint
-from autoresearch_dagster.core.limits import CURVE_POINTS, ERROR_MESSAGE_BYTES, MODEL_NAME_CHARS
+from autoresearch_dagster.core.limits import (
+    CURVE_POINTS,
+    ERROR_MESSAGE_BYTES,
+    LOG_TAIL_CHARS,
+    MODEL_NAME_CHARS,
+)
+
+ANY_SIZE = 1 << 62
+"""For files of which only a part is read."""
 
 
 class Unreadable(Exception):
@@ -30,7 +43,7 @@ def open_regular(folder: Path, name: str, limit: int) -> int:
     except FileNotFoundError:
         raise
     except OSError as fault:
-        raise Unreadable(f"{name} is not a plain file") from fault
+        raise Unreadable(f"{name} is not a plain file that may be read") from fault
     finally:
         os.close(directory)
     found = os.fstat(descriptor)
@@ -54,6 +67,14 @@ def read_regular(folder: Path, name: str, limit: int) -> bytes:
     if len(data) > limit:
         raise Unreadable(f"{name} has more than {limit} bytes")
     return data
+
+
+def read_part(folder: Path, name: str, limit: int, *, from_end: bool = False) -> bytes:
+    """Return the first or the last `limit` bytes of a plain file, however long it is; see `open_regular`."""
+    with os.fdopen(open_regular(folder, name, ANY_SIZE), "rb") as file:
+        if from_end:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - limit))
+        return file.read(limit)
 
 
 def copy_regular(folder: Path, name: str, limit: int, target: Path) -> None:
@@ -93,7 +114,7 @@ def parse_outcome(data: bytes) -> tuple[str, str, Claims]:
     claims: dict[str, Any] = raw if isinstance(raw, dict) else {}
     return (
         _text(found.get("error"), ERROR_MESSAGE_BYTES),
-        _text(found.get("traceback"), 4 * ERROR_MESSAGE_BYTES),
+        _text(found.get("traceback"), LOG_TAIL_CHARS),
         Claims(
             model_name=_text(claims.get("model_name"), MODEL_NAME_CHARS),
             n_params=_count(claims.get("n_params")),
@@ -103,6 +124,15 @@ def parse_outcome(data: bytes) -> tuple[str, str, Claims]:
             notes=_text(claims.get("notes"), ERROR_MESSAGE_BYTES),
         ),
     )
+
+
+def parse_batches(data: bytes) -> int | None:
+    """Return the last count of batches that the harness took down for a train.py that reports no steps."""
+    for line in reversed(data.splitlines()):
+        found = _json(line)
+        if isinstance(found, dict) and found.get("loss", 0) is None:
+            return _count(found.get("step"))
+    return None
 
 
 def _json(data: bytes) -> Any:

@@ -8,7 +8,9 @@ import sys
 import time
 from pathlib import Path
 
-folder = {name[len("AUTORESEARCH_") :]: Path(value) for name, value in os.environ.items() if "AUTORESEARCH_" in name}
+folder = {
+    name[len("AUTORESEARCH_") :]: Path(value) for name, value in os.environ.items() if "AUTORESEARCH_" in name
+}
 OUT = folder.get("OUT", Path("/nowhere"))
 
 
@@ -99,7 +101,7 @@ def say(text):
 def flood(mib):
     for _ in range(mib):
         sys.stdout.write("y" * 2**20)
-    print("\nthe end")
+    sys.stdout.write("\nthe end\n")
 
 
 def connect(_):

@@ -5,6 +5,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from autoresearch_dagster.containers.process_tree import is_running
 from autoresearch_dagster.containers.protocol import Job, JobLimits, JobSpec, JobStatus, Mount, Runner
 from autoresearch_dagster.core.limits import MIB
 
@@ -64,3 +65,11 @@ def told(out: Path):
         except (FileNotFoundError, ValueError):
             assert time.monotonic() < deadline, list(out.iterdir())
             time.sleep(0.02)
+
+
+def gone(pid: int) -> None:
+    """Wait until a process is dead; init may take a moment to collect it."""
+    deadline = time.monotonic() + PATIENCE_S
+    while is_running(pid):
+        assert time.monotonic() < deadline, pid
+        time.sleep(0.02)

@@ -6,13 +6,12 @@ import socket
 import tempfile
 from pathlib import Path
 
-import psutil
 import pytest
 
 from autoresearch_dagster.containers.protocol import Mount
 from autoresearch_dagster.core.errors import ContainerError
 from autoresearch_dagster.core.limits import LOG_BYTES, MIB
-from tests.contract.jobs import ended, told, until
+from tests.contract.jobs import ended, gone, told, until
 
 
 @pytest.mark.parametrize("code", [0, 1, 86, 87])
@@ -171,7 +170,7 @@ def test_no_child_outlives_its_job(bench, order):
 
     job.remove()
 
-    assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
+    gone(child)
 
 
 def test_removing_leaves_no_folder_behind(bench, tmp_path, monkeypatch):
@@ -213,9 +212,10 @@ def test_a_program_that_cannot_be_mounted_leaves_nothing_behind(bench):
 
 
 def test_a_job_reaches_the_socket_in_its_channel(bench):
-    folder = Path(tempfile.mkdtemp(prefix="ar-test-"))
-    folder.chmod(0o755)
-    with socket.socket(socket.AF_UNIX) as listener:
+    # Not tmp_path: the name of a Unix socket holds 107 bytes at most.
+    with tempfile.TemporaryDirectory(prefix="ar-test-") as name, socket.socket(socket.AF_UNIX) as listener:
+        folder = Path(name)
+        folder.chmod(0o755)
         listener.bind(str(folder / "channel.sock"))
         (folder / "channel.sock").chmod(0o777)
         listener.listen(1)
@@ -226,7 +226,7 @@ def test_a_job_reaches_the_socket_in_its_channel(bench):
             assert connection.recv(5) == b"hello"
             connection.sendall(b"reply")
 
-    assert ended(job).exit_code == 0
+        assert ended(job).exit_code == 0
 
 
 def test_out_is_writable(bench):

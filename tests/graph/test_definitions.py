@@ -1,0 +1,121 @@
+import json
+import subprocess
+import sys
+
+import dagster as dg
+import pytest
+
+from autoresearch_dagster.core.settings import PROJECT_ROOT, Settings
+from autoresearch_dagster.definitions import defs
+from autoresearch_dagster.defs.config import ResearchConfig
+from autoresearch_dagster.defs.partitions import experiment_partitions
+from autoresearch_dagster.defs.research import research
+from autoresearch_dagster.experiments.desk import Desk
+from autoresearch_dagster.store.events import SessionConfig
+from autoresearch_dagster.store.store import open_store
+
+
+def test_the_code_location_loads_without_the_heavy_libraries():
+    code = "import sys, json, autoresearch_dagster.definitions; print(json.dumps(sorted(sys.modules)))"
+    loaded = json.loads(subprocess.check_output([sys.executable, "-c", code], cwd=PROJECT_ROOT))
+
+    assert "dagster" in loaded
+    assert not {"torch", "mlflow", "anthropic"} & set(loaded)
+
+
+def test_assets_and_what_they_depend_on():
+    graph = defs.resolve_asset_graph()
+    found = {
+        key.to_user_string(): sorted(parent.to_user_string() for parent in graph.get(key).parent_keys)
+        for key in graph.get_all_asset_keys()
+    }
+
+    assert found == {
+        "climbmix_shards": [],
+        "tokenizer": ["climbmix_shards"],
+        "packed_rows": ["tokenizer"],
+        "dataset_profile": ["packed_rows"],
+        "experiment": ["packed_rows"],
+        "leaderboard": ["experiment"],
+        "research_report": ["leaderboard"],
+    }
+
+
+def test_checks_tell_what_a_user_wants_to_know():
+    keys = defs.resolve_asset_graph().asset_check_keys
+
+    assert {(key.asset_key.to_user_string(), key.name) for key in keys} >= {
+        ("tokenizer", "round_trip"),
+        ("packed_rows", "digests"),
+        ("packed_rows", "no_shared_document"),
+    }
+
+
+def test_jobs_and_sensors_and_partitions_have_their_names():
+    jobs = {job.name for job in defs.resolve_all_job_defs() if not job.name.startswith("__")}
+
+    assert {"bundle", "research", "rerun_experiment"} <= jobs
+    assert defs.resolve_sensor_def("next_batch").default_status is dg.DefaultSensorStatus.RUNNING
+    assert defs.resolve_assets_def("experiment").partitions_def == dg.DynamicPartitionsDefinition(name="experiment")
+
+
+def test_a_research_job_has_the_fields_of_a_session():
+    ours = set(ResearchConfig.to_fields_dict())
+
+    assert set(SessionConfig.model_fields) <= ours
+    assert ours - set(SessionConfig.model_fields) == {"session", "quiet"}
+
+
+def test_defaults_of_the_launchpad_are_those_of_a_session():
+    assert ResearchConfig().session_config() == SessionConfig()
+
+
+def test_a_wrong_key_in_the_launchpad_names_the_allowed_ones():
+    with pytest.raises(dg.DagsterInvalidConfigError) as refused:
+        research.execute_in_process(run_config={"n_experimentz": 1}, instance=dg.DagsterInstance.ephemeral())
+
+    assert "n_experimentz" in str(refused.value)
+    assert "n_experiments" in str(refused.value)
+
+
+def test_a_wrong_value_in_the_launchpad_fails_with_a_sentence(tmp_path):
+    settings = Settings(home=tmp_path / "home", mlruns=tmp_path / "mlruns", runner="local")
+    with dg.DagsterInstance.ephemeral() as instance, Desk(settings) as desk:
+        result = research.execute_in_process(
+            run_config={"preset": "huge", "quiet": True},
+            instance=instance,
+            resources={"desk": desk},
+            raise_on_error=False,
+        )
+
+    assert not result.success
+    (failure,) = [event.step_failure_data for event in result.all_events if event.is_step_failure]
+    assert "huge" in failure.user_failure_data.description
+
+
+def test_one_dispatch_fills_a_partition_and_settles_its_answer(tmp_path):
+    settings = Settings(home=tmp_path / "home", mlruns=tmp_path / "mlruns", runner="local")
+    wanted = {"preset": "demo", "n_experiments": 1, "batch_size": 1, "time_budget_sec": 20}
+    with dg.DagsterInstance.ephemeral() as instance, Desk(settings) as desk:
+        result = research.execute_in_process(
+            run_config={**wanted, "memory_key": "graph", "quiet": True}, instance=instance, resources={"desk": desk}
+        )
+        partitions = list(instance.get_dynamic_partitions(experiment_partitions.name))
+
+    assert result.success
+    assert partitions == ["s01_d01_e01"]
+    shown = {
+        (event.asset_key.to_user_string(), event.partition)
+        for event in result.all_events
+        if event.is_step_materialization
+    }
+    assert {("experiment", "s01_d01_e01"), ("leaderboard", None), ("research_report", None)} <= shown
+    state = open_store(settings).journal.find("graph")
+    assert state is not None
+    (experiment,) = state.experiments.values()
+    assert experiment.result is not None
+    assert experiment.result.accepted
+    assert experiment.run_id == result.run_id
+    assert state.pending is None
+    assert all(turn.answers for turn in state.turns if any(call.kind == "call_pending" for call in turn.calls))
+    assert list((tmp_path / "home" / "reports").iterdir())

@@ -1,0 +1,135 @@
+import dagster as dg
+import pytest
+
+from autoresearch_dagster.core.settings import load_settings
+from autoresearch_dagster.defs.research import research
+from autoresearch_dagster.defs.sensors import next_batch
+from autoresearch_dagster.experiments.session import lease_name, pause
+from autoresearch_dagster.store import events as ev
+from autoresearch_dagster.store.leases import this_process
+from autoresearch_dagster.store.store import open_store
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    monkeypatch.setenv("AUTORESEARCH_HOME", str(tmp_path / "home"))
+    return open_store(load_settings())
+
+
+@pytest.fixture
+def instance():
+    with dg.DagsterInstance.ephemeral() as made:
+        yield made
+
+
+def begin(store, memory_key="research", driver="daemon"):
+    return store.journal.create(ev.SessionConfig(memory_key=memory_key), driver, "bundle").id
+
+
+def tick(instance):
+    """Evaluate the sensor once and return what it requests."""
+    context = dg.build_sensor_context(instance=instance)
+    found = next_batch(context)
+    return [] if isinstance(found, dg.SkipReason) else found
+
+
+def end_a_run(instance, request, status=dg.DagsterRunStatus.FAILURE):
+    instance.create_run_for_job(research, run_config=request.run_config, tags=dict(request.tags), status=status)
+
+
+def test_an_active_session_that_nobody_drives_gets_one_run(store, instance):
+    session = begin(store)
+
+    (request,) = tick(instance)
+
+    assert request.run_config == {"session": session}
+    assert request.tags["autoresearch/session"] == session
+
+
+def test_the_same_request_is_made_until_something_happens(store, instance):
+    begin(store)
+
+    assert tick(instance)[0].run_key == tick(instance)[0].run_key
+
+
+def test_each_waiting_session_gets_its_own_run(store, instance):
+    sessions = [begin(store, "one"), begin(store, "two")]
+
+    requests = tick(instance)
+
+    assert [request.run_config["session"] for request in requests] == sessions
+    assert len({request.run_key for request in requests}) == 2
+
+
+def test_a_session_of_the_command_line_is_never_adopted(store, instance):
+    begin(store, driver="cli")
+
+    assert tick(instance) == []
+
+
+def test_a_paused_session_rests(store, instance):
+    pause(begin(store), store, "by hand")
+
+    assert tick(instance) == []
+
+
+def test_a_finished_session_rests(store, instance):
+    with store.journal.transaction(begin(store)) as transaction:
+        transaction.append(ev.SessionFinished(reason="final answer", summary=""))
+
+    assert tick(instance) == []
+
+
+def test_a_session_that_somebody_drives_is_left_alone_until_they_stop(store, instance):
+    session = begin(store)
+    with store.leases.hold(lease_name(session), this_process()):
+        assert tick(instance) == []
+
+    assert len(tick(instance)) == 1
+
+
+@pytest.mark.parametrize("status", [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED])
+def test_a_run_that_ended_unsettled_is_followed_by_another_key(store, instance, status):
+    begin(store)
+    (first,) = tick(instance)
+    end_a_run(instance, first, status)
+
+    (second,) = tick(instance)
+
+    assert second.run_key != first.run_key
+    assert second.run_config == first.run_config
+
+
+def test_a_run_that_has_not_ended_keeps_its_key(store, instance):
+    begin(store)
+    (first,) = tick(instance)
+    end_a_run(instance, first, dg.DagsterRunStatus.STARTED)
+
+    assert tick(instance)[0].run_key == first.run_key
+
+
+def test_a_session_whose_dispatch_fails_three_times_is_paused_with_a_reason(store, instance):
+    session = begin(store)
+    for _ in range(3):
+        (request,) = tick(instance)
+        end_a_run(instance, request)
+
+    assert tick(instance) == []
+    state = store.journal.state(session)
+    assert state.status == "paused"
+    assert "3 times" in state.reason
+
+
+def test_progress_is_another_dispatch_and_forgets_failures(store, instance):
+    session = begin(store)
+    (first,) = tick(instance)
+    for _ in range(2):
+        end_a_run(instance, first)
+    with store.journal.transaction(session) as transaction:
+        transaction.append(ev.ModelReplied(turn=1, reply="thinking", stop_reason=None))
+
+    (second,) = tick(instance)
+    end_a_run(instance, second)
+
+    assert len(tick(instance)) == 1
+    assert store.journal.state(session).status == "active"

@@ -1,0 +1,249 @@
+"""The trusted evaluator: its arithmetic beside an independent one, and models that do not play fair."""
+
+import dataclasses
+import importlib.util
+import math
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from autoresearch_dagster.containers.local_runner import LocalRunner
+from autoresearch_dagster.containers.protocol import JobLimits
+from autoresearch_dagster.containers.select import HARNESS
+from autoresearch_dagster.core.errors import EvaluationFault
+from autoresearch_dagster.core.experiment import ExperimentKey, Outcome, TrainConfig
+from autoresearch_dagster.core.limits import ANSWER_BATCH_ROWS, GIB
+from autoresearch_dagster.data import tokenizer
+from autoresearch_dagster.evaluation.evaluator import EvaluationJob, Refusal, Score, evaluate
+from autoresearch_dagster.experiments.laboratory import BASELINE_FILE
+from autoresearch_dagster.training.run import TrainingJob, train
+from tests.bundles import tiny_bundle
+
+ANSWERING = Path(__file__).parents[1] / "candidates" / "answering.py"
+CORE = sorted(os.sched_getaffinity(0))[-1] if hasattr(os, "sched_getaffinity") else 0
+LIMITS = JobLimits(4 * GIB, CORE)
+SMALL = TrainConfig(n_layer=1, n_head=2, n_embd=16, max_steps=3, time_budget_sec=60, learning_rate=1e-2)
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory):
+    return tiny_bundle(tmp_path_factory.mktemp("tiny") / "bundle")
+
+
+@pytest.fixture
+def runner(tmp_path):
+    return LocalRunner(HARNESS, tmp_path / "jobs")
+
+
+@pytest.fixture
+def imported(monkeypatch):
+    """Import a file as module `train`, the name that its pickled classes carry."""
+
+    def imported(path):
+        spec = importlib.util.spec_from_file_location("train", path)
+        module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, "train", module)
+        spec.loader.exec_module(module)
+        return module
+
+    return imported
+
+
+@pytest.fixture
+def ask(bundle, runner, imported, tmp_path):
+    """Evaluate a model of answering.py."""
+
+    def ask(kind, **changes):
+        checkpoint = tmp_path / f"{kind}.pt"
+        torch.save(imported(ANSWERING).Answering(kind, bundle.vocab_size), checkpoint)
+        job = EvaluationJob("k", checkpoint, ANSWERING.read_bytes(), bundle, LIMITS, {}, n_rows=16)
+        return evaluate(dataclasses.replace(job, **changes), runner)
+
+    return ask
+
+
+def trained(bundle, runner, workspace, config):
+    """Train the baseline with the real harness and return its frozen checkpoint."""
+    workspace.mkdir()
+    job = TrainingJob(
+        key=ExperimentKey("s00_d00_e00"),
+        attempt=1,
+        title="baseline",
+        train_py=BASELINE_FILE.read_bytes(),
+        config=config,
+        bundle=bundle,
+        limits=LIMITS,
+        cpu_metered=True,
+        labels={},
+    )
+    report = train(job, runner, workspace, lambda *_: None, lambda: False)
+    assert report.outcome is Outcome.TRAINED, report
+    return report.checkpoint
+
+
+def tutorials_byte_table(bundle):
+    """Bytes of each token as the tutorial counts them: of the decoded text, special tokens none."""
+    encoding = tokenizer.load(bundle.tokenizer)
+    special = {encoding.encode_single_token(name) for name in encoding.special_tokens_set}
+    lengths = [
+        0 if token in special else len(encoding.decode([token]).encode()) for token in range(encoding.n_vocab)
+    ]
+    return np.array(lengths)
+
+
+def reference_bpb(model, rows, lengths):
+    """Bits per byte in float64: row by row, own log-softmax, own gather."""
+    nats, n_bytes = 0.0, 0
+    for row in rows.astype(np.int64):
+        with torch.no_grad():
+            logits = model(torch.from_numpy(row[None, :-1]))[0].numpy().astype(np.float64)
+        top = logits.max(axis=1)
+        log_sum = top + np.log(np.exp(logits - top[:, None]).sum(axis=1))
+        for position, target in enumerate(row[1:]):
+            if lengths[target]:
+                nats += log_sum[position] - logits[position, target]
+                n_bytes += lengths[target]
+    return nats / (n_bytes * math.log(2))
+
+
+def test_the_upstream_score_is_the_one_of_an_independent_implementation(
+    sample_bundle, runner, imported, tmp_path, monkeypatch
+):
+    checkpoint = trained(sample_bundle, runner, tmp_path / "w", SMALL)
+    job = EvaluationJob("k", checkpoint, BASELINE_FILE.read_bytes(), sample_bundle, LIMITS, {}, rowset="upstream")
+    score = evaluate(job, runner)
+
+    assert isinstance(score, Score)
+    assert score.nats.shape == (32, 512)
+    for name in ("prepare", "autoresearch_types"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setenv("AUTORESEARCH_BUNDLE", str(sample_bundle.candidate_folder))
+    monkeypatch.syspath_prepend(str(HARNESS.parent))
+    imported(BASELINE_FILE)
+    model = torch.load(checkpoint, weights_only=False).eval()
+    expected = reference_bpb(model, sample_bundle.upstream_rows(), tutorials_byte_table(sample_bundle))
+    assert score.val_bpb == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_batch_size_of_training_does_not_choose_what_is_scored(bundle, runner, tmp_path):
+    scores = []
+    for batch in (1, 3):
+        config = SMALL.model_copy(update={"max_steps": 0, "device_batch_size": batch})
+        checkpoint = trained(bundle, runner, tmp_path / f"w{batch}", config)
+        job = EvaluationJob("k", checkpoint, BASELINE_FILE.read_bytes(), bundle, LIMITS, {}, n_rows=16)
+        scores.append(evaluate(job, runner))
+
+    assert scores[0].val_bpb == scores[1].val_bpb
+    assert np.array_equal(scores[0].nats, scores[1].nats)
+    assert scores[0].bytes_seed == scores[1].bytes_seed
+
+
+def test_rows_that_do_not_fill_a_batch_get_the_same_nats(ask):
+    assert 13 % ANSWER_BATCH_ROWS
+    some, more = ask("honest", n_rows=13), ask("honest", n_rows=16)
+
+    assert len(some.nats) == 13
+    assert np.array_equal(some.nats, more.nats[:13])
+
+
+def test_nats_stand_at_every_target_but_special_ones(ask, bundle):
+    score = ask("honest")
+
+    targets = bundle.rows("selection").tokens[:16, 1:]
+    ordinary = bundle.token_bytes("seed")[targets] > 0
+    assert not ordinary.all()
+    assert (score.nats[ordinary] > 0).all()
+    assert (score.nats[~ordinary] == 0).all()
+    assert score.bytes_seed == int(bundle.token_bytes("seed")[targets].sum())
+
+
+def test_a_constant_added_to_the_logits_changes_nothing(ask):
+    assert ask("shifted").val_bpb == pytest.approx(ask("honest").val_bpb, abs=1e-4)
+
+
+def test_minus_infinity_is_legal_where_no_target_is(ask):
+    score = ask("minus_inf_where_no_target_is")
+
+    assert isinstance(score, Score)
+    assert math.isfinite(score.val_bpb)
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("a_tuple", "returned a tuple; return the logits alone"),
+        ("wrong_vocab", "(8, 32, 255); return (8, 32, 256)"),
+        ("last_position_only", "(8, 256); return (8, 32, 256)"),
+        ("nan", "NaN or infinite logits"),
+        ("plus_inf", "NaN or infinite logits"),
+        ("minus_inf_at_targets", "probability zero"),
+        ("nan_later", "NaN or infinite logits"),
+        ("raises", "boom in forward"),
+        ("raise_at_load", "cannot be loaded"),
+        ("exit_at_load", "model server"),
+        ("exits", "model server"),
+        ("exits_later", "model server"),
+        ("closes", "model server"),
+        ("sends_too_few", "model server"),
+        ("half_an_error", "model server"),
+    ],
+)
+def test_a_model_that_answers_badly_gets_a_sentence_and_no_score(ask, kind, words):
+    refusal = ask(kind)
+
+    assert isinstance(refusal, Refusal)
+    assert words in refusal.reason
+    assert len(refusal.reason.splitlines()) == 1
+
+
+@pytest.mark.parametrize("kind", ["raises_later", "sends_an_own_error_later"])
+def test_what_a_model_says_once_it_has_seen_scored_rows_is_never_shown(ask, kind):
+    refusal = ask(kind)
+
+    assert isinstance(refusal, Refusal)
+    assert "validation rows" not in refusal.reason
+    assert not any(character.isdigit() for character in refusal.reason)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04" + b"\0" * 100])
+def test_a_checkpoint_that_is_none_is_refused(ask, tmp_path, content):
+    (tmp_path / "bad.pt").write_bytes(content)
+
+    assert isinstance(ask("honest", checkpoint=tmp_path / "bad.pt"), Refusal)
+
+
+def test_a_checkpoint_without_a_module_is_refused_by_name(ask, tmp_path):
+    torch.save({"weights": torch.ones(3)}, tmp_path / "bad.pt")
+
+    refusal = ask("honest", checkpoint=tmp_path / "bad.pt")
+
+    assert isinstance(refusal, Refusal)
+    assert "dict" in refusal.reason
+
+
+def test_a_bundle_with_too_few_rows_is_our_fault_and_not_the_models(ask):
+    with pytest.raises(EvaluationFault, match="64 selection rows"):
+        ask("honest", n_rows=65)
+
+
+def test_the_server_sees_neither_rows_nor_trusted_tables(bundle, runner, imported, tmp_path, monkeypatch):
+    from autoresearch_dagster.evaluation import evaluator
+
+    staged = []
+    whole = evaluator._stage
+
+    def watched(job, workspace):
+        spec = whole(job, workspace)
+        staged.extend(path.name for path in workspace.rglob("*") if path.is_file())
+        return spec
+
+    monkeypatch.setattr(evaluator, "_stage", watched)
+    checkpoint = tmp_path / "honest.pt"
+    torch.save(imported(ANSWERING).Answering("honest", bundle.vocab_size), checkpoint)
+    evaluate(EvaluationJob("k", checkpoint, ANSWERING.read_bytes(), bundle, LIMITS, {}, n_rows=16), runner)
+
+    assert sorted(staged) == sorted([*evaluator.TOKENIZER_FILES, "checkpoint.pt", "train.py"])

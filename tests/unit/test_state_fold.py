@@ -1,0 +1,49 @@
+from datetime import timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autoresearch_dagster.store import events as ev
+from autoresearch_dagster.store.normal_form import normal_form
+from autoresearch_dagster.store.state import fold
+from tests.histories import START, histories, recorded
+
+
+@given(histories(), st.integers(0, 25))
+def test_folding_in_two_halves_through_a_clone_equals_folding_at_once(events, cut):
+    records = recorded(events)
+    cut = max(1, min(cut, len(records)))
+    half = fold(records[:cut])
+    assert fold(records[cut:], half.clone()) == fold(records)
+    assert half == fold(records[:cut])
+
+
+@given(histories())
+def test_experiments_are_either_finished_or_unfinished_and_never_exceed_what_is_accounted_for(events):
+    state = fold(recorded(events))
+    finished = {event.key for event in events if isinstance(event, ev.ExperimentFinished)}
+    assert {key for key, run in state.experiments.items() if run.result is not None} == finished
+    assert len(state.unfinished) == len(state.experiments) - len(finished)
+    assert state.remaining == max(0, 6 - len(state.experiments))
+    assert state.sequence == len(events)
+    assert state.updated_at == START + timedelta(seconds=len(events))
+
+
+@given(histories())
+def test_events_survive_json(events):
+    for event in events:
+        assert ev.EVENT.validate_json(ev.EVENT.dump_json(event)) == event
+
+
+@given(histories())
+def test_normal_form_ignores_times_attempts_pauses_and_the_order_in_which_results_came(events):
+    records = recorded(events)
+    noisy = [
+        record.model_copy(update={"at": record.at + timedelta(hours=3)})
+        for record in records
+        if record.event.kind not in ("attempt_started", "session_paused")
+    ]
+    for place in range(len(noisy) - 1):
+        if noisy[place].event.kind == noisy[place + 1].event.kind == "experiment_finished":
+            noisy[place], noisy[place + 1] = noisy[place + 1], noisy[place]
+    assert normal_form(noisy) == normal_form(records)

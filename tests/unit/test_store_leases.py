@@ -1,0 +1,191 @@
+"""Leases and slots: one holder at a time, and the dead hold nothing."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from autoresearch_dagster.core.errors import StoreConflict
+from autoresearch_dagster.core.limits import LEASE_S
+from autoresearch_dagster.core.settings import PROJECT_ROOT
+from autoresearch_dagster.store import database as db
+from autoresearch_dagster.store.leases import Leases, is_dead, this_process
+from autoresearch_dagster.store.slots import Slots
+
+ELSEWHERE = "another-machine:17:42"
+HOLDER = """
+import sys, time
+from autoresearch_dagster.store.database import connect
+from autoresearch_dagster.store.leases import Leases, this_process
+print(Leases(connect(sys.argv[1])).acquire("session:s01", this_process()).owner, flush=True)
+time.sleep(600)
+"""
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'journal.db'}"
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def leases(url: str, clock: Clock) -> Leases:
+    return Leases(db.connect(url), clock)
+
+
+def test_a_held_lease_is_refused_with_the_name_of_its_holder(leases: Leases) -> None:
+    leases.acquire("session:s01", ELSEWHERE)
+    with pytest.raises(StoreConflict, match=f"session:s01 is held by {ELSEWHERE}"):
+        leases.acquire("session:s01", this_process())
+    held = leases.holder("session:s01")
+    assert held is not None
+    assert held.owner == ELSEWHERE
+
+
+def test_a_process_cannot_take_what_it_holds_itself_twice(leases: Leases) -> None:
+    leases.acquire("core:0", this_process())
+    with pytest.raises(StoreConflict):
+        leases.acquire("core:0", this_process())
+
+
+def test_an_expired_lease_is_taken_over_and_its_old_holder_is_refused(leases: Leases, clock: Clock) -> None:
+    first = leases.acquire("session:s01", ELSEWHERE)
+    clock.now += LEASE_S + 1
+    assert leases.holder("session:s01") is None
+    second = leases.acquire("session:s01", this_process())
+    assert second.epoch == first.epoch + 1
+    with pytest.raises(StoreConflict, match="was lost"):
+        leases.renew(first)
+    leases.release(first)
+    held = leases.holder("session:s01")
+    assert held is not None
+    assert held.epoch == second.epoch
+
+
+def test_a_renewed_lease_does_not_expire(leases: Leases, clock: Clock) -> None:
+    lease = leases.acquire("session:s01", ELSEWHERE)
+    clock.now += LEASE_S - 1
+    leases.renew(lease)
+    clock.now += LEASE_S - 1
+    with pytest.raises(StoreConflict):
+        leases.acquire("session:s01", this_process())
+
+
+def test_the_epoch_grows_with_every_grant_and_outlives_a_release(leases: Leases) -> None:
+    epochs: list[int] = []
+    for _ in range(3):
+        lease = leases.acquire("session:s01", this_process())
+        epochs.append(lease.epoch)
+        leases.release(lease)
+    assert epochs == [1, 2, 3]
+    assert leases.holder("session:s01") is None
+
+
+def test_an_expired_lease_does_not_pass_the_check_even_if_nobody_took_it(leases: Leases, clock: Clock, url: str) -> None:
+    lease = leases.acquire("session:s01", this_process())
+    engine = db.connect(url)
+    with db.write(engine) as connection:
+        leases.check(connection, lease)
+    clock.now += LEASE_S
+    with pytest.raises(StoreConflict, match="was lost"), db.write(engine) as connection:
+        leases.check(connection, lease)
+
+
+def test_a_block_that_holds_a_lease_gives_it_back_even_after_an_exception(leases: Leases) -> None:
+    with pytest.raises(RuntimeError), leases.hold("mlflow", this_process()):
+        assert leases.holder("mlflow") is not None
+        raise RuntimeError
+    assert leases.holder("mlflow") is None
+
+
+def test_the_lease_of_a_killed_process_is_free_at_once(leases: Leases, url: str) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, url],
+        cwd=PROJECT_ROOT,
+        env={**os.environ, "PYTHONPATH": str(PROJECT_ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    real_clock = Leases(db.connect(url))
+    try:
+        assert process.stdout is not None
+        owner = process.stdout.readline().strip()
+        assert not is_dead(owner)
+        with pytest.raises(StoreConflict, match=owner):
+            real_clock.acquire("session:s01", this_process())
+    finally:
+        process.send_signal(signal.SIGKILL)
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # a zombie: dead, but not yet collected
+    assert is_dead(owner)
+    process.wait()
+    assert is_dead(owner)
+    assert real_clock.acquire("session:s01", this_process()).epoch == 2
+
+
+def test_who_is_dead_is_told_by_host_process_and_start() -> None:
+    host, pid, start = this_process().split(":")
+    assert host == socket.gethostname()
+    assert not is_dead(this_process())
+    assert is_dead(f"{host}:{pid}:{int(start) + 1}")  # the same number, another process
+    assert not is_dead(f"elsewhere:{pid}:{int(start) + 1}")  # cannot be known from here
+    assert not is_dead("a person")
+
+
+def test_threads_never_share_a_core(url: str) -> None:
+    slots = Slots(Leases(db.connect(url)), cores=(0, 3))
+    guard, busy, seen, shared = threading.Lock(), set[int](), set[int](), list[int]()
+
+    def work() -> None:
+        with slots.slot(this_process(), lambda: False) as core:
+            with guard:
+                shared.extend(busy & {core})
+                busy.add(core)
+                seen.add(core)
+            threading.Event().wait(0.05)
+            with guard:
+                busy.remove(core)
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert shared == []
+    assert seen == {0, 3}
+    assert busy == set()
+
+
+def test_a_stop_ends_the_wait_for_a_core(url: str) -> None:
+    leases = Leases(db.connect(url))
+    slots, stop, refused = Slots(leases, cores=(0,)), threading.Event(), list[str]()
+
+    def wait() -> None:
+        try:
+            with slots.slot(this_process(), stop.is_set):
+                refused.append("got one")
+        except StoreConflict as fault:
+            refused.append(str(fault))
+
+    with slots.slot(ELSEWHERE, lambda: False):
+        thread = threading.Thread(target=wait)
+        thread.start()
+        stop.set()
+        thread.join()
+    assert refused == ["Stopped while waiting for a slot."]

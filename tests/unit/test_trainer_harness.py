@@ -1,0 +1,120 @@
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from tests.trainer_modules import trainer_modules
+
+
+@pytest.fixture(scope="module")
+def harness():
+    with trainer_modules(None) as modules:
+        yield modules["harness"]
+
+
+class Fixed(torch.nn.Module):
+    """Answers with given logits."""
+
+    def __init__(self, logits):
+        super().__init__()
+        self.logits = logits
+
+    def forward(self, idx):
+        return self.logits
+
+
+TOKENS = np.zeros((1, 1), dtype=np.int32)
+
+
+def answered(harness, values, dtype=torch.float16):
+    model = Fixed(torch.tensor([[values]], dtype=torch.float32))
+    return harness.logits_of(model, TOKENS, len(values), dtype)[0, 0].tolist()
+
+
+def test_large_logits_survive_half_precision_by_their_differences(harness):
+    assert answered(harness, [90_000.0, 89_999.0, 89_990.0]) == [0.0, -1.0, -10.0]
+
+
+def test_far_logits_stay_finite_and_minus_infinity_stays_itself(harness):
+    assert answered(harness, [0.0, -1e6, -math.inf]) == [0.0, -65504.0, -math.inf]
+
+
+def test_nan_is_passed_on_for_the_evaluator_to_refuse(harness):
+    assert all(math.isnan(value) for value in answered(harness, [0.0, math.nan]))
+
+
+def test_dropout_is_off_even_if_the_model_switches_it_on(harness):
+    class Wavering(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.drop = torch.nn.Dropout(0.5)
+
+        def forward(self, idx):
+            logits = self.drop(torch.ones(1, 1, 64))
+            self.train()
+            return logits
+
+    model = Wavering()
+    for _ in range(3):
+        assert torch.count_nonzero(harness.logits_of(model, TOKENS, 64, torch.float32)) == 0
+
+
+def test_random_models_answer_the_same_twice(harness):
+    class Random(torch.nn.Module):
+        def forward(self, idx):
+            return torch.randn(1, 1, 8)
+
+    first, second = (harness.logits_of(Random(), TOKENS, 8, torch.float32) for _ in range(2))
+    assert torch.equal(first, second)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [((torch.zeros(1, 1, 8), None), "returned a tuple"), (torch.zeros(1, 1, 7), r"return \(1, 1, 8\)")],
+)
+def test_other_answers_are_refused_with_a_sentence(harness, answer, words):
+    with pytest.raises(harness.Refusal, match=words):
+        harness.logits_of(Fixed(answer), TOKENS, 8, torch.float32)
+
+
+def points_of(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_progress_takes_tensors_and_is_thinned_when_it_grows(harness, tmp_path):
+    progress = harness.Progress(tmp_path)
+    for step in range(harness.EVERY_POINT + 2000):
+        progress.log_step(step, torch.tensor(1.5))
+    points = points_of(tmp_path / "progress.jsonl")
+    assert points[0]["loss"] == 1.5
+    assert harness.EVERY_POINT <= len(points) < harness.EVERY_POINT + 1000
+
+
+def test_batches_are_counted_only_until_a_step_is_logged(harness, tmp_path):
+    progress = harness.Progress(tmp_path)
+    progress.count_batch()
+    progress.log_step(1, 2.0)
+    progress._last = -math.inf
+    progress.count_batch()
+    assert [(point["step"], point["loss"]) for point in points_of(tmp_path / "progress.jsonl")] == [
+        (1, None),
+        (1, 2.0),
+    ]
+
+
+def test_claims_of_any_type_become_plain_values(harness):
+    class Result:
+        model_name = 5
+        n_params = np.int64(12)
+        steps = "seven"
+        device = "cpu"
+        val_bpb = torch.tensor(2.5)
+        notes = "n" * 10_000
+
+    claims = harness.claims_of(Result())
+    assert (claims["n_params"], claims["val_bpb"], claims["model_name"]) == (12, 2.5, "5")
+    assert "steps" not in claims
+    assert len(claims["notes"]) < 2000
+    json.dumps(claims, allow_nan=False)
