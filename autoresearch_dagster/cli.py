@@ -110,7 +110,7 @@ def status(*, json: Json = False) -> int:
         out.print("No session yet; `autoresearch demo` runs one in a few minutes.")
         return DONE
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("session", "memory key", "state", "experiments", "best val_bpb", "waits for"):
+    for heading in ("session", "memory key", "state", "experiments", "best val_bpb", "waits for, or ended by"):
         table.add_column(heading)
     for row in sessions:
         best = f"{row.best_val_bpb:.4f}" if row.best_val_bpb is not None else "–"

@@ -1,6 +1,6 @@
 """What the trusted evaluation adds to a training: wall time of both, of one experiment.
 
-Run: python benchmarks/evaluate_cost.py [steps] [rows]
+Run: python -m benchmarks.evaluate_cost [steps] [rows]
 """
 
 import sys

@@ -1,6 +1,6 @@
 """Two experiments side by side, each on its core, beside one alone: time and score.
 
-Run: python benchmarks/neighbours.py [steps]
+Run: python -m benchmarks.neighbours [steps]
 """
 
 import sys

@@ -1,6 +1,6 @@
 """Time of a training step: the baseline (fused attention, fused AdamW) beside the same function by hand.
 
-Run: python benchmarks/step_time.py [steps]      Both run in turns in one process, on one thread.
+Run: python -m benchmarks.step_time [steps]      Both run in turns in one process, on one thread.
 """
 
 import importlib

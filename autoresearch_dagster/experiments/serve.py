@@ -13,6 +13,7 @@ from autoresearch_dagster.core.settings import PROJECT_ROOT, Settings
 
 STOP_S = 10.0
 LOOK_S = 0.5
+QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true"}
 
 
 def check_port(host: str, port: int, flag: str) -> None:
@@ -61,7 +62,7 @@ def serve(settings: Settings, host: str, dagster_port: int, mlflow_port: int, sa
     say(f"MLflow   http://{host}:{mlflow_port}")
     say("Ctrl-C stops both; sessions stay in the journal.")
     lines = commands(settings, host, dagster_port, mlflow_port)
-    started = [subprocess.Popen(line, env=os.environ.copy()) for line in lines]
+    started = [subprocess.Popen(line, env={**os.environ, **QUIET}) for line in lines]
     try:
         while all(process.poll() is None for process in started):
             time.sleep(LOOK_S)

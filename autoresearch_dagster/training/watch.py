@@ -32,9 +32,9 @@ class Watch:
     def look(self, job: Job, out: Path) -> None:
         """Take down what can be seen now."""
         self.last = job.status()
-        self.wall_s = time.monotonic() - self.started
         if self.ready_at is None and os.path.lexists(out / "ready"):
             self.ready_at, self.ready_cpu_s = time.monotonic(), self.last.cpu_s
+        self.wall_s = time.monotonic() - self.started
 
     @property
     def startup_s(self) -> float:

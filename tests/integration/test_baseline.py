@@ -96,7 +96,7 @@ def test_in_single_precision_and_full_size_rows_they_agree_to_a_millionth(baseli
 
 def test_two_half_batches_make_the_step_of_a_whole_one(baseline, tiny, precise):
     modules = baseline(tiny)
-    train, prepare, types = modules
+    train, _prepare, types = modules
     models = []
     for batch, halves in ((4, 1), (2, 2)):
         torch.manual_seed(SEED)

@@ -210,7 +210,7 @@ def environment(home: Path) -> dict[str, str]:
 
 
 RUN = [sys.executable, "-m", "autoresearch_dagster.cli", "run", "--memory-key", "interrupted", "--preset", "demo"]
-RUN += ["--n-experiments", "1", "--batch-size", "1"]
+RUN += ["--n-experiments", "1", "--batch-size", "1", "--time-budget-sec", "5"]
 
 
 @pytest.fixture(scope="module")
@@ -248,7 +248,7 @@ def test_ctrl_c_leaves_no_process_behind(stopped, shared):
 
 def test_a_paused_session_resumes_and_repeats_nothing(stopped, command, shared, monkeypatch):
     done = subprocess.run(
-        RUN, cwd=PROJECT_ROOT, env=environment(shared), capture_output=True, text=True, timeout=3 * LEASE_S + 120
+        RUN, cwd=PROJECT_ROOT, env=environment(shared), capture_output=True, text=True, timeout=PATIENCE_S + LEASE_S
     )
 
     assert done.returncode == 0, done.stdout + done.stderr

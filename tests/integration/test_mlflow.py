@@ -134,7 +134,9 @@ def begin(store: Store, memory_key: str) -> str:
         )
         for item, score in zip(planned[:2], (2.75, 2.5), strict=True):
             transaction.append(ev.AttemptStarted(key=item.key, attempt=1, owner="me"))
-            transaction.append(ev.ExperimentFinished(key=item.key, result=scored(store, score), run_id="dagster-run"))
+            transaction.append(
+                ev.ExperimentFinished(key=item.key, result=scored(store, score), run_id="dagster-run")
+            )
         crashed = ExperimentResult(outcome=Outcome.CRASHED, error="NameError: boom", log_tail="Traceback\n")
         transaction.append(ev.ExperimentFinished(key=planned[2].key, result=crashed))
     return state.id
@@ -191,7 +193,9 @@ def test_a_run_holds_code_diff_and_receipt(world: World, session: str, tmp_path:
     world.project(session)
     runs = world.runs(session)
     files = {
-        number: Path(world.client.download_artifacts(runs[f"{session}_d01_e{number:02}"].info.run_id, "", str(folder)))
+        number: Path(
+            world.client.download_artifacts(runs[f"{session}_d01_e{number:02}"].info.run_id, "", str(folder))
+        )
         for number in (1, 2, 3)
         if (folder := tmp_path / str(number)).mkdir() is None
     }

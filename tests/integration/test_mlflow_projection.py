@@ -1,4 +1,3 @@
-import json
 import shutil
 import subprocess
 import sys
@@ -20,7 +19,6 @@ from autoresearch_dagster.core.experiment import (
     canonical_json,
 )
 from autoresearch_dagster.core.settings import Settings
-from autoresearch_dagster.store import database as db
 from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store.journal import Journal
 from autoresearch_dagster.store.store import open_store
@@ -171,39 +169,9 @@ def desk(tmp_path, empty_mlruns):
     return desk
 
 
-def read(desk, run, name):
-    return Path(desk.client().download_artifacts(run.info.run_id, name)).read_text()
-
-
 def test_an_mlflow_database_is_made_without_a_word_and_nobody_is_told(empty_mlruns):
     made = empty_mlruns[1]
     assert (made.returncode, made.stdout, made.stderr) == (0, "1\nNone\n", "")
-
-
-def test_each_finished_experiment_is_a_run_below_its_session_with_what_the_journal_says(desk):
-    assert desk.project() == 4
-    runs = desk.runs()
-    assert sorted(runs) == ["s01_d01_e01 wide", "s01_d01_e02 deep", "s01_d02_e03 wider", "session s01 night"]
-    top, wider, deep = runs["session s01 night"], runs["s01_d02_e03 wider"], runs["s01_d01_e02 deep"]
-    tags = {key.removeprefix("autoresearch."): value for key, value in wider.data.tags.items()}
-    assert tags["mlflow.parentRunId"] == top.info.run_id
-    assert tags["parent_run"] == runs["s01_d01_e01 wide"].info.run_id
-    assert (tags["key"], tags["title"], tags["parent_title"]) == ("s01_d02_e03", "wider", "Wide")
-    assert (tags["outcome"], tags["verdict"], tags["labels"]) == ("Trained", "accepted", "starved, unsandboxed")
-    assert (tags["dagster_run"], tags["bundle"], tags["revision"]) == ("dagster-7", "b" * 64, "1")
-    planned = desk.journal.state("s01").experiments["s01_d02_e03"].planned
-    assert (tags["train_py"], tags["candidate"]) == (planned.train_py, planned.candidate)
-    assert wider.data.params["seed"] == "3"
-    assert wider.data.metrics["val_bpb"] == 2.25
-    assert wider.data.metrics["val_bpb_exact"] == 2.24
-    assert wider.data.metrics["train_cpu_seconds"] == 9.25
-    assert wider.info.status == "FINISHED"
-    assert deep.info.status == "FAILED"
-    assert "val_bpb" not in deep.data.metrics
-    assert top.info.status == "RUNNING"
-    (dataset,) = wider.inputs.dataset_inputs
-    assert dataset.dataset.digest == "b" * 16
-    assert json.loads(dataset.dataset.source)["source"] == "sample"
 
 
 def test_times_come_from_the_journal_and_curves_have_steps(desk):
@@ -221,37 +189,6 @@ def test_times_come_from_the_journal_and_curves_have_steps(desk):
     assert [(p.step, p.value) for p in client.get_metric_history(top, "best_val_bpb")] == [(1, 2.5), (3, 2.25)]
 
 
-def test_train_py_its_diff_and_the_receipt_are_artifacts_inside_mlruns(desk):
-    desk.project()
-    runs = desk.runs()
-    wide, wider = runs["s01_d01_e01 wide"], runs["s01_d02_e03 wider"]
-    assert Path(wide.info.artifact_uri.removeprefix("file://")).is_relative_to(desk.settings.mlruns / "artifacts")
-    assert read(desk, wider, "train.py") == "lr = 2\nlayers = 4\n"
-    diff = read(desk, wider, "train.py.diff")
-    assert diff.startswith("--- wide/train.py\n+++ wider/train.py\n")
-    assert "-layers = 3\n+layers = 4\n" in diff
-    assert "-lr" not in diff
-    assert read(desk, wide, "train.py.diff").startswith("--- baseline/train.py\n")
-    assert json.loads(read(desk, wider, "receipt.json")) == {"val_bpb": 2.25}
-    assert "Traceback" in read(desk, runs["s01_d01_e02 deep"], "log_tail.txt")
-
-
-def test_projecting_again_changes_nothing(desk):
-    desk.project()
-    before = desk.picture()
-    assert desk.project() == 0
-    assert desk.picture() == before
-
-
-def test_projecting_again_after_the_run_ids_were_lost_changes_nothing(desk):
-    desk.project()
-    before = desk.picture()
-    with db.write(desk.store.engine) as connection:
-        connection.execute(db.projections.delete())
-    assert desk.project() == 4
-    assert desk.picture() == before
-
-
 def test_a_projection_cut_short_is_completed_and_not_doubled(desk):
     receipt = desk.journal.state("s01").experiments["s01_d02_e03"].result.receipt
     path = desk.store.blobs.path(receipt)
@@ -265,48 +202,6 @@ def test_a_projection_cut_short_is_completed_and_not_doubled(desk):
     assert "receipt.json" in finished["s01_d02_e03 wider"][-1]
     assert len(finished) == 4
     assert desk.project() == 0
-
-
-def test_a_deleted_mlruns_is_rebuilt_as_it_was(desk, empty_mlruns):
-    desk.project()
-    before = desk.picture()
-    desk.settings = desk.settings.model_copy(update={"mlruns": desk.settings.mlruns.with_name("again")})
-    shutil.copytree(empty_mlruns[0], desk.settings.mlruns)
-    assert desk.project() == 4
-    assert desk.picture() == before
-
-
-def test_an_experiment_that_was_deleted_in_mlflow_comes_back(desk):
-    desk.project()
-    client = desk.client()
-    client.delete_experiment(client.get_experiment_by_name("night").experiment_id)
-    desk.project()
-    assert len(desk.runs()) == 4
-
-
-def test_later_results_add_runs_and_leave_the_others_alone(desk):
-    desk.project()
-    before = desk.picture()
-    desk.finish("s01_d02_e04", desk.trained(2.75))
-    desk.append(ev.SessionFinished(reason="final answer", summary="wider is better"))
-    assert desk.project() == 2
-    after = desk.picture()
-    session = after.pop("session s01 night")
-    new = after.pop("s01_d02_e04 later")
-    assert new[1]["autoresearch.parent_run"] == "s01_d01_e01 wide"
-    assert after == {name: run for name, run in before.items() if name in after}
-    assert session[1]["mlflow.note.content"] == "wider is better"
-    assert session[3][1:] == (desk.now.timestamp() * 1000, "FINISHED")
-
-
-def test_a_resumed_session_keeps_the_parameters_it_began_with(desk):
-    desk.append(ev.SessionFinished(reason="", summary=""))
-    desk.project()
-    config = ev.SessionConfig(memory_key="night", n_experiments=9)
-    desk.append(ev.SessionResumed(config=config, driver="daemon"))
-    assert desk.project() == 1
-    run = desk.runs()["session s01 night"]
-    assert (run.data.params["n_experiments"], run.info.status) == ("6", "RUNNING")
 
 
 def test_the_runs_of_a_deleted_home_are_left_alone(desk, tmp_path):

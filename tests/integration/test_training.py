@@ -99,6 +99,7 @@ def test_a_file_without_a_training_is_told_so(run, code, outcome, words):
     assert report.outcome is outcome
     assert words in report.error
     assert report.checkpoint is None
+    assert report.wall_s >= 0
 
 
 @pytest.mark.parametrize(
@@ -248,7 +249,7 @@ def test_a_forged_score_is_a_claim_and_never_the_score(lab):
     assert forged.claims.val_bpb == 0.0123
     assert forged.claims.model_name == "\\x1b[2Jwinner\\r"
     assert forged.val_bpb == honest.val_bpb  # both hand over a model that knows nothing
-    assert forged.val_bpb > 7.9  # log2(256) bits for each byte
+    assert forged.val_bpb_exact == pytest.approx(8.0)  # log2(256) bits for each token, one byte each
 
 
 def test_a_model_that_cannot_be_scored_is_refused_and_has_no_score(lab):

@@ -165,9 +165,7 @@ def _check(home: Path, undisturbed: list[ev.Recorded]) -> None:
     planned = [
         item.key for record in records if isinstance(record.event, ev.CallPending) for item in record.event.planned
     ]
-    finished = Counter(
-        record.event.key for record in records if isinstance(record.event, ev.ExperimentFinished)
-    )
+    finished = Counter(record.event.key for record in records if isinstance(record.event, ev.ExperimentFinished))
     assert len(planned) == len(set(planned)) == EXPERIMENTS
     assert finished == Counter(planned)
     assert normal_form(records) == normal_form(undisturbed)

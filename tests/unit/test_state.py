@@ -34,7 +34,9 @@ def recorded(events: Iterable[ev.Event], begun: datetime = NOON) -> list[ev.Reco
 
 
 def planned(key: ExperimentKey) -> PlannedExperiment:
-    return PlannedExperiment(key=key, title=f"title {key}", revision=1, train_py=Digest("a" * 64), config=TrainConfig())
+    return PlannedExperiment(
+        key=key, title=f"title {key}", revision=1, train_py=Digest("a" * 64), config=TrainConfig()
+    )
 
 
 def launch(sequence: int, *keys: ExperimentKey, dispatch: int = 1) -> ev.CallPending:

@@ -67,9 +67,13 @@ def test_damaged_pages_are_reported(tmp_path: Path) -> None:
     writing.close()
     whole = file.read_bytes()
     file.write_bytes(whole[:8192] + b"\xff" * (len(whole) - 8192))
-    with pytest.raises(StoreUnavailable) as fault:
+
+    def look() -> None:
         engine = db.connect(f"sqlite:///{file}")
         Journal(engine, Leases(engine)).events("s01")
+
+    with pytest.raises(StoreUnavailable) as fault:
+        look()
     assert "damaged" in one_sentence(fault)
 
 

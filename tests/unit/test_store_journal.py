@@ -112,8 +112,15 @@ events = st.one_of(
         result=json_values,
     ),
     st.builds(ev.ExperimentFinished, key=st.just(ExperimentKey("s01_d01_e01")), result=results),
-    st.builds(ev.PlanStarted, turn=st.just(1), code=text, plan=text, started_at=st.datetimes(timezones=st.just(UTC)), seed=st.integers(0, 2**32)),
-)  # fmt: skip
+    st.builds(
+        ev.PlanStarted,
+        turn=st.just(1),
+        code=text,
+        plan=text,
+        started_at=st.datetimes(timezones=st.just(UTC)),
+        seed=st.integers(0, 2**32),
+    ),
+)
 
 
 @given(events)

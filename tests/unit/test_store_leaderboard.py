@@ -29,7 +29,9 @@ def session(**results: ExperimentResult | None) -> SessionState:
     state = SessionState("s01", 1, ev.SessionConfig(), "cli", "bundle", NOON)
     for number, (title, result) in enumerate(results.items(), start=1):
         key = ExperimentKey(f"s01_d01_e{number:02}")
-        planned = PlannedExperiment(key=key, title=title, revision=1, train_py=Digest("a" * 64), config=TrainConfig())
+        planned = PlannedExperiment(
+            key=key, title=title, revision=1, train_py=Digest("a" * 64), config=TrainConfig()
+        )
         state.experiments[key] = Experiment(planned, 1, 1, NOON, result=result)
     return state
 

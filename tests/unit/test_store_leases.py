@@ -98,7 +98,7 @@ def test_the_epoch_grows_with_every_grant_and_outlives_a_release(leases: Leases)
     assert leases.holder("session:s01") is None
 
 
-def test_an_expired_lease_does_not_pass_the_check_even_if_nobody_took_it(leases: Leases, clock: Clock, url: str) -> None:
+def test_an_expired_lease_does_not_pass_the_check(leases: Leases, clock: Clock, url: str) -> None:
     lease = leases.acquire("session:s01", this_process())
     engine = db.connect(url)
     with db.write(engine) as connection:
@@ -109,9 +109,13 @@ def test_an_expired_lease_does_not_pass_the_check_even_if_nobody_took_it(leases:
 
 
 def test_a_block_that_holds_a_lease_gives_it_back_even_after_an_exception(leases: Leases) -> None:
-    with pytest.raises(RuntimeError), leases.hold("mlflow", this_process()):
-        assert leases.holder("mlflow") is not None
-        raise RuntimeError
+    def work() -> None:
+        with leases.hold("mlflow", this_process()):
+            assert leases.holder("mlflow") is not None
+            raise RuntimeError("in the middle")
+
+    with pytest.raises(RuntimeError, match="in the middle"):
+        work()
     assert leases.holder("mlflow") is None
 
 
