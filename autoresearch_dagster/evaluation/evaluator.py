@@ -67,6 +67,7 @@ class EvaluationJob:
     bundle: Bundle
     limits: JobLimits
     labels: dict[str, str]
+    scratch_prefix: str = "ar-"
     rowset: Rowset = "selection"
     n_rows: int = 64
     wire: Wire = "fp32"
@@ -100,7 +101,7 @@ def evaluate(job: EvaluationJob, runner: Runner) -> Score | Refusal:
     preflight = np.asarray(job.bundle.rows("development").tokens[: lim.ANSWER_BATCH_ROWS])
     shape = Shape(lim.ANSWER_BATCH_ROWS, job.bundle.sequence_length, job.bundle.vocab_size, job.wire)
     # A short path: the name of a Unix socket holds 107 bytes at most.
-    workspace = Path(tempfile.mkdtemp(prefix="ar-eval-"))
+    workspace = Path(tempfile.mkdtemp(prefix=job.scratch_prefix))
     try:
         spec = _stage(job, workspace)
         with Channel(workspace / "channel", shape) as channel:

@@ -17,9 +17,7 @@ from autoresearch_dagster.store.store import Store, open_store
 class Desk:
     """Advances a session by one dispatch.  Use as a context manager: leaving it releases everything."""
 
-    def __init__(
-        self, settings: Settings, board: Board | None = None, report: Report | None = None
-    ) -> None:
+    def __init__(self, settings: Settings, board: Board | None = None, report: Report | None = None) -> None:
         """Work on this machine; `board` and `report` are for a person who watches."""
         self.settings = settings
         self.board = board or Board()

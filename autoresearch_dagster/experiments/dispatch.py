@@ -76,7 +76,7 @@ class Dispatch:
 
     def _begin(self, key: ExperimentKey, core: int, owner: str) -> Attempt:
         """Clear what a dead driver left of this experiment, and count the attempt."""
-        self._lab.runner.reap({"autoresearch.key": key})
+        self._lab.sweep(key)
         with self._lab.store.journal.transaction(self._session) as transaction:
             number = transaction.state.experiments[key].attempts + 1
             transaction.append(

@@ -1,10 +1,14 @@
 """What an experiment needs to run on this machine: the bundle, the runner with its image, the store."""
 
+import shutil
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 
 from autoresearch_dagster.containers.protocol import Report, Runner
 from autoresearch_dagster.containers.select import select_runner
 from autoresearch_dagster.core.errors import UserError
+from autoresearch_dagster.core.experiment import ExperimentKey, digest_of
 from autoresearch_dagster.core.presets import Preset, preset
 from autoresearch_dagster.core.settings import PROJECT_ROOT, Settings
 from autoresearch_dagster.data.build import build_bundle
@@ -29,6 +33,16 @@ class Laboratory:
     preset: Preset
     baseline: bytes
     """The train.py that research starts from."""
+
+    def scratch_prefix(self, key: ExperimentKey) -> str:
+        """Begin the names of an experiment's temporary folders, so that a later driver finds them."""
+        return f"ar-{digest_of(str(self.settings.home.resolve()).encode())[:8]}-{key}-"
+
+    def sweep(self, key: ExperimentKey) -> None:
+        """Remove what a dead driver left of an experiment: its jobs, then its temporary folders."""
+        self.runner.reap({"autoresearch.key": key})
+        for folder in Path(tempfile.gettempdir()).glob(f"{self.scratch_prefix(key)}*"):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def open_laboratory(

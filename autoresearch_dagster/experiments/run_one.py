@@ -51,7 +51,7 @@ def run_planned(
     Raises:
         AutoresearchError: a fault of ours; the experiment may be tried again.
     """
-    workspace = Path(tempfile.mkdtemp(prefix="ar-train-"))
+    workspace = Path(tempfile.mkdtemp(prefix=lab.scratch_prefix(planned.key)))
     try:
         on_stage("training")
         report = train(_training_job(planned, lab, attempt), lab.runner, workspace, on_progress, stop)
@@ -112,6 +112,7 @@ def _evaluation_job(
         bundle=lab.bundle,
         limits=JobLimits(memory_bytes=max(lab.preset.memory_bytes, ANSWER_MEMORY_BYTES), core=attempt.core),
         labels=_labels(planned, attempt),
+        scratch_prefix=lab.scratch_prefix(planned.key),
         rowset=attempt.rowset,
         n_rows=lab.preset.scored_rows,
     )

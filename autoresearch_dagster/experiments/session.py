@@ -46,6 +46,10 @@ def open_session(
     """
     make_researcher(config)
     chosen = preset(config.preset)
+    budget = chosen.config.time_budget_sec
+    if config.time_budget_sec > budget:
+        report(f"The preset {chosen.name} trains for {budget} s at most, so time_budget_sec is {budget}.")
+        config = config.model_copy(update={"time_budget_sec": budget})
     found = store.journal.find(config.memory_key)
     if found is None:
         bundle = build_bundle(config.source, config.num_shards, chosen.sequence_length, settings.bundles, report)

@@ -95,7 +95,7 @@ def test_a_wrong_value_in_the_launchpad_fails_with_a_sentence(tmp_path):
 
 def test_one_dispatch_fills_a_partition_and_settles_its_answer(tmp_path):
     settings = Settings(home=tmp_path / "home", mlruns=tmp_path / "mlruns", runner="local")
-    wanted = {"preset": "demo", "n_experiments": 1, "batch_size": 1, "time_budget_sec": 5}
+    wanted = {"preset": "demo", "n_experiments": 1, "batch_size": 1, "time_budget_sec": 20}
     with dg.DagsterInstance.ephemeral() as instance, Desk(settings) as desk:
         result = research.execute_in_process(
             run_config={**wanted, "memory_key": "graph", "quiet": True}, instance=instance, resources={"desk": desk}

@@ -35,6 +35,15 @@ def baseline(monkeypatch):
         sys.modules.pop(name, None)
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """As in a slot; several threads wait for each other where the machine is busy."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture
 def precise():
     """Double precision, where equal functions agree to far more than 1e-6."""

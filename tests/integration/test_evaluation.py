@@ -29,6 +29,15 @@ LIMITS = JobLimits(4 * GIB, CORE)
 SMALL = TrainConfig(n_layer=1, n_head=2, n_embd=16, max_steps=3, time_budget_sec=60, learning_rate=1e-2)
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Several threads wait for each other where the machine is busy, as it is: the server runs too."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory):
     return tiny_bundle(tmp_path_factory.mktemp("tiny") / "bundle")

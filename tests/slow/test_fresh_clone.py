@@ -52,7 +52,9 @@ def test_make_demo_in_a_fresh_clone_ends_with_six_scored_experiments(clone: Path
 
 
 def test_the_demo_leaves_the_checkout_as_it_was(clone: Path) -> None:
-    changed = subprocess.run(["git", "status", "--porcelain"], cwd=clone, capture_output=True, text=True, check=True)
+    changed = subprocess.run(
+        ["git", "status", "--porcelain"], cwd=clone, capture_output=True, text=True, check=True
+    )
     assert changed.stdout == ""
 
 
