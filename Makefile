@@ -42,7 +42,7 @@ lint: dev-tools ## ruff
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check .
 
 types: dev-tools ## pyright
-	@$(BIN)/pyright
+	@$(BIN)/pyright --pythonpath $(BIN)/python
 
 layers: dev-tools ## import-linter
 	@$(BIN)/lint-imports

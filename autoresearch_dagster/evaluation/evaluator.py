@@ -20,6 +20,7 @@ import numpy.typing as npt
 from autoresearch_dagster.containers.protocol import Job, JobLimits, JobSpec, Mount, Runner
 from autoresearch_dagster.core import limits as lim
 from autoresearch_dagster.core.errors import EvaluationFault
+from autoresearch_dagster.core.folders import remove_tree
 from autoresearch_dagster.data.layout import Bundle
 from autoresearch_dagster.evaluation.channel import Channel, Shape, Wire
 from autoresearch_dagster.evaluation.failures import BadLogits, ServerFailed
@@ -112,7 +113,7 @@ def evaluate(job: EvaluationJob, runner: Runner) -> Score | Refusal:
             finally:
                 server.remove()
     finally:
-        shutil.rmtree(workspace, ignore_errors=True)
+        remove_tree(workspace)
 
 
 def _stage(job: EvaluationJob, workspace: Path) -> JobSpec:

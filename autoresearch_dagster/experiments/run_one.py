@@ -1,6 +1,5 @@
 """One experiment from plan to result: train sealed, freeze, score trusted, write the receipt."""
 
-import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from autoresearch_dagster.core.experiment import (
     Verdict,
     canonical_json,
 )
+from autoresearch_dagster.core.folders import remove_tree
 from autoresearch_dagster.core.limits import ANSWER_MEMORY_BYTES, GIB
 from autoresearch_dagster.evaluation.evaluator import EvaluationJob, Refusal, Score, evaluate
 from autoresearch_dagster.evaluation.receipt import EVALUATOR_VERSION, Receipt, Rowset
@@ -77,7 +77,7 @@ def run_planned(
             }
         )
     finally:
-        shutil.rmtree(workspace, ignore_errors=True)
+        remove_tree(workspace)
 
 
 def _limits(lab: Laboratory, attempt: Attempt) -> JobLimits:
@@ -123,9 +123,15 @@ def _describe(
 ) -> ExperimentResult:
     """Say how the training went; no score yet."""
     config, steps = planned.config, report.claims.steps
-    tokens = (steps or 0) * config.device_batch_size * config.grad_accum_steps * lab.bundle.sequence_length
+    # Steps are a claim: a forged one must not look like speed.
+    tokens = (
+        min(steps or 0, config.max_steps)
+        * config.device_batch_size
+        * config.grad_accum_steps
+        * lab.bundle.sequence_length
+    )
     labels = list(attempt.labels)
-    if steps is not None and steps < config.max_steps and report.outcome is Outcome.TRAINED:
+    if report.outcome is Outcome.TRAINED and (steps is None or steps < config.max_steps):
         labels.append(Label.STARVED)
     if config.time_budget_sec < lab.preset.config.time_budget_sec:
         labels.append(Label.SMALL_BUDGET)

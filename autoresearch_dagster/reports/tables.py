@@ -28,11 +28,13 @@ def _state(row: Row) -> str:
 
 def leaderboard_table(rows: Sequence[Row], title: str) -> Table:
     """Draw the leaderboard for a terminal."""
-    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
-    for heading, justify in (("#", "right"), ("title", "left"), ("val_bpb", "right"), ("vs best", "right")):
-        table.add_column(heading, justify="right" if justify == "right" else "left")
-    for heading in ("steps", "seconds", "state", "key"):
-        table.add_column(heading)
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))
+    table.add_column("#", justify="right")
+    table.add_column("title", no_wrap=True, overflow="ellipsis", min_width=12)
+    for heading in ("val_bpb", "vs best", "steps", "seconds"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("state")
+    table.add_column("key", no_wrap=True)
     for row in rows:
         style = "bold green" if row.delta_vs_best == 0 else ("" if row.outcome is Outcome.TRAINED else "dim")
         cells = (
