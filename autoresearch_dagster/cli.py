@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,7 +14,6 @@ from rich.table import Table
 from autoresearch_dagster import __version__
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.errors import AutoresearchError, UserError
-from autoresearch_dagster.core.experiment import CurvePoint, ExperimentResult
 from autoresearch_dagster.core.presets import preset as preset_of
 from autoresearch_dagster.core.settings import load_settings
 
@@ -163,6 +162,7 @@ def evaluate(
     json: Print JSON for programs.
     """
     from autoresearch_dagster.experiments.evaluate_file import evaluate_file
+    from autoresearch_dagster.reports.single import as_json, show_progress, tell
 
     result = evaluate_file(
         train_py,
@@ -172,50 +172,14 @@ def evaluate(
         seed=seed,
         rowset=rows,
         report=_say,
-        on_progress=_progress(),
+        on_progress=show_progress(err),
         on_stage=_say,
     )
     if json:
-        _print_json(_evaluation(result))
+        _print_json(as_json(result))
     else:
-        _tell(result)
+        tell(result, out, err)
     return DONE if result.accepted else FAILED
-
-
-def _progress() -> Callable[[CurvePoint | None, float, float], None]:
-    """Tell a watching person each tenth look; silent without a terminal."""
-    seen: list[int] = []
-
-    def show(point: CurvePoint | None, used_s: float, left_s: float) -> None:
-        if err.is_terminal and point is not None and (not seen or point.step >= seen[-1] + 10):
-            seen.append(point.step)
-            _say(f"  step {point.step:4}  loss {point.loss:.3f}  {left_s:.0f} s left at most")
-
-    return show
-
-
-def _evaluation(result: ExperimentResult) -> dict[str, Any]:
-    shown = result.model_dump(mode="json", exclude={"claims", "log_tail", "checkpoint", "curve"})
-    return {
-        **shown,
-        "accepted": result.accepted,
-        "steps": result.claims.steps,
-        "claims": result.claims.model_dump(),
-    }
-
-
-def _tell(result: ExperimentResult) -> None:
-    if not result.accepted:
-        out.print(f"{result.outcome}: {result.error}", markup=False)
-        if result.log_tail:
-            err.print(f"Last lines it printed:\n{result.log_tail}", markup=False)
-        return
-    out.print(f"val_bpb {result.val_bpb:.6f}  (true bytes: {result.val_bpb_exact:.6f}; lower is better)")
-    out.print(
-        f"{result.outcome}, {result.verdict}; {result.claims.steps} steps in {result.duration_sec:.0f} s on "
-        f"runner {result.runner}; receipt {result.receipt}",
-        soft_wrap=True,
-    )
 
 
 @app.command

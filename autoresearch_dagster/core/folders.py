@@ -1,7 +1,29 @@
-"""Delete folders that a candidate filled."""
+"""Temporary folders: where they may be, and how they are deleted."""
 
 import subprocess
+import tempfile
 from pathlib import Path
+
+from autoresearch_dagster.core.limits import SOCKET_PATH_BYTES
+
+SHORT_PARENT = Path("/tmp")
+UNIQUE_CHARS = 8  # that mkdtemp adds to a prefix
+
+
+def short_folder(prefix: str, *below: str) -> Path:
+    """Make a temporary folder in which a Unix socket at the path `below` can be bound.
+
+    `TMPDIR` where that is short enough, else `/tmp`: some systems have temporary folders with long names.
+    """
+    wanted = Path(tempfile.gettempdir(), prefix + UNIQUE_CHARS * "x", *below)
+    fits = len(str(wanted).encode()) <= SOCKET_PATH_BYTES
+    return Path(tempfile.mkdtemp(prefix=prefix, dir=None if fits else SHORT_PARENT))
+
+
+def find_folders(prefix: str) -> list[Path]:
+    """Return the temporary folders whose names begin so."""
+    parents = {Path(tempfile.gettempdir()), SHORT_PARENT}
+    return [folder for parent in parents for folder in parent.glob(f"{prefix}*")]
 
 
 def remove_tree(folder: Path) -> None:

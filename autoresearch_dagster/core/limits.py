@@ -62,6 +62,7 @@ ANSWER_BATCH_ROWS: Final = 8  # rows of one request; the shape never changes dur
 ANSWER_FIRST_S: Final = 120.0  # wall seconds for import, load and the first answer
 ANSWER_S: Final = 60.0  # wall seconds for one later answer
 ANSWER_MEMORY_BYTES: Final = 4 * GIB  # logits of 8 x 512 x 8,192 take 134 MB in fp32, twice while sending
+SOCKET_PATH_BYTES: Final = 103  # of the path of a Unix socket: 104 with its end on macOS, 108 on Linux
 ERROR_MESSAGE_BYTES: Final = 1024  # length of the error text a model server may send before real rows
 MIN_LOGIT_ROOM: Final = -1e30  # below this a target counts as impossible: not finite
 

@@ -10,7 +10,7 @@ from autoresearch_dagster.core.errors import AutoresearchError
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.defs.research import DRIVER_TAG, research
 from autoresearch_dagster.experiments.desk import Desk
-from autoresearch_dagster.experiments.session import open_session, pause
+from autoresearch_dagster.experiments.session import open_session
 from autoresearch_dagster.reports.board import Board
 from autoresearch_dagster.store.events import SessionConfig
 from autoresearch_dagster.store.state import SessionState
@@ -42,7 +42,7 @@ def drive(
 
     Raises:
         AutoresearchError: a dispatch could not be run; the text is the reason.
-        KeyboardInterrupt: the person stopped it; the session is paused.
+        KeyboardInterrupt: the person stopped it; whoever catches it pauses the session.
     """
     report = _once(report)
     use_dagster_home(settings)
@@ -51,10 +51,7 @@ def drive(
     flat: dict[str, object] = {**config.model_dump(exclude_none=True), "quiet": True}
     while True:
         with Desk(settings, board, report) as desk:
-            interrupted = _run_once(desk, instance, flat)
-            if interrupted:
-                if desk.session:
-                    pause(desk.session, desk.store, "stopped from the keyboard")
+            if _run_once(desk, instance, flat):
                 raise KeyboardInterrupt
             state = desk.state()
         on_dispatch(state)

@@ -6,12 +6,14 @@ from rich.console import Console
 
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.defs.drive import drive
+from autoresearch_dagster.experiments.session import pause
 from autoresearch_dagster.reports.board import Board
 from autoresearch_dagster.reports.live import LiveView
 from autoresearch_dagster.reports.tables import leaderboard_table
 from autoresearch_dagster.store.events import SessionConfig
 from autoresearch_dagster.store.leaderboard import best, leaderboard
 from autoresearch_dagster.store.state import SessionState
+from autoresearch_dagster.store.store import open_store
 
 
 def research_in_terminal(config: SessionConfig, settings: Settings, out: Console) -> bool:
@@ -30,6 +32,10 @@ def research_in_terminal(config: SessionConfig, settings: Settings, out: Console
         with LiveView(board, out):
             state = drive(config, settings, board, _report(out), lambda state: _tell_batch(state, out))
     except KeyboardInterrupt:
+        store = open_store(settings)
+        found = store.journal.find(config.memory_key)
+        if found is not None:
+            pause(found.id, store, "stopped from the keyboard")
         out.print(
             f"Paused; nothing is lost. `autoresearch run --memory-key {config.memory_key} "
             f"--preset {config.preset}` goes on.",

@@ -9,7 +9,6 @@ What is not covered yet: a model that looks ahead or remembers (the audit by a s
 import io
 import math
 import shutil
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +19,9 @@ import numpy.typing as npt
 from autoresearch_dagster.containers.protocol import Job, JobLimits, JobSpec, Mount, Runner
 from autoresearch_dagster.core import limits as lim
 from autoresearch_dagster.core.errors import EvaluationFault
-from autoresearch_dagster.core.folders import remove_tree
+from autoresearch_dagster.core.folders import remove_tree, short_folder
 from autoresearch_dagster.data.layout import Bundle
-from autoresearch_dagster.evaluation.channel import Channel, Shape, Wire
+from autoresearch_dagster.evaluation.channel import SOCKET_NAME, Channel, Shape, Wire
 from autoresearch_dagster.evaluation.failures import BadLogits, ServerFailed
 from autoresearch_dagster.evaluation.receipt import Rowset
 
@@ -101,8 +100,7 @@ def evaluate(job: EvaluationJob, runner: Runner) -> Score | Refusal:
     rows = choose_rows(job.bundle, job.rowset, job.n_rows)
     preflight = np.asarray(job.bundle.rows("development").tokens[: lim.ANSWER_BATCH_ROWS])
     shape = Shape(lim.ANSWER_BATCH_ROWS, job.bundle.sequence_length, job.bundle.vocab_size, job.wire)
-    # A short path: the name of a Unix socket holds 107 bytes at most.
-    workspace = Path(tempfile.mkdtemp(prefix=job.scratch_prefix))
+    workspace = short_folder(job.scratch_prefix, "channel", SOCKET_NAME)
     try:
         spec = _stage(job, workspace)
         with Channel(workspace / "channel", shape) as channel:

@@ -1,14 +1,12 @@
 """What an experiment needs to run on this machine: the bundle, the runner with its image, the store."""
 
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 
 from autoresearch_dagster.containers.protocol import Report, Runner
 from autoresearch_dagster.containers.select import select_runner
 from autoresearch_dagster.core.errors import UserError
 from autoresearch_dagster.core.experiment import ExperimentKey, digest_of
-from autoresearch_dagster.core.folders import remove_tree
+from autoresearch_dagster.core.folders import find_folders, remove_tree
 from autoresearch_dagster.core.presets import Preset, preset
 from autoresearch_dagster.core.settings import PROJECT_ROOT, Settings
 from autoresearch_dagster.data.build import build_bundle
@@ -41,7 +39,7 @@ class Laboratory:
     def sweep(self, key: ExperimentKey) -> None:
         """Remove what a dead driver left of an experiment: its jobs, then its temporary folders."""
         self.runner.reap({"autoresearch.key": key})
-        for folder in Path(tempfile.gettempdir()).glob(f"{self.scratch_prefix(key)}*"):
+        for folder in find_folders(self.scratch_prefix(key)):
             remove_tree(folder)
 
 
