@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from autoresearch_dagster.containers.protocol import Capabilities, JobSpec, JobStatus, Report
+from autoresearch_dagster.containers.protocol import Capabilities, JobSpec, JobStatus
 from autoresearch_dagster.core.errors import ContainerError
+from autoresearch_dagster.core.progress import Report
 
 RUNNING = JobStatus(exit_code=None, oom=False, cpu_s=0.0, memory_peak_bytes=0)
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import docker
 import docker.errors
 
-from autoresearch_dagster.containers.protocol import Report
 from autoresearch_dagster.core.errors import ContainerError
 from autoresearch_dagster.core.experiment import Digest, digest_of
 from autoresearch_dagster.core.limits import IMAGE_PULL_S
+from autoresearch_dagster.core.progress import Report
 from autoresearch_dagster.core.settings import PROJECT_ROOT
 
 SOURCES = PROJECT_ROOT / "trainer_image"

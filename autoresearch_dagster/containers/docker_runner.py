@@ -23,10 +23,11 @@ from autoresearch_dagster.containers.arguments import JOB_LABEL, OWNER_LABEL, co
 from autoresearch_dagster.containers.cgroup import Meter, find_meter
 from autoresearch_dagster.containers.escape import printable
 from autoresearch_dagster.containers.image import ensure_image
-from autoresearch_dagster.containers.protocol import Capabilities, JobSpec, JobStatus, Report
+from autoresearch_dagster.containers.protocol import Capabilities, JobSpec, JobStatus
 from autoresearch_dagster.core.errors import ContainerError
 from autoresearch_dagster.core.experiment import digest_of
 from autoresearch_dagster.core.limits import DOCKER_PING_S, LOG_BYTES, REMOVE_S
+from autoresearch_dagster.core.progress import Report
 from autoresearch_dagster.core.settings import Settings
 
 NANO = 1e9

@@ -22,10 +22,10 @@ from autoresearch_dagster.containers.build_inputs import (
     needs_wheels,
     sources_digest,
 )
-from autoresearch_dagster.containers.protocol import Report
 from autoresearch_dagster.core.errors import ContainerError
 from autoresearch_dagster.core.experiment import Digest
 from autoresearch_dagster.core.limits import IMAGE_BUILD_S
+from autoresearch_dagster.core.progress import Amount, Report
 from autoresearch_dagster.core.settings import Settings
 
 SOURCE_LABEL = "autoresearch.sources"
@@ -47,7 +47,7 @@ def ensure_image(client: docker.DockerClient, settings: Settings, report: Report
             return found
         started = time.monotonic()
 
-        def timed(line: str) -> None:
+        def timed(line: str | Amount) -> None:
             report(f"[{time.monotonic() - started:4.0f} s] {line}")
 
         timed("Building the trainer image (once; a few minutes with torch) ...")

@@ -20,10 +20,11 @@ from pathlib import Path
 from autoresearch_dagster.containers.environment import job_environment
 from autoresearch_dagster.containers.escape import printable
 from autoresearch_dagster.containers.process_tree import Usage, create_time, is_running, kill_tree, usage_of
-from autoresearch_dagster.containers.protocol import Capabilities, JobSpec, JobStatus, Report
+from autoresearch_dagster.containers.protocol import Capabilities, JobSpec, JobStatus
 from autoresearch_dagster.core.errors import ContainerError
 from autoresearch_dagster.core.experiment import digest_of
 from autoresearch_dagster.core.limits import LOG_BYTES, OUTPUT_BYTES, REMOVE_S
+from autoresearch_dagster.core.progress import Report
 
 CLOCK_STEP_S = 1.0
 """Start times are derived from the clock, which may be set a little; a reused process id is off by more."""

@@ -1,12 +1,11 @@
 """What every runner promises.  Training and evaluation know only these names."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
-Report = Callable[[str], None]
-"""Receives one line for a person while something slow happens."""
+from autoresearch_dagster.core.progress import Report
 
 
 @dataclass(frozen=True, slots=True)

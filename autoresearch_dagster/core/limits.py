@@ -101,3 +101,7 @@ LEASE_S: Final = 30.0  # seconds a lease lives without renewal
 SLOT_POLL_S: Final = 0.5  # seconds between two tries to lease a core
 LEASE_RENEW_S: Final = 10.0
 DISK_RESERVE_BYTES: Final = 1 * GIB  # free space below which nothing new is launched
+
+# --- telling a person -----------------------------------------------------------------------------------
+PROGRESS_EVERY_S: Final = 0.5  # seconds between two amounts of one task: a bar that moves
+PROGRESS_LINE_S: Final = 10.0  # seconds between two lines of one task in a log

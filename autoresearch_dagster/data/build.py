@@ -13,16 +13,17 @@ from pydantic import JsonValue
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.errors import BundleError, UserError
 from autoresearch_dagster.core.experiment import Data, Digest, digest_of
-from autoresearch_dagster.data import sample, shards, tokenizer
+from autoresearch_dagster.core.progress import Report
+from autoresearch_dagster.data import shards, tokenizer
 from autoresearch_dagster.data.checks import check_digests, check_disjoint, check_round_trip
-from autoresearch_dagster.data.folders import SHORT, Report, publish, read_manifest
+from autoresearch_dagster.data.folders import SHORT, publish, read_manifest
 from autoresearch_dagster.data.layout import CANDIDATE_FOLDER, TRUSTED_FOLDER, Bundle, Rows
 from autoresearch_dagster.data.packing import pack
+from autoresearch_dagster.data.sources import open_source
 from autoresearch_dagster.data.splits import split_rows, write_splits
 
 __all__ = [
     "DatasetProfile",
-    "Report",
     "build_bundle",
     "build_packed_rows",
     "build_shards",
@@ -63,35 +64,10 @@ def build_shards(source: str, num_shards: int, root: Path, report: Report) -> Pa
     """Build or find the parquet shards of a source.
 
     Raises:
-        UserError: the source is unknown or not available yet, or the number of shards is out of range.
+        UserError: the source is unknown, or the number of shards is out of range.
     """
-    if source != "sample":
-        raise _unavailable(source)
-    if not 1 <= num_shards <= limits.MAX_SAMPLE_SHARDS:
-        raise UserError(
-            f"num_shards={num_shards} is out of range; the sample corpus has 1 to "
-            f"{limits.MAX_SAMPLE_SHARDS} train shards."
-        )
-    files = sample.source_files()
-    inputs: dict[str, JsonValue] = {
-        "source": source,
-        "num_shards": num_shards,
-        "text": sample.sources_digest(files),
-        "pyarrow": version("pyarrow"),
-    }
-
-    def fill(folder: Path, digest: Digest) -> Mapping[str, JsonValue]:
-        report(f"shards: cutting {len(files)} source files into documents")
-        documents = sample.write_sample(folder, num_shards, files)
-        return {"source": source, "num_shards": num_shards, "documents": documents}
-
-    return publish(root, "shards", inputs, fill, report)
-
-
-def _unavailable(source: str) -> UserError:
-    if source == "climbmix" or Path(source).is_dir():
-        return UserError(f"The source {source!r} is not available yet; use source='sample'.")
-    return UserError(f"There is no source {source!r}; use source='sample'.")
+    found = open_source(source, num_shards, root, report)
+    return publish(root, "shards", found.inputs, found.fill, report)
 
 
 def build_tokenizer(shards_folder: Path, root: Path, report: Report) -> Path:

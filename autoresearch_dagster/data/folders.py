@@ -14,8 +14,8 @@ from pydantic import JsonValue, TypeAdapter
 
 from autoresearch_dagster.core.errors import BundleError
 from autoresearch_dagster.core.experiment import Digest, canonical_json, digest_of
+from autoresearch_dagster.core.progress import Report
 
-Report = Callable[[str], None]
 Kind = Literal["shards", "tokenizer", "packed_rows"]
 Fill = Callable[[Path, Digest], Mapping[str, JsonValue]]
 """Writes the files of a folder and returns what its manifest shall say besides; is told the digest."""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from autoresearch_dagster.core.errors import AutoresearchError
+from autoresearch_dagster.core.progress import in_lines
 from autoresearch_dagster.core.settings import Settings, load_settings
 from autoresearch_dagster.defs.partitions import experiment_partitions
 from autoresearch_dagster.experiments.reproduce import reproduce
@@ -32,7 +33,7 @@ def experiment(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     never the score of record.
     """
     try:
-        recorded, again = reproduce(load_settings(), context.partition_key, context.log.info)
+        recorded, again = reproduce(load_settings(), context.partition_key, in_lines(context.log.info))
     except AutoresearchError as fault:
         raise dg.Failure(str(fault), allow_retries=False) from fault
     return dg.MaterializeResult(

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from autoresearch_dagster.core.progress import Report, in_lines
 from autoresearch_dagster.core.settings import load_settings
 from autoresearch_dagster.data import build
 from autoresearch_dagster.data.layout import Bundle
@@ -21,22 +22,24 @@ def _folder(path: Path) -> dict[str, dg.MetadataValue]:
 def climbmix_shards(context: dg.AssetExecutionContext, config: BundleConfig) -> dg.MaterializeResult:
     """Training shards and the pinned validation shard."""
     settings = load_settings()
-    path = build.build_shards(config.source, config.num_shards, settings.bundles, context.log.info)
+    path = build.build_shards(config.source, config.num_shards, settings.bundles, in_lines(context.log.info))
     return dg.MaterializeResult(metadata={**_folder(path), "source": config.source})
 
 
-def _shards(config: BundleConfig, report: build.Report) -> Path:
+def _shards(config: BundleConfig, report: Report) -> Path:
     return build.build_shards(config.source, config.num_shards, load_settings().bundles, report)
 
 
 @dg.asset(group_name=GROUP, deps=[climbmix_shards], kinds={"python"}, op_tags={"cpu": "4", "memory": "8Gi"})
 def tokenizer(context: dg.AssetExecutionContext, config: BundleConfig) -> dg.MaterializeResult:
     """Byte-pair encoding of 8,192 tokens, trained on the training shards; stored as data."""
-    path = build.build_tokenizer(_shards(config, context.log.info), load_settings().bundles, context.log.info)
+    path = build.build_tokenizer(
+        _shards(config, in_lines(context.log.info)), load_settings().bundles, in_lines(context.log.info)
+    )
     return dg.MaterializeResult(metadata=_folder(path))
 
 
-def _bundle(config: BundleConfig, report: build.Report) -> Bundle:
+def _bundle(config: BundleConfig, report: Report) -> Bundle:
     return build.build_bundle(
         config.source, config.num_shards, config.sequence_length, load_settings().bundles, report
     )
@@ -45,7 +48,7 @@ def _bundle(config: BundleConfig, report: build.Report) -> Bundle:
 @dg.asset(group_name=GROUP, deps=[tokenizer], kinds={"numpy"}, op_tags={"cpu": "4", "memory": "8Gi"})
 def packed_rows(context: dg.AssetExecutionContext, config: BundleConfig) -> dg.MaterializeResult:
     """Rows of token ids with the document of every target, split so that no document is in two parts."""
-    bundle = _bundle(config, context.log.info)
+    bundle = _bundle(config, in_lines(context.log.info))
     profile = build.profile(bundle)
     return dg.MaterializeResult(
         metadata={
@@ -60,7 +63,7 @@ def packed_rows(context: dg.AssetExecutionContext, config: BundleConfig) -> dg.M
 @dg.asset(group_name=GROUP, deps=[packed_rows], kinds={"python"}, op_tags={"cpu": "1", "memory": "2Gi"})
 def dataset_profile(context: dg.AssetExecutionContext, config: BundleConfig) -> dg.MaterializeResult:
     """The short summary of the bundle that the agent is told."""
-    profile = build.profile(_bundle(config, context.log.info))
+    profile = build.profile(_bundle(config, in_lines(context.log.info)))
     return dg.MaterializeResult(metadata={"profile": dg.MetadataValue.json(profile.model_dump(mode="json"))})
 
 
@@ -72,16 +75,16 @@ def _checked(found: tuple[bool, str]) -> dg.AssetCheckResult:
 @dg.asset_check(asset=tokenizer, name="round_trip")
 def tokenizer_round_trip(context: dg.AssetCheckExecutionContext, config: BundleConfig) -> dg.AssetCheckResult:
     """Text that is encoded and decoded comes back as it was."""
-    return _checked(build.check_round_trip(_bundle(config, context.log.info)))
+    return _checked(build.check_round_trip(_bundle(config, in_lines(context.log.info))))
 
 
 @dg.asset_check(asset=packed_rows, name="digests")
 def row_digests(context: dg.AssetCheckExecutionContext, config: BundleConfig) -> dg.AssetCheckResult:
     """Every file of the bundle still has the digest that its manifest records."""
-    return _checked(build.check_digests(_bundle(config, context.log.info)))
+    return _checked(build.check_digests(_bundle(config, in_lines(context.log.info))))
 
 
 @dg.asset_check(asset=packed_rows, name="no_shared_document")
 def no_shared_document(context: dg.AssetCheckExecutionContext, config: BundleConfig) -> dg.AssetCheckResult:
     """No document is in two splits."""
-    return _checked(build.check_disjoint(_bundle(config, context.log.info)))
+    return _checked(build.check_disjoint(_bundle(config, in_lines(context.log.info))))

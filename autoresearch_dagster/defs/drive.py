@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import dagster as dg
 
-from autoresearch_dagster.containers.protocol import Report
 from autoresearch_dagster.core.dagster_home import use_dagster_home
 from autoresearch_dagster.core.errors import AutoresearchError
+from autoresearch_dagster.core.progress import Amount, Report
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.defs.research import DRIVER_TAG, research
 from autoresearch_dagster.experiments.desk import Desk
@@ -64,8 +64,10 @@ def _once(report: Report) -> Report:
     """Tell each line once: every dispatch finds the same bundle and the same runner."""
     told: set[str] = set()
 
-    def tell(line: str) -> None:
-        if line not in told and not line.endswith("already built"):
+    def tell(line: str | Amount) -> None:
+        if isinstance(line, Amount):
+            report(line)
+        elif line not in told and not line.endswith("already built"):
             told.add(line)
             report(line)
 

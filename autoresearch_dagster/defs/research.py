@@ -6,6 +6,7 @@ import dagster as dg
 
 from autoresearch_dagster.core.errors import AutoresearchError, StoreConflict
 from autoresearch_dagster.core.experiment import ExperimentKey, ExperimentResult
+from autoresearch_dagster.core.progress import in_lines
 from autoresearch_dagster.defs.assets import leaderboard_metadata, report_metadata
 from autoresearch_dagster.defs.config import ResearchConfig, flat_research_config
 from autoresearch_dagster.defs.desk import desk_resource
@@ -28,7 +29,7 @@ def advance_session(context: dg.OpExecutionContext, config: ResearchConfig) -> I
     """Advance the session by one dispatch."""
     desk: Desk = context.resources.desk
     driver = "cli" if context.run.tags.get(DRIVER_TAG) == "cli" else "daemon"
-    report = desk.report or context.log.info
+    report = desk.report or in_lines(context.log.info)
     try:
         session = (
             config.session or open_session(desk.store, desk.settings, config.session_config(), driver, report).id

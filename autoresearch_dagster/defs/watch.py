@@ -1,9 +1,8 @@
 """A research session as a person watches it in the terminal."""
 
-from collections.abc import Callable
-
 from rich.console import Console
 
+from autoresearch_dagster.core.progress import Report, in_lines
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.defs.drive import drive
 from autoresearch_dagster.experiments.session import pause
@@ -46,8 +45,8 @@ def research_in_terminal(config: SessionConfig, settings: Settings, out: Console
     return best(state) is not None
 
 
-def _report(out: Console) -> Callable[[str], None]:
-    return lambda line: out.print(f"  {line}", markup=False, soft_wrap=True, style="dim")
+def _report(out: Console) -> Report:
+    return in_lines(lambda line: out.print(f"  {line}", markup=False, soft_wrap=True, style="dim"))
 
 
 def _tell_batch(state: SessionState, out: Console) -> None:

@@ -2,8 +2,8 @@
 
 from contextlib import ExitStack
 
-from autoresearch_dagster.containers.protocol import Report
 from autoresearch_dagster.core.experiment import ExperimentKey, ExperimentResult
+from autoresearch_dagster.core.progress import Report
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.experiments.dispatch import Dispatch
 from autoresearch_dagster.experiments.laboratory import Laboratory

@@ -4,10 +4,10 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-from autoresearch_dagster.containers.protocol import Report
 from autoresearch_dagster.core.errors import UserError
 from autoresearch_dagster.core.experiment import ExperimentKey, ExperimentResult, PlannedExperiment
 from autoresearch_dagster.core.limits import TRAIN_PY_BYTES
+from autoresearch_dagster.core.progress import Report
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.evaluation.receipt import Rowset
 from autoresearch_dagster.experiments.laboratory import Laboratory, open_laboratory

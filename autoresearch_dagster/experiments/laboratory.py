@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
-from autoresearch_dagster.containers.protocol import Report, Runner
+from autoresearch_dagster.containers.protocol import Runner
 from autoresearch_dagster.containers.select import select_runner
 from autoresearch_dagster.core.errors import UserError
 from autoresearch_dagster.core.experiment import ExperimentKey, digest_of
 from autoresearch_dagster.core.folders import find_folders, remove_tree
 from autoresearch_dagster.core.presets import Preset, preset
+from autoresearch_dagster.core.progress import Report
 from autoresearch_dagster.core.settings import PROJECT_ROOT, Settings
 from autoresearch_dagster.data.build import build_bundle
 from autoresearch_dagster.data.layout import Bundle

@@ -1,8 +1,8 @@
 """Train a recorded experiment once more, for information: its own receipt, never the score of record."""
 
-from autoresearch_dagster.containers.protocol import Report
 from autoresearch_dagster.core.errors import UserError
 from autoresearch_dagster.core.experiment import CurvePoint, ExperimentKey, ExperimentResult, Label
+from autoresearch_dagster.core.progress import Report
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.experiments.run_one import Attempt, run_planned
 from autoresearch_dagster.experiments.session import laboratory_of

@@ -7,9 +7,9 @@ from autoresearch_dagster.agent.dispatcher import Workbench
 from autoresearch_dagster.agent.loop import advance
 from autoresearch_dagster.agent.researcher import Researcher
 from autoresearch_dagster.agent.scripted import ScriptedResearcher
-from autoresearch_dagster.containers.protocol import Report
 from autoresearch_dagster.core.errors import UserError
 from autoresearch_dagster.core.presets import preset
+from autoresearch_dagster.core.progress import Report
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.data.build import build_bundle, profile
 from autoresearch_dagster.experiments.laboratory import Laboratory, open_laboratory

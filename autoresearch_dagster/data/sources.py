@@ -1,0 +1,59 @@
+"""Where shards come from: one entry for each kind of source, told apart by name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from autoresearch_dagster.core import limits
+from autoresearch_dagster.core.errors import UserError
+from autoresearch_dagster.core.experiment import Digest
+from autoresearch_dagster.core.progress import Report
+from autoresearch_dagster.data import sample
+from autoresearch_dagster.data.folders import Fill
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Shards that can be had: what they are named by, and how they are put into a folder."""
+
+    inputs: Mapping[str, JsonValue]
+    """Identity: the same inputs give the same bytes."""
+    fill: Fill
+
+
+def open_source(source: str, num_shards: int, root: Path, report: Report) -> Source:
+    """Find a source by its name: `sample`, `climbmix`, or the path of a folder of parquet shards.
+
+    Raises:
+        UserError: there is no such source, or it has not that many shards.
+    """
+    if source == "sample":
+        return _sample(num_shards, report)
+    if source == "climbmix" or Path(source).is_dir():
+        raise UserError(f"The source {source!r} is not available yet; use source='sample'.")
+    raise UserError(f"There is no source {source!r}; use source='sample'.")
+
+
+def _sample(num_shards: int, report: Report) -> Source:
+    if not 1 <= num_shards <= limits.MAX_SAMPLE_SHARDS:
+        raise UserError(
+            f"num_shards={num_shards} is out of range; the sample corpus has 1 to "
+            f"{limits.MAX_SAMPLE_SHARDS} train shards."
+        )
+    files = sample.source_files()
+
+    def fill(folder: Path, digest: Digest) -> Mapping[str, JsonValue]:
+        report(f"shards: cutting {len(files)} source files into documents")
+        documents = sample.write_sample(folder, num_shards, files)
+        return {"source": "sample", "num_shards": num_shards, "documents": documents}
+
+    inputs: dict[str, JsonValue] = {
+        "source": "sample",
+        "num_shards": num_shards,
+        "text": sample.sources_digest(files),
+        "pyarrow": version("pyarrow"),
+    }
+    return Source(inputs, fill)
