@@ -28,7 +28,8 @@ expected="libstdc++.so.6 libgcc_s.so.1 libgomp.so.1 librt.so.1 libdl.so.2 libpth
 needed() {
   ldd "${tools[@]}" "$root/usr/local/bin/python$version" "$root/usr/local/$std"/lib-dynload/*.so 2>/dev/null \
     | awk '/=> \//{print $3} /^[ \t]*\/lib64/{print $1}'
-  for library in $expected; do ldconfig -p | awk -v name="$library" '$1 == name {print $NF; exit}'; done
+  # awk reads to the end: one that leaves early would break the pipe, and with it the script, now and then.
+  for library in $expected; do ldconfig -p | awk -v name="$library" '$1 == name && !found {print $NF; found = 1}'; done
 }
 needed | sort -u | while read -r library; do
   case $library in "$prefix"/*) continue ;; esac

@@ -106,5 +106,5 @@ def fetch_wheels(folder: Path) -> None:
 def _execute(command: list[str], doing: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:] or ["no message"]
+        last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:] or [f"exit code {done.returncode}"]
         raise ContainerError(f"Could not {doing} ({last[0][:300]}); AUTORESEARCH_RUNNER=local needs no image.")
