@@ -8,6 +8,7 @@ import base64
 import json
 import math
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -26,6 +27,7 @@ if _FOLDER:
 
 # Set by the harness; a train.py that sets them changes its own progress display and nothing else.
 _seed = 0
+_ready_cpu_s = _ready_wall_s = 0.0
 _on_evaluate: Callable[[torch.nn.Module], None] | None = None
 _on_step: Callable[[int, float], None] | None = None
 _on_batch: Callable[[], None] | None = None
@@ -42,6 +44,16 @@ def log_step(step: int, loss: float) -> None:
     """Show a step and its training loss to whoever watches; call it as often as you like."""
     if _on_step is not None:
         _on_step(step, loss)
+
+
+def used_s() -> float:
+    """Seconds of the budget that are used, as they are metered from outside since the harness was ready.
+
+    CPU seconds of this process, so that neighbours change nothing; wall seconds on a GPU, which is ours alone.
+    """
+    if torch.cuda.is_available():
+        return time.monotonic() - _ready_wall_s
+    return time.process_time() - _ready_cpu_s
 
 
 class Tokenizer:

@@ -5,8 +5,6 @@ position embedding, after karpathy/autoresearch), computed with fused attention 
 Metric: val_bpb, bits per byte, lower is better; measured elsewhere, on rows that are not here.
 """
 
-import time
-
 import prepare
 import torch
 import torch.nn as nn
@@ -101,11 +99,8 @@ def run_training(config: ExperimentConfig) -> ExperimentResult:
     loader = prepare.make_dataloader(tokenizer, config.device_batch_size, MAX_SEQ_LEN, "train", device=device)
 
     model.train()
-    # On a CPU the budget is CPU time, so that neighbours change nothing; a GPU is ours alone.
-    clock = time.monotonic if device.type == "cuda" else time.process_time
-    started = clock()
     steps = 0
-    while steps < config.max_steps and clock() - started < config.time_budget_sec:
+    while steps < config.max_steps and prepare.used_s() < config.time_budget_sec:
         for _ in range(config.grad_accum_steps):
             x, y, _epoch = next(loader)
             loss = model(x, y) / config.grad_accum_steps

@@ -13,7 +13,7 @@ from autoresearch_dagster.containers.local_runner import LocalRunner
 from autoresearch_dagster.containers.protocol import JobLimits
 from autoresearch_dagster.containers.select import HARNESS
 from autoresearch_dagster.core.experiment import ExperimentKey, Outcome, PlannedExperiment, TrainConfig
-from autoresearch_dagster.core.limits import GIB, MIB
+from autoresearch_dagster.core.limits import DEADLINE_SLACK, GIB, MIB
 from autoresearch_dagster.core.presets import PRESETS
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.experiments.laboratory import BASELINE_FILE, Laboratory
@@ -70,6 +70,15 @@ def test_the_baseline_trains_hands_over_and_shows_its_curve(run):
     assert report.cpu_s > 0
     assert report.peak_memory_bytes > 50 * MIB
     assert all(used >= 0 and left >= 0 for _point, used, left in seen)
+
+
+def test_a_training_that_its_budget_cuts_short_still_hands_over(run):
+    many = CONFIG.model_copy(update={"max_steps": 1_000_000, "time_budget_sec": 3})
+    report = run("baseline", code=BASELINE_FILE.read_bytes(), config=many)
+
+    assert (report.outcome, report.error) == (Outcome.TRAINED, "")
+    assert 0 < report.claims.steps < 1_000_000
+    assert report.cpu_s < 3 * DEADLINE_SLACK + 1
 
 
 def test_two_trainings_with_one_seed_give_one_checkpoint(run, bundle, tmp_path):

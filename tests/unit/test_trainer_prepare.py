@@ -1,4 +1,5 @@
 import math
+import time
 
 import numpy as np
 import pytest
@@ -38,6 +39,16 @@ def test_without_a_bundle_constants_are_the_tutorials_and_data_says_what_is_miss
         assert (prepare.MAX_SEQ_LEN, prepare.VOCAB_SIZE) == (512, 8192)
         with pytest.raises(RuntimeError, match="AUTORESEARCH_BUNDLE"):
             prepare.make_dataloader(None, 1, 512, "train")
+
+
+def test_used_time_is_cpu_time_since_the_harness_was_ready(prepare):
+    prepare._ready_cpu_s = time.process_time()
+    time.sleep(0.3)
+    assert prepare.used_s() < 0.2
+    end = time.process_time() + 0.3
+    while time.process_time() < end:
+        pass
+    assert 0.3 <= prepare.used_s() < 0.5
 
 
 @pytest.mark.parametrize("B", [1, 3, 4, 7])
