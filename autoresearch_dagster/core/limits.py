@@ -22,6 +22,18 @@ SAMPLE_MAX_CHARS: Final = 1_600  # of a sample document; about 450 tokens, so th
 SAMPLE_VALIDATION_SHARE: Final = 0.3  # of the documents; the packer's buffer alone swallows 1,000 of them
 SAMPLE_ROW_GROUP: Final = 256  # documents; several row groups in each shard, as climbmix has
 MAX_SAMPLE_SHARDS: Final = 16  # more would leave a shard with fewer than two row groups
+PACKED_PER_SHARD_BYTE: Final = 4.0  # bytes of tokenizer and rows a zstd byte of shards; sample: 3.5 to 3.8
+
+# --- downloads from the hub -------------------------------------------------------------------
+HUB_WORKERS: Final = 4  # files fetched at a time
+HUB_PATHS: Final = 500  # files asked about in one request; the hub refuses more than 1,000
+HUB_TIMEOUT_S: Final = 20.0  # seconds without a byte before a connection counts as dead
+HUB_FIRST_WAIT_S: Final = 1.0  # before the second try; doubled for each further one
+HUB_LONGEST_WAIT_S: Final = 30.0  # between two tries, where the hub names no time
+HUB_RETRY_AFTER_S: Final = 300.0  # longest wait that the hub may name; its rate limits count windows of 5 minutes
+HUB_PATIENCE_S: Final = 900.0  # without HUB_PROGRESS_BYTES of a file before it is given up; three such windows
+HUB_NO_NETWORK_S: Final = 30.0  # the same, where this process never reached the hub: no network, most likely
+HUB_PROGRESS_BYTES: Final = 1 * MIB  # that show that a download is alive
 
 # --- what an experiment may ask for (workshop preset; the tutorial's limits) -------------------
 MAX_N_LAYER: Final = 6

@@ -67,7 +67,9 @@ def build_shards(source: str, num_shards: int, root: Path, report: Report) -> Pa
         UserError: the source is unknown, or the number of shards is out of range.
     """
     found = open_source(source, num_shards, root, report)
-    return publish(root, "shards", found.inputs, found.fill, report)
+    folder = publish(root, "shards", found.inputs, found.fill, report)
+    found.tidy(folder)
+    return folder
 
 
 def build_tokenizer(shards_folder: Path, root: Path, report: Report) -> Path:

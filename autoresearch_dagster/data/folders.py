@@ -5,16 +5,18 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from pydantic import JsonValue, TypeAdapter
 
 from autoresearch_dagster.core.errors import BundleError
 from autoresearch_dagster.core.experiment import Digest, canonical_json, digest_of
 from autoresearch_dagster.core.progress import Report
+from autoresearch_dagster.data.disk import disk_faults
 
 Kind = Literal["shards", "tokenizer", "packed_rows"]
 Fill = Callable[[Path, Digest], Mapping[str, JsonValue]]
@@ -48,8 +50,7 @@ def publish(
     if (folder / MANIFEST).is_file():
         report(f"{kind} {folder.name}: already built")
         return folder
-    home.mkdir(parents=True, exist_ok=True)
-    with FileLock(home / f".{folder.name}.lock"):
+    with disk_faults(home), one_at_a_time(home, f".{folder.name}.lock", f"{kind} {folder.name}", report):
         if (folder / MANIFEST).is_file():
             report(f"{kind} {folder.name}: built meanwhile by another process")
             return folder
@@ -58,6 +59,22 @@ def publish(
         _build(folder, kind, digest, inputs, fill, private)
     report(f"{kind} {folder.name}: built")
     return folder
+
+
+@contextmanager
+def one_at_a_time(folder: Path, name: str, task: str, report: Report) -> Iterator[None]:
+    """Hold a lock file in a folder, which is made; whoever has to wait says so.  A dead holder holds nothing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / name)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        report(f"{task}: another process is at it; waiting for what it makes")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _build(

@@ -1,6 +1,6 @@
 """Where shards come from: one entry for each kind of source, told apart by name."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -12,6 +12,7 @@ from autoresearch_dagster.core.errors import UserError
 from autoresearch_dagster.core.experiment import Digest
 from autoresearch_dagster.core.progress import Report
 from autoresearch_dagster.data import sample
+from autoresearch_dagster.data.climbmix import NAME, open_climbmix
 from autoresearch_dagster.data.folders import Fill
 
 
@@ -22,19 +23,24 @@ class Source:
     inputs: Mapping[str, JsonValue]
     """Identity: the same inputs give the same bytes."""
     fill: Fill
+    tidy: Callable[[Path], object] = lambda published: None
+    """Called with the finished folder, also where it was there before."""
 
 
 def open_source(source: str, num_shards: int, root: Path, report: Report) -> Source:
-    """Find a source by its name: `sample`, `climbmix`, or the path of a folder of parquet shards.
+    """Find a source: `sample`, `climbmix`, `climbmix@REVISION`, or the path of a folder of parquet shards.
 
     Raises:
         UserError: there is no such source, or it has not that many shards.
     """
     if source == "sample":
         return _sample(num_shards, report)
-    if source == "climbmix" or Path(source).is_dir():
+    if source.partition("@")[0] == NAME:
+        shards = open_climbmix(source, num_shards, root, report)
+        return Source(shards.inputs, shards.fill, shards.tidy)
+    if Path(source).is_dir():
         raise UserError(f"The source {source!r} is not available yet; use source='sample'.")
-    raise UserError(f"There is no source {source!r}; use source='sample'.")
+    raise UserError(f"There is no source {source!r}; use source='sample' or source='climbmix'.")
 
 
 def _sample(num_shards: int, report: Report) -> Source:
