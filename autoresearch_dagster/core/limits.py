@@ -27,7 +27,7 @@ PACKED_PER_SHARD_BYTE: Final = 4.0  # bytes of tokenizer and rows a zstd byte of
 # --- downloads from the hub -------------------------------------------------------------------
 HUB_WORKERS: Final = 4  # files fetched at a time
 HUB_PATHS: Final = 500  # files asked about in one request; the hub refuses more than 1,000
-HUB_TIMEOUT_S: Final = 20.0  # seconds without a byte before a connection counts as dead
+HUB_TIMEOUT_S: Final = 10.0  # seconds without a byte before a connection counts as dead; the library's own
 HUB_FIRST_WAIT_S: Final = 1.0  # before the second try; doubled for each further one
 HUB_LONGEST_WAIT_S: Final = 30.0  # between two tries, where the hub names no time
 HUB_RETRY_AFTER_S: Final = 300.0  # longest wait that the hub may name; its rate limits count windows of 5 minutes

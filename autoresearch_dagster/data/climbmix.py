@@ -4,11 +4,13 @@ import re
 import shutil
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from filelock import FileLock, Timeout
 from pydantic import JsonValue
 
 from autoresearch_dagster.core import limits
@@ -25,6 +27,7 @@ from autoresearch_dagster.data.shards import shard_name
 NAME = "climbmix"
 REPOSITORY = "karpathy/climbmix-400b-shuffle"
 RECORD = "climbmix.json"
+LOCK = ".lock"
 _DEFAULT_REVISION = "main"
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 Answer = TypeVar("Answer")
@@ -91,7 +94,7 @@ class Climbmix:
             BundleError: they cannot be had, or there is no room.
         """
         home = self.downloads
-        with disk_faults(home), one_at_a_time(home, ".lock", f"{NAME} {self.commit[:SHORT]}", self.report):
+        with disk_faults(home), one_at_a_time(home, LOCK, f"{NAME} {self.commit[:SHORT]}", self.report):
             if missing := survey(NAME, self.files, home, self.report):
                 self._fetch(missing)
             else:
@@ -120,10 +123,13 @@ class Climbmix:
 
     def tidy(self, published: Path) -> None:
         """Delete downloads that could not be linked and so take their space twice."""
-        for name in self.files:
-            download = self.downloads / name
-            if (published / name).is_file() and download.is_file() and download.stat().st_nlink == 1:
-                download.unlink()
+        downloads = {self.downloads / name: published / name for name in self.files}
+        twice = [path for path, other in downloads.items() if _only_name(path) and other.is_file()]
+        if not twice:
+            return
+        with suppress(Timeout), disk_faults(self.downloads), FileLock(self.downloads / LOCK, timeout=0):
+            for path in twice:  # where another process is at it, a later build tidies
+                path.unlink(missing_ok=True)
 
 
 def open_climbmix(
@@ -195,6 +201,13 @@ def _tried(ask: Callable[[], Answer], numbers: RetryLimits, report: Report) -> A
             return ask()
         except Passing as fault:
             patience.wait(fault)
+
+
+def _only_name(path: Path) -> bool:
+    try:
+        return path.stat().st_nlink == 1
+    except FileNotFoundError:
+        return False
 
 
 def _link(download: Path, published: Path) -> None:

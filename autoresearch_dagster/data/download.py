@@ -187,7 +187,7 @@ class _Worker:
                 file.flush()  # what is counted survives a kill
                 begun += len(kept)
                 self.told.put(len(kept))
-                patience.progressed(len(kept))
+                patience.reached(begun)
                 if begun == size:
                     return
         raise Passing("ended the file too early", "come back later")

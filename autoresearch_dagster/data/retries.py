@@ -68,19 +68,18 @@ class Patience:
         self._spread = spread
         self._since = clock()
         self._wait_s = numbers.first_wait_s
-        self._received = 0
+        self._mark = 0
 
-    def progressed(self, received: int) -> None:
-        """Count bytes that came.
+    def reached(self, position: int) -> None:
+        """Take note of how many bytes of the task are done; only what was never reached before is progress.
 
         Raises:
             BundleError: they come too slowly.
         """
-        self._received += received
-        if self._received >= self._numbers.progress_bytes:
-            self._received, self._since, self._wait_s = 0, self._clock(), self._numbers.first_wait_s
+        if position - self._mark >= self._numbers.progress_bytes:
+            self._mark, self._since, self._wait_s = position, self._clock(), self._numbers.first_wait_s
         elif self._clock() - self._since >= self._numbers.patience_s:
-            raise self._exhausted("sends next to nothing", "check the network", self._numbers.patience_s)
+            raise self._exhausted("sends next to nothing new", "check the network", self._numbers.patience_s)
 
     def wait(self, fault: Passing) -> None:
         """Wait before the next try.

@@ -321,6 +321,13 @@ def test_server_that_ignores_ranges_sends_all_again(build, hub, shards):
     assert last.done == last.total
 
 
+def test_server_that_ignores_ranges_and_always_breaks_is_given_up(build, hub):
+    hub.for_ever[TRAIN] = Fault(cut_after=200_000, ignores_range=True)
+    with pytest.raises(BundleError) as refused:
+        build(1, patience_s=0.5, progress_bytes=1000)
+    one_sentence(refused, TRAIN, "run the same command again")
+
+
 def test_larger_corpus_takes_what_a_smaller_one_fetched(build, hub, shards):
     build(1)
     build(2)

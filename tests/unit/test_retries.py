@@ -57,14 +57,23 @@ def test_the_wait_that_is_asked_for_is_kept_up_to_a_cap(asked, waited):
 def test_progress_moves_the_deadline_and_a_trickle_does_not():
     time = Time()
     patience = time.patience(patience_s=10, progress_bytes=100)
-    for _ in range(5):
+    for position in (100, 200, 300):
         time.now += 9
-        patience.progressed(100)
+        patience.reached(position)
     time.now += 9
-    patience.progressed(99)
+    patience.reached(399)
     time.now += 1
     with pytest.raises(BundleError, match="next to nothing"):
-        patience.progressed(0)
+        patience.reached(399)
+
+
+def test_beginning_anew_is_no_progress():
+    time = Time()
+    patience = time.patience(patience_s=10, progress_bytes=100)
+    patience.reached(500)
+    time.now += 10
+    with pytest.raises(BundleError, match="next to nothing"):
+        patience.reached(400)
 
 
 def test_progress_makes_the_next_wait_short_again():
@@ -72,7 +81,7 @@ def test_progress_makes_the_next_wait_short_again():
     patience = time.patience(first_wait_s=1, progress_bytes=1)
     patience.wait(BUSY)
     patience.wait(BUSY)
-    patience.progressed(1)
+    patience.reached(1)
     patience.wait(BUSY)
     assert time.slept == [1, 2, 1]
 
