@@ -185,7 +185,7 @@ def sentence(fault: BaseException) -> str:
 
 
 def warm_up() -> None:
-    """Do once what the first optimiser step of a process costs, seconds of imports: that is start-up, not budget."""
+    """Pay once for what the first optimiser step imports, seconds of it: that is start-up and not budget."""
     weight = torch.nn.Parameter(torch.zeros(1, device="cuda" if torch.cuda.is_available() else "cpu"))
     optimizer = torch.optim.AdamW([weight], fused=True)
     weight.sum().backward()
