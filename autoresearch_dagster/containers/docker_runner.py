@@ -208,10 +208,17 @@ class DockerRunner:
 
     def reap(self, labels: Mapping[str, str]) -> int:
         """Remove every container of ours that carries the labels, started or not."""
-        own = [JOB_LABEL, f"{OWNER_LABEL}={self._owner}"]
-        wanted = [*own, *(f"{name}={value}" for name, value in labels.items())]
         with translated("list containers"):
-            found = self._client.containers.list(all=True, filters={"label": wanted}, ignore_removed=True)
+            found = self._ours([f"{name}={value}" for name, value in labels.items()])
             for container in found:
                 _remove(container)
         return len(found)
+
+    def labelled(self, name: str) -> set[str]:
+        """Ask the daemon for our containers."""
+        with translated("list containers"):
+            return {str(container.labels[name]) for container in self._ours([name])}
+
+    def _ours(self, labels: list[str]) -> list[Container]:
+        wanted = [JOB_LABEL, f"{OWNER_LABEL}={self._owner}", *labels]
+        return self._client.containers.list(all=True, filters={"label": wanted}, ignore_removed=True)

@@ -7,14 +7,13 @@ the group.  Scores are marked `unsandboxed`.
 """
 
 import contextlib
-import json
 import os
 import resource
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from autoresearch_dagster.containers.environment import job_environment
@@ -22,7 +21,7 @@ from autoresearch_dagster.containers.escape import printable
 from autoresearch_dagster.containers.process_tree import Usage, create_time, is_running, kill_tree, usage_of
 from autoresearch_dagster.containers.protocol import Capabilities, JobSpec, JobStatus
 from autoresearch_dagster.core.errors import ContainerError
-from autoresearch_dagster.core.experiment import digest_of
+from autoresearch_dagster.core.experiment import Data, digest_of
 from autoresearch_dagster.core.limits import LOG_BYTES, OUTPUT_BYTES, REMOVE_S
 from autoresearch_dagster.core.progress import Report
 
@@ -30,6 +29,15 @@ CLOCK_STEP_S = 1.0
 """Start times are derived from the clock, which may be set a little; a reused process id is off by more."""
 SIGNALLED = 128
 """Added to a signal's number, as a shell and a container do: 137 is SIGKILL."""
+
+
+class KnownJob(Data):
+    """What the registry remembers of a job; `created` is the start time of its process."""
+
+    pid: int
+    created: float
+    folder: str
+    labels: dict[str, str]
 
 
 class LocalJob:
@@ -136,27 +144,32 @@ class LocalRunner:
     def reap(self, labels: Mapping[str, str]) -> int:
         """End the jobs that a dead driver left, found in the registry."""
         count = 0
-        for record in self._registry.glob("*.json"):
-            try:
-                found = json.loads(record.read_text(encoding="utf-8"))
-                pid, created, folder, carried = (found[x] for x in ("pid", "created", "folder", "labels"))
-            except (OSError, ValueError, KeyError):
+        for record, known in self._known():
+            if not labels.items() <= known.labels.items():
                 continue
-            if not labels.items() <= carried.items():
-                continue
-            if abs(create_time(pid) - created) < CLOCK_STEP_S:
-                kill_tree(pid)
-            shutil.rmtree(folder, ignore_errors=True)
+            if abs(create_time(known.pid) - known.created) < CLOCK_STEP_S:
+                kill_tree(known.pid)
+            shutil.rmtree(known.folder, ignore_errors=True)
             record.unlink(missing_ok=True)
             count += 1
         return count
 
+    def labelled(self, name: str) -> set[str]:
+        """Look into the registry."""
+        return {known.labels[name] for _, known in self._known() if name in known.labels}
+
+    def _known(self) -> Iterator[tuple[Path, "KnownJob"]]:
+        """Every job of the registry; a record that another process removes meanwhile is passed over."""
+        for record in sorted(self._registry.glob("*.json")):
+            with contextlib.suppress(OSError, ValueError):
+                yield record, KnownJob.model_validate_json(record.read_bytes())
+
     def _remember(self, pid: int, spec: JobSpec, folder: Path) -> Path:
         self._registry.mkdir(parents=True, exist_ok=True)
         record = self._registry / f"{pid}.json"
-        entry = {"pid": pid, "created": create_time(pid), "labels": {**spec.labels}, "folder": str(folder)}
+        entry = KnownJob(pid=pid, created=create_time(pid), labels={**spec.labels}, folder=str(folder))
         temporary = record.with_suffix(".new")
-        temporary.write_text(json.dumps(entry), encoding="utf-8")
+        temporary.write_text(entry.model_dump_json(), encoding="utf-8")
         temporary.replace(record)
         return record
 

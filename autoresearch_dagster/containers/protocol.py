@@ -117,3 +117,7 @@ class Runner(Protocol):
     def reap(self, labels: Mapping[str, str]) -> int:
         """Remove every job, running or not, that carries all of `labels`; return how many there were."""
         ...
+
+    def labelled(self, name: str) -> set[str]:
+        """Return the values that the label `name` has among all jobs of this installation, running or not."""
+        ...

@@ -62,3 +62,9 @@ def select_runner(settings: Settings) -> Selection:
         "Runner local: no Docker daemon answers, so candidates run as plain processes, not in a sandbox; "
         "scores are marked unsandboxed.",
     )
+
+
+def every_runner(settings: Settings) -> list[Runner]:
+    """Return each runner that may have left jobs here, whichever is used now."""
+    local = LocalRunner(HARNESS, settings.home.resolve() / "jobs")
+    return [local, DockerRunner(settings)] if daemon_version() else [local]

@@ -4,6 +4,7 @@ AutoresearchError
 ├── UserError               what the person asked for cannot be done; the text says what to do
 │   └── ContractViolation   a train.py that breaks the candidate contract
 ├── BundleError             shards, tokenizer or packed rows cannot be built or read
+├── ResourcesExceeded       work of our own needed more memory than its environment has
 ├── ContainerError          a container or process could not be started or reached
 ├── StoreConflict           somebody else holds the lease, or wrote first
 ├── StoreUnavailable        the database cannot be opened or stays locked
@@ -26,6 +27,10 @@ class ContractViolation(UserError):
 
 class BundleError(AutoresearchError):
     """The corpus, the tokenizer or the packed rows cannot be built or read."""
+
+
+class ResourcesExceeded(AutoresearchError):
+    """A build of the bundle, or the agent's thinking, needed more memory than its environment has."""
 
 
 class ContainerError(AutoresearchError):

@@ -46,6 +46,13 @@ MIN_LEARNING_RATE: Final = 1e-6
 MAX_LEARNING_RATE: Final = 1.0
 MAX_DROPOUT: Final = 0.9
 
+# --- environments (the tutorial's; processors are clipped to those that are there) ---------------
+BUNDLE_CPUS: Final = 4
+BUNDLE_MEMORY_BYTES: Final = 8 * GIB  # beyond what the process holds already
+EXPERIMENT_CPUS: Final = 2  # asked of a platform; here an experiment has the one core of its slot
+AGENT_CPUS: Final = 1
+AGENT_MEMORY_BYTES: Final = 2 * GIB  # beyond what the process holds already
+
 # --- one attempt ------------------------------------------------------------------------------
 MEMORY_FLOOR_BYTES: Final = 2 * GIB  # the tutorial's experiment environment
 PIDS_LIMIT: Final = 128  # torch needs about 20; a fork bomb stops here
@@ -113,6 +120,12 @@ LEASE_S: Final = 30.0  # seconds a lease lives without renewal
 SLOT_POLL_S: Final = 0.5  # seconds between two tries to lease a core
 LEASE_RENEW_S: Final = 10.0
 DISK_RESERVE_BYTES: Final = 1 * GIB  # free space below which nothing new is launched
+
+# --- keeping house ------------------------------------------------------------------------------------------
+RECONCILE_EVERY_S: Final = 30  # seconds between two looks of the sensor `reconcile`
+MAINTENANCE_AGAIN_S: Final = 300.0  # seconds before maintenance is asked for again for the same thing; MLflow
+# needs 100 s to give up on a database that it cannot open
+MAINTENANCE_AGAIN_MAX_S: Final = 3600.0  # seconds between two requests at most; each waits twice as long
 
 # --- telling a person -----------------------------------------------------------------------------------
 PROGRESS_EVERY_S: Final = 0.5  # seconds between two amounts of one task: a bar that moves

@@ -1,7 +1,7 @@
 """What the environment may change.  No other module reads an environment variable."""
 
 import os
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -47,9 +47,15 @@ class Settings(BaseSettings):
     @cached_property
     def cores(self) -> tuple[int, ...]:
         """The cores that slots may lease, by number."""
-        count = os.cpu_count() or 1
-        available = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(count))
-        return tuple(available[: self.slots] if self.slots else available)
+        return available_cores()[: self.slots] if self.slots else available_cores()
+
+
+@cache
+def available_cores() -> tuple[int, ...]:
+    """The cores that this process may use: as it was started, whatever a thread is pinned to now."""
+    if hasattr(os, "sched_getaffinity"):
+        return tuple(sorted(os.sched_getaffinity(0)))
+    return tuple(range(os.cpu_count() or 1))
 
 
 def load_settings() -> Settings:

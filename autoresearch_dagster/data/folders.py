@@ -16,6 +16,7 @@ from pydantic import JsonValue, TypeAdapter
 from autoresearch_dagster.core.errors import BundleError
 from autoresearch_dagster.core.experiment import Digest, canonical_json, digest_of
 from autoresearch_dagster.core.progress import Report
+from autoresearch_dagster.core.resources import BUNDLE, within
 from autoresearch_dagster.data.disk import disk_faults
 
 Kind = Literal["shards", "tokenizer", "packed_rows"]
@@ -56,7 +57,8 @@ def publish(
             return folder
         for stale in home.glob(f".{folder.name}.*.tmp"):
             shutil.rmtree(stale, ignore_errors=True)
-        _build(folder, kind, digest, inputs, fill, private)
+        with within(BUNDLE, "use fewer shards (num_shards), or a smaller corpus"):
+            _build(folder, kind, digest, inputs, fill, private)
     report(f"{kind} {folder.name}: built")
     return folder
 

@@ -6,8 +6,12 @@ import dagster as dg
 
 from autoresearch_dagster.core.errors import AutoresearchError
 from autoresearch_dagster.core.progress import in_lines
+from autoresearch_dagster.core.resources import AGENT, EXPERIMENT
 from autoresearch_dagster.core.settings import Settings, load_settings
+from autoresearch_dagster.defs.experiments import data_version, record_metadata, reproduction_metadata
 from autoresearch_dagster.defs.partitions import experiment_partitions
+from autoresearch_dagster.defs.shown import tag_worker
+from autoresearch_dagster.defs.tags import OWNER, resource_tags
 from autoresearch_dagster.experiments.reproduce import reproduce
 from autoresearch_dagster.reports.document import session_report
 from autoresearch_dagster.reports.tables import leaderboard_markdown
@@ -24,26 +28,24 @@ GROUP = "research"
     partitions_def=experiment_partitions,
     deps=["packed_rows"],
     kinds={"docker", "pytorch"},
-    op_tags={"cpu": "2", "memory": "2Gi"},
+    owners=[OWNER],
+    op_tags=resource_tags(EXPERIMENT),
 )
 def experiment(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-    """One experiment; the research job fills it.
+    """One experiment of a session, by its key; the job `research` fills it.
 
-    Materialised by hand it is trained once more, for information: the reproduction has its own receipt and is
-    never the score of record.
+    Materialised by hand it is trained and scored once more, for information.  The partition then still shows the
+    result of record under the same names, and the reproduction, with its own receipt, under `reproduction`.
     """
+    tag_worker(context.instance, context.run_id)
     try:
         recorded, again = reproduce(load_settings(), context.partition_key, in_lines(context.log.info))
     except AutoresearchError as fault:
         raise dg.Failure(str(fault), allow_retries=False) from fault
+    assert recorded.result is not None
     return dg.MaterializeResult(
-        metadata={
-            "outcome": again.outcome.value,
-            "labels": [label.value for label in again.labels],
-            "val_bpb_of_record": recorded.val_bpb if recorded.val_bpb is not None else "none",
-            "val_bpb_reproduced": again.val_bpb if again.val_bpb is not None else "none",
-            "receipt": again.receipt or "none",
-        }
+        metadata={**record_metadata(recorded), **reproduction_metadata(recorded.result, again)},
+        data_version=dg.DataVersion(data_version(recorded)),
     )
 
 
@@ -74,13 +76,13 @@ def _states(settings: Settings) -> list[SessionState]:
     return [journal.state(session) for session in journal.sessions()]
 
 
-@dg.asset(group_name=GROUP, deps=[experiment], kinds={"python"})
+@dg.asset(group_name=GROUP, deps=[experiment], kinds={"python"}, owners=[OWNER], op_tags=resource_tags(AGENT))
 def leaderboard() -> dg.MaterializeResult:
     """Experiments ranked by val_bpb, lower is better; computed from the journal."""
     return dg.MaterializeResult(metadata=leaderboard_metadata(_states(load_settings())))
 
 
-@dg.asset(group_name=GROUP, deps=[leaderboard], kinds={"markdown"})
+@dg.asset(group_name=GROUP, deps=[leaderboard], kinds={"markdown"}, owners=[OWNER], op_tags=resource_tags(AGENT))
 def research_report() -> dg.MaterializeResult:
     """The report of the latest session; computed from the journal."""
     settings = load_settings()

@@ -5,10 +5,12 @@ from pathlib import Path
 import dagster as dg
 
 from autoresearch_dagster.core.progress import Report, in_lines
+from autoresearch_dagster.core.resources import BUNDLE
 from autoresearch_dagster.core.settings import load_settings
 from autoresearch_dagster.data import build
 from autoresearch_dagster.data.layout import Bundle
 from autoresearch_dagster.defs.config import BundleConfig
+from autoresearch_dagster.defs.tags import OWNER, resource_tags
 
 GROUP = "bundle"
 
@@ -18,7 +20,7 @@ def _folder(path: Path) -> dict[str, dg.MetadataValue]:
     return {"folder": dg.MetadataValue.path(path), "bytes": dg.MetadataValue.int(size)}
 
 
-@dg.asset(group_name=GROUP, kinds={"parquet"}, op_tags={"cpu": "4", "memory": "8Gi"})
+@dg.asset(group_name=GROUP, kinds={"parquet"}, owners=[OWNER], op_tags=resource_tags(BUNDLE))
 def climbmix_shards(context: dg.AssetExecutionContext, config: BundleConfig) -> dg.MaterializeResult:
     """Training shards and the pinned validation shard."""
     settings = load_settings()
@@ -30,7 +32,7 @@ def _shards(config: BundleConfig, report: Report) -> Path:
     return build.build_shards(config.source, config.num_shards, load_settings().bundles, report)
 
 
-@dg.asset(group_name=GROUP, deps=[climbmix_shards], kinds={"python"}, op_tags={"cpu": "4", "memory": "8Gi"})
+@dg.asset(group_name=GROUP, deps=[climbmix_shards], kinds={"python"}, owners=[OWNER], op_tags=resource_tags(BUNDLE))
 def tokenizer(context: dg.AssetExecutionContext, config: BundleConfig) -> dg.MaterializeResult:
     """Byte-pair encoding of 8,192 tokens, trained on the training shards; stored as data."""
     path = build.build_tokenizer(
@@ -45,7 +47,7 @@ def _bundle(config: BundleConfig, report: Report) -> Bundle:
     )
 
 
-@dg.asset(group_name=GROUP, deps=[tokenizer], kinds={"numpy"}, op_tags={"cpu": "4", "memory": "8Gi"})
+@dg.asset(group_name=GROUP, deps=[tokenizer], kinds={"numpy"}, owners=[OWNER], op_tags=resource_tags(BUNDLE))
 def packed_rows(context: dg.AssetExecutionContext, config: BundleConfig) -> dg.MaterializeResult:
     """Rows of token ids with the document of every target, split so that no document is in two parts."""
     bundle = _bundle(config, in_lines(context.log.info))
@@ -60,7 +62,7 @@ def packed_rows(context: dg.AssetExecutionContext, config: BundleConfig) -> dg.M
     )
 
 
-@dg.asset(group_name=GROUP, deps=[packed_rows], kinds={"python"}, op_tags={"cpu": "1", "memory": "2Gi"})
+@dg.asset(group_name=GROUP, deps=[packed_rows], kinds={"python"}, owners=[OWNER], op_tags=resource_tags(BUNDLE))
 def dataset_profile(context: dg.AssetExecutionContext, config: BundleConfig) -> dg.MaterializeResult:
     """The short summary of the bundle that the agent is told."""
     profile = build.profile(_bundle(config, in_lines(context.log.info)))

@@ -5,12 +5,16 @@ from collections.abc import Iterator
 import dagster as dg
 
 from autoresearch_dagster.core.errors import AutoresearchError, StoreConflict
-from autoresearch_dagster.core.experiment import ExperimentKey, ExperimentResult
+from autoresearch_dagster.core.experiment import ExperimentKey
 from autoresearch_dagster.core.progress import in_lines
+from autoresearch_dagster.core.resources import AGENT, EXPERIMENT
 from autoresearch_dagster.defs.assets import leaderboard_metadata, report_metadata
 from autoresearch_dagster.defs.config import ResearchConfig, flat_research_config
 from autoresearch_dagster.defs.desk import desk_resource
+from autoresearch_dagster.defs.experiments import experiment_event, headline
 from autoresearch_dagster.defs.partitions import experiment_partitions
+from autoresearch_dagster.defs.shown import tag_worker
+from autoresearch_dagster.defs.tags import resource_tags
 from autoresearch_dagster.experiments.desk import Desk
 from autoresearch_dagster.experiments.project import project
 from autoresearch_dagster.experiments.session import open_session
@@ -22,7 +26,7 @@ DRIVER_TAG = "autoresearch/driver"
 @dg.op(
     out=dg.DynamicOut(str),
     required_resource_keys={"desk"},
-    tags={"cpu": "1", "memory": "2Gi"},
+    tags=resource_tags(AGENT),
     description="The agent thinks until it has planned experiments; each becomes a dynamic output.",
 )
 def advance_session(context: dg.OpExecutionContext, config: ResearchConfig) -> Iterator[dg.DynamicOutput[str]]:
@@ -30,11 +34,12 @@ def advance_session(context: dg.OpExecutionContext, config: ResearchConfig) -> I
     desk: Desk = context.resources.desk
     driver = "cli" if context.run.tags.get(DRIVER_TAG) == "cli" else "daemon"
     report = desk.report or in_lines(context.log.info)
+    tag_worker(context.instance, context.run_id)
     try:
         session = (
             config.session or open_session(desk.store, desk.settings, config.session_config(), driver, report).id
         )
-        context.instance.add_run_tags(context.run_id, {SESSION_TAG: session})
+        tag_worker(context.instance, context.run_id, **{SESSION_TAG: session})
         keys = desk.advance(session, context.run_id, report)
     except StoreConflict as fault:
         if not config.session:
@@ -50,49 +55,27 @@ def advance_session(context: dg.OpExecutionContext, config: ResearchConfig) -> I
 
 @dg.op(
     required_resource_keys={"desk"},
-    tags={"cpu": "2", "memory": "2Gi"},
+    tags=resource_tags(EXPERIMENT),
     description="Waits for one experiment: trained in a container, scored by the trusted evaluator.",
 )
 def train_experiment(context: dg.OpExecutionContext, key: str) -> str:
     """Wait for the result of one experiment and show it as a partition of the asset `experiment`."""
     desk: Desk = context.resources.desk
     try:
-        result = desk.wait(ExperimentKey(key))
+        desk.wait(ExperimentKey(key))
     except AutoresearchError as fault:
         # The journal still holds the plan: the next dispatch runs it again.
         context.log.warning(f"{key} has no result yet: {fault}")
         return key
-    planned = desk.state().experiments[ExperimentKey(key)].planned
-    context.log_event(
-        dg.AssetMaterialization(
-            asset_key="experiment",
-            partition=key,
-            metadata={"title": planned.title, **experiment_metadata(result)},
-        )
-    )
+    experiment = desk.state().experiments[ExperimentKey(key)]
+    context.log.info(headline(experiment))
+    context.log_event(experiment_event(experiment))
     return key
-
-
-def experiment_metadata(result: ExperimentResult) -> dict[str, dg.MetadataValue]:
-    """Describe a result on its partition's page."""
-    found: dict[str, dg.MetadataValue] = {
-        "outcome": dg.MetadataValue.text(result.outcome.value),
-        "verdict": dg.MetadataValue.text(result.verdict.value),
-        "seconds": dg.MetadataValue.float(round(result.duration_sec, 1)),
-        "runner": dg.MetadataValue.text(result.runner),
-    }
-    if result.val_bpb is not None:
-        found["val_bpb"] = dg.MetadataValue.float(result.val_bpb)
-    if result.receipt is not None:
-        found["receipt"] = dg.MetadataValue.text(str(result.receipt))
-    if result.error:
-        found["error"] = dg.MetadataValue.text(result.error)
-    return found
 
 
 @dg.op(
     required_resource_keys={"desk"},
-    tags={"cpu": "1", "memory": "2Gi"},
+    tags=resource_tags(AGENT),
     description="Answers the paused plan from the journal; updates MLflow, leaderboard and report.",
 )
 def settle_batch(context: dg.OpExecutionContext, _keys: list[str]) -> None:
@@ -112,6 +95,7 @@ def settle_batch(context: dg.OpExecutionContext, _keys: list[str]) -> None:
     config=flat_research_config,
     executor_def=dg.in_process_executor,
     resource_defs={"desk": desk_resource},
+    tags=resource_tags(EXPERIMENT),
     description="One dispatch of a research session; its config starts one.",
 )
 def research() -> None:

@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from autoresearch_dagster.core.errors import AutoresearchError, StoreConflict
 from autoresearch_dagster.core.experiment import ExperimentKey, ExperimentResult, Outcome
-from autoresearch_dagster.experiments.laboratory import Laboratory
+from autoresearch_dagster.experiments.laboratory import Laboratory, experiment_lease
 from autoresearch_dagster.experiments.run_one import Attempt, run_planned
 from autoresearch_dagster.reports.board import Board
 from autoresearch_dagster.store import events as ev
@@ -64,7 +64,7 @@ class Dispatch:
         owner = this_process()
         store = self._lab.store
         with (
-            store.leases.hold(f"experiment:{key}", owner),
+            store.leases.hold(experiment_lease(key), owner),
             store.slots.slot(owner, self._stop.is_set) as core,
         ):
             recorded = store.journal.state(self._session).experiments[key].result

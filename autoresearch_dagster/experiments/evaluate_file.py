@@ -10,7 +10,7 @@ from autoresearch_dagster.core.limits import TRAIN_PY_BYTES
 from autoresearch_dagster.core.progress import Report
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.evaluation.receipt import Rowset
-from autoresearch_dagster.experiments.laboratory import Laboratory, open_laboratory
+from autoresearch_dagster.experiments.laboratory import Laboratory, experiment_lease, open_laboratory
 from autoresearch_dagster.experiments.run_one import Attempt, Progress, run_planned
 from autoresearch_dagster.store.leases import this_process
 
@@ -69,6 +69,10 @@ def _run(
         train_py=lab.store.blobs.put(code),
         config=lab.preset.config.model_copy(update={"seed": seed}),
     )
-    with lab.store.slots.slot(this_process(), lambda: False) as core:
+    owner = this_process()
+    with (
+        lab.store.leases.hold(experiment_lease(planned.key), owner),
+        lab.store.slots.slot(owner, lambda: False) as core,
+    ):
         attempt = Attempt(number=1, core=core, rowset=rowset)
         return run_planned(planned, lab, attempt, on_progress, on_stage, lambda: False)

@@ -14,6 +14,8 @@ from autoresearch_dagster.data.build import build_bundle
 from autoresearch_dagster.data.layout import Bundle
 from autoresearch_dagster.store.store import Store, open_store
 
+KEY_LABEL = "autoresearch.key"
+"""Label of every job: the key of its experiment."""
 BASELINE_FILE = PROJECT_ROOT / "trainer_image" / "train.py"
 
 
@@ -35,13 +37,23 @@ class Laboratory:
 
     def scratch_prefix(self, key: ExperimentKey) -> str:
         """Begin the names of an experiment's temporary folders, so that a later driver finds them."""
-        return f"ar-{digest_of(str(self.settings.home.resolve()).encode())[:8]}-{key}-"
+        return scratch_prefix(self.settings, key)
 
     def sweep(self, key: ExperimentKey) -> None:
         """Remove what a dead driver left of an experiment: its jobs, then its temporary folders."""
-        self.runner.reap({"autoresearch.key": key})
+        self.runner.reap({KEY_LABEL: key})
         for folder in find_folders(self.scratch_prefix(key)):
             remove_tree(folder)
+
+
+def scratch_prefix(settings: Settings, key: str = "") -> str:
+    """Begin the names of the temporary folders of one experiment, or of all experiments of this home."""
+    return f"ar-{digest_of(str(settings.home.resolve()).encode())[:8]}-{f'{key}-' if key else ''}"
+
+
+def experiment_lease(key: str) -> str:
+    """Name of the lease that whoever runs an experiment holds while it runs."""
+    return f"experiment:{key}"
 
 
 def open_laboratory(

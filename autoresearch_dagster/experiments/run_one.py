@@ -21,7 +21,7 @@ from autoresearch_dagster.core.folders import remove_tree
 from autoresearch_dagster.core.limits import ANSWER_MEMORY_BYTES, GIB
 from autoresearch_dagster.evaluation.evaluator import EvaluationJob, Refusal, Score, evaluate
 from autoresearch_dagster.evaluation.receipt import EVALUATOR_VERSION, Receipt, Rowset
-from autoresearch_dagster.experiments.laboratory import Laboratory
+from autoresearch_dagster.experiments.laboratory import KEY_LABEL, Laboratory
 from autoresearch_dagster.training.run import TrainingJob, TrainingReport, train
 
 Progress = Callable[[CurvePoint | None, float, float], None]
@@ -85,7 +85,7 @@ def _limits(lab: Laboratory, attempt: Attempt) -> JobLimits:
 
 
 def _labels(planned: PlannedExperiment, attempt: Attempt) -> dict[str, str]:
-    return {"autoresearch.key": planned.key, "autoresearch.attempt": str(attempt.number)}
+    return {KEY_LABEL: planned.key, "autoresearch.attempt": str(attempt.number)}
 
 
 def _training_job(planned: PlannedExperiment, lab: Laboratory, attempt: Attempt) -> TrainingJob:

@@ -10,6 +10,7 @@ from autoresearch_dagster.agent.scripted import ScriptedResearcher
 from autoresearch_dagster.core.errors import UserError
 from autoresearch_dagster.core.presets import preset
 from autoresearch_dagster.core.progress import Report
+from autoresearch_dagster.core.resources import AGENT, within
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.data.build import build_bundle, profile
 from autoresearch_dagster.experiments.laboratory import Laboratory, open_laboratory
@@ -110,7 +111,8 @@ def advance_session(session: str, lab: Laboratory, lease: Lease) -> Literal["wai
         snapshots=lab.settings.home.resolve() / "snapshots",
         lease=lease,
     )
-    return advance(bench, make_researcher(state.config))
+    with within(AGENT, "start a session of another memory_key: this one's history has outgrown it"):
+        return advance(bench, make_researcher(state.config))
 
 
 def pause(session: str, store: Store, reason: str) -> None:

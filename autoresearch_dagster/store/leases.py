@@ -35,14 +35,24 @@ def this_process() -> str:
 
 def is_dead(owner: str) -> bool:
     """Whether the owner is known to have ended: a process of this host that is no more."""
+    return _is_running(owner) is False
+
+
+def is_alive(owner: str) -> bool:
+    """Whether the owner is known to live: a process of this host, even if it was too slow to renew."""
+    return _is_running(owner) is True
+
+
+def _is_running(owner: str) -> bool | None:
+    """Whether the owner runs; None where this host cannot tell."""
     host, _, process = owner.partition(":")
     pid, _, start = process.partition(":")
     if host != socket.gethostname() or not pid.isdecimal():
-        return False
+        return None
     try:
-        return psutil.Process(int(pid)).status() == psutil.STATUS_ZOMBIE or _start_of(int(pid)) != start
+        return psutil.Process(int(pid)).status() != psutil.STATUS_ZOMBIE and _start_of(int(pid)) == start
     except psutil.NoSuchProcess:
-        return True
+        return False
 
 
 def _start_of(pid: int) -> str:
@@ -109,6 +119,23 @@ class Leases:
         with db.read(self._engine) as connection:
             held = self._row(connection, name)
         return held if held is not None and self._is_held(held, self._clock()) else None
+
+    def abandoned(self) -> list[Lease]:
+        """Return the leases that were neither released nor kept: their owners died, or went silent elsewhere."""
+        table = db.leases
+        with db.read(self._engine) as connection:
+            rows = connection.execute(table.select().where(table.c.expires_at > 0).order_by(table.c.name)).all()
+        unreleased = [Lease(row.name, row.owner, row.epoch, row.expires_at) for row in rows]
+        now = self._clock()
+        return [lease for lease in unreleased if not self._is_held(lease, now) and not is_alive(lease.owner)]
+
+    def is_over(self, name: str) -> bool:
+        """Whether somebody held the lease once and nobody can be at work under it any more."""
+        with db.read(self._engine) as connection:
+            held = self._row(connection, name)
+        if held is None or self._is_held(held, self._clock()):
+            return False
+        return held.expires_at <= 0 or not is_alive(held.owner)
 
     @contextmanager
     def hold(self, name: str, owner: str) -> Iterator[Lease]:

@@ -1,0 +1,58 @@
+"""Where Dagster's own record is behind the journal: runs without a worker, results without a partition."""
+
+from collections.abc import Callable, Iterator
+
+import dagster as dg
+
+from autoresearch_dagster.defs.experiments import experiment_event
+from autoresearch_dagster.defs.partitions import experiment_partitions
+from autoresearch_dagster.experiments.session import lease_name
+from autoresearch_dagster.store.leases import is_dead, this_process
+from autoresearch_dagster.store.state import Experiment
+from autoresearch_dagster.store.store import Store
+
+WORKER_TAG = "autoresearch/worker"
+UNDER_WAY = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+
+
+def tag_worker(instance: dg.DagsterInstance, run_id: str, **tags: str) -> None:
+    """Write on a run which process works on it, so that its death can be told even after a restart."""
+    instance.add_run_tags(run_id, {WORKER_TAG: this_process(), **tags})
+
+
+def lost_runs(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
+    """Return the runs that Dagster holds for running and whose worker is known to have died."""
+    under_way = instance.get_runs(dg.RunsFilter(statuses=UNDER_WAY))
+    return [run for run in under_way if WORKER_TAG in run.tags and is_dead(run.tags[WORKER_TAG])]
+
+
+def end_lost_runs(instance: dg.DagsterInstance) -> list[str]:
+    """Mark lost runs as failed: their sessions wait for that.  Return a line for each."""
+    ended: list[str] = []
+    for run in lost_runs(instance):
+        instance.report_run_failed(run, f"Its worker {run.tags[WORKER_TAG]} died; the next run goes on.")
+        ended.append(f"lost run: {run.run_id}: its worker {run.tags[WORKER_TAG]} died; marked as failed.")
+    return ended
+
+
+def unshown(instance: dg.DagsterInstance, store: Store) -> dict[str, Experiment]:
+    """Return the results, of sessions that nobody drives now, whose partitions are not filled."""
+    filled = instance.get_materialized_partitions(dg.AssetKey("experiment"))
+    missing: dict[str, Experiment] = {}
+    for session in store.journal.sessions():
+        if store.leases.holder(lease_name(session)) is None:
+            for key, experiment in store.journal.state(session).experiments.items():
+                if experiment.result is not None and key not in filled:
+                    missing[key] = experiment
+    return missing
+
+
+def show_results(
+    instance: dg.DagsterInstance, store: Store, emit: Callable[[dg.AssetMaterialization], None]
+) -> Iterator[str]:
+    """Fill the partitions of results that a dead worker did not show; yield a line for each."""
+    missing = unshown(instance, store)
+    instance.add_dynamic_partitions(experiment_partitions.name or "experiment", list(missing))
+    for key, experiment in missing.items():
+        emit(experiment_event(experiment))
+        yield f"result not shown: {key}: its partition is filled from the journal."
