@@ -112,6 +112,8 @@ DEFAULT_NUM_SHARDS: Final = 1
 DEFAULT_MAX_TURNS: Final = 50
 DEFAULT_CONCURRENCY: Final = 4
 DEFAULT_TIME_BUDGET_S: Final = 45
+DEFAULT_SEQUENCE_LENGTH: Final = 512  # targets in a row, of a bundle that is built by itself; the tutorial's
+MEMORY_KEY_CHARS: Final = 255  # characters of a session's name; the width of its column
 MAX_EXPERIMENTS: Final = 10_000
 
 # --- store ------------------------------------------------------------------------------------------------
@@ -123,8 +125,7 @@ DISK_RESERVE_BYTES: Final = 1 * GIB  # free space below which nothing new is lau
 
 # --- keeping house ------------------------------------------------------------------------------------------
 RECONCILE_EVERY_S: Final = 30  # seconds between two looks of the sensor `reconcile`
-MAINTENANCE_AGAIN_S: Final = 300.0  # seconds before maintenance is asked for again for the same thing; MLflow
-# needs 100 s to give up on a database that it cannot open
+MAINTENANCE_AGAIN_S: Final = 300.0  # seconds until it is asked for again for the same; MLflow alone may try for 100
 MAINTENANCE_AGAIN_MAX_S: Final = 3600.0  # seconds between two requests at most; each waits twice as long
 
 # --- telling a person -----------------------------------------------------------------------------------

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import dagster as dg
 
 from autoresearch_dagster.core.errors import AutoresearchError
+from autoresearch_dagster.core.experiment import ExperimentKey
 from autoresearch_dagster.core.progress import in_lines
 from autoresearch_dagster.core.resources import AGENT, EXPERIMENT
 from autoresearch_dagster.core.settings import Settings, load_settings
-from autoresearch_dagster.defs.experiments import data_version, record_metadata, reproduction_metadata
+from autoresearch_dagster.defs.experiments import data_version, headline, record_metadata, reproduction_metadata
 from autoresearch_dagster.defs.partitions import experiment_partitions
 from autoresearch_dagster.defs.shown import tag_worker
 from autoresearch_dagster.defs.tags import OWNER, resource_tags
@@ -37,15 +38,17 @@ def experiment(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     Materialised by hand it is trained and scored once more, for information.  The partition then still shows the
     result of record under the same names, and the reproduction, with its own receipt, under `reproduction`.
     """
-    tag_worker(context.instance, context.run_id)
+    tag_worker(context.instance, context.run.run_id)
+    settings, key = load_settings(), context.partition_key
     try:
-        recorded, again = reproduce(load_settings(), context.partition_key, in_lines(context.log.info))
+        recorded, again = reproduce(settings, key, in_lines(context.log.info))
     except AutoresearchError as fault:
         raise dg.Failure(str(fault), allow_retries=False) from fault
-    assert recorded.result is not None
+    shown = next(found for state in _states(settings) if (found := state.experiments.get(ExperimentKey(key))))
+    context.log.info(f"{headline(shown)} of record; reproduced: {again.outcome.value}, {again.val_bpb}")
     return dg.MaterializeResult(
-        metadata={**record_metadata(recorded), **reproduction_metadata(recorded.result, again)},
-        data_version=dg.DataVersion(data_version(recorded)),
+        metadata={**record_metadata(shown), **reproduction_metadata(recorded, again)},
+        data_version=dg.DataVersion(data_version(shown)),
     )
 
 

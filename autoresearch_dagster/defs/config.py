@@ -3,49 +3,110 @@
 from typing import Any
 
 import dagster as dg
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from autoresearch_dagster.core import limits
+from autoresearch_dagster.core.errors import UserError
+from autoresearch_dagster.core.presets import PRESETS, preset
 from autoresearch_dagster.store.events import SessionConfig
+
+SOURCES = "`sample` (needs no network), `climbmix`, `climbmix@REVISION`, or the path of a folder of parquet shards"
+FIXED = "Fixed for the life of a session: a resumed one refuses another."
+ANEW = "Resumed with another value, the session goes on with it."
+# Bounds stand in words here and as constraints in SessionConfig: Dagster would hide pydantic's message.
 
 
 class ResearchConfig(dg.Config):
-    """One dispatch of a research session; starts the session of `memory_key` where there is none."""
+    """One dispatch of a research session; starts the session of `memory_key`, or goes on with it."""
 
-    n_experiments: int = Field(limits.DEFAULT_N_EXPERIMENTS, ge=1, description="Experiments of this launch.")
-    batch_size: int = Field(limits.DEFAULT_BATCH_SIZE, ge=1, description="Experiments of one batch.")
-    num_shards: int = Field(limits.DEFAULT_NUM_SHARDS, ge=1, description="Training shards of the bundle.")
-    source: str = Field("sample", description="Corpus: `sample`, `climbmix` or `climbmix@REVISION`.")
-    memory_key: str = Field("parallelized-autoresearch", description="Name of the research; resumes it.")
-    max_turns: int = Field(limits.DEFAULT_MAX_TURNS, ge=1, description="Replies of the researcher at most.")
-    time_budget_sec: int = Field(
-        limits.DEFAULT_TIME_BUDGET_S, ge=1, description="Resource time of one training, in seconds."
+    n_experiments: int = Field(
+        limits.DEFAULT_N_EXPERIMENTS,
+        description=f"Experiments of this launch, 1 to {limits.MAX_EXPERIMENTS}. A finished session is granted as "
+        "many more; a paused or interrupted one keeps what it has left.",
     )
-    concurrency: int = Field(limits.DEFAULT_CONCURRENCY, ge=1, description="Experiments at a time, at most.")
-    researcher: str = Field("scripted", description="Who plans: `scripted` needs no key.")
-    model: str = Field("claude-sonnet-4-6", description="Model of a researcher that has one.")
-    max_usd: float | None = Field(None, description="Ceiling for model calls, in US dollars.")
-    max_gpu_hours: float | None = Field(None, description="Ceiling for GPU time, in hours.")
-    preset: str = Field("workshop", description="`demo`, `workshop` or `gpu`.")
-    session: str = Field("", description="Set by the sensor: go on with this session as it was started.")
-    quiet: bool = Field(False, description="Set by the command line: no log lines on the terminal.")
+    batch_size: int = Field(
+        limits.DEFAULT_BATCH_SIZE,
+        description=f"Experiments that the researcher plans at a time, 1 or more. {ANEW}",
+    )
+    num_shards: int = Field(
+        limits.DEFAULT_NUM_SHARDS,
+        description=f"Training shards of the bundle, 1 or more; `sample` has {limits.MAX_SAMPLE_SHARDS}. {FIXED}",
+    )
+    source: str = Field("sample", description=f"Corpus: {SOURCES}. {FIXED}")
+    memory_key: str = Field(
+        "parallelized-autoresearch",
+        description="Name of the research. A new one starts a session, a known one goes on with its session.",
+    )
+    max_turns: int = Field(
+        limits.DEFAULT_MAX_TURNS,
+        description=f"Replies of the researcher in this launch at most, 1 or more. {ANEW}",
+    )
+    time_budget_sec: int = Field(
+        limits.DEFAULT_TIME_BUDGET_S,
+        description="Resource time of one training in seconds, 1 or more: CPU seconds in `demo` and `workshop`, "
+        f"wall seconds in `gpu`. More than the preset's is lowered to the preset's, and the log says so. {ANEW}",
+    )
+    concurrency: int = Field(
+        limits.DEFAULT_CONCURRENCY,
+        description=f"Experiments at a time, 1 or more; never more than there are slots. {ANEW}",
+    )
+    researcher: str = Field("scripted", description=f"Who plans: `scripted` needs no key. {ANEW}")
+    model: str = Field("claude-sonnet-4-6", description=f"Language model, for a researcher that asks one. {ANEW}")
+    max_usd: float | None = Field(
+        None, description=f"Ceiling for model calls in US dollars, above 0; none without a value. {ANEW}"
+    )
+    max_gpu_hours: float | None = Field(
+        None, description=f"Ceiling for GPU time in hours, above 0; none without a value. {ANEW}"
+    )
+    preset: str = Field("workshop", description=f"Size of everything: {', '.join(PRESETS)}. {FIXED}")
+    session: str = Field(
+        "",
+        description="Leave it empty. The sensor `next_batch` sets it: the session goes on as it was started, and "
+        "all other fields count for nothing.",
+    )
+    quiet: bool = Field(
+        False, description="Leave it false. The command line sets it: no log lines on the terminal."
+    )
 
     def session_config(self) -> SessionConfig:
-        """Return it as the journal records it."""
-        return SessionConfig(**self.model_dump(exclude={"session", "quiet"}))
+        """Return it as the journal records it.
+
+        Raises:
+            UserError: a value is out of range, or there is no such preset.
+        """
+        try:
+            wanted = SessionConfig(**self.model_dump(exclude={"session", "quiet"}))
+        except ValidationError as fault:
+            first = fault.errors()[0]
+            name, rule = ".".join(map(str, first["loc"])), first["msg"][:1].lower() + first["msg"][1:]
+            raise UserError(f"{name}={first['input']!r} cannot be used: {rule}.") from None
+        preset(wanted.preset)
+        return wanted
 
 
 class BundleConfig(dg.Config):
     """Which bundle to build."""
 
-    source: str = Field("sample", description="Corpus: `sample`, `climbmix` or `climbmix@REVISION`.")
-    num_shards: int = Field(limits.DEFAULT_NUM_SHARDS, ge=1, description="Training shards.")
-    sequence_length: int = Field(512, ge=8, description="Targets in a row (T).")
+    source: str = Field("sample", description=f"Corpus: {SOURCES}.")
+    num_shards: int = Field(
+        limits.DEFAULT_NUM_SHARDS,
+        description=f"Training shards, 1 or more; `sample` has {limits.MAX_SAMPLE_SHARDS} at most.",
+    )
+    sequence_length: int = Field(
+        limits.DEFAULT_SEQUENCE_LENGTH,
+        description="Targets in a row (T), 2 or more. A preset finds only the bundle of its own T: "
+        f"{', '.join(f'{one.name} {one.sequence_length}' for one in PRESETS.values())}.",
+    )
 
 
 @dg.config_mapping
 def flat_research_config(config: ResearchConfig) -> dict[str, Any]:
-    """Let a person write `{"n_experiments": 6}` instead of Dagster's nesting."""
+    """Let a person write `{"n_experiments": 6}` instead of Dagster's nesting; refuse what cannot be used."""
+    try:
+        config.session_config()
+    except UserError as fault:
+        # Of all exceptions here Dagster passes on only its own with their text.
+        raise dg.DagsterInvariantViolationError(str(fault)) from None
     level = "CRITICAL" if config.quiet else "INFO"
     return {
         "ops": {"advance_session": {"config": config.model_dump(exclude_none=True)}},

@@ -1,13 +1,15 @@
 """Train a recorded experiment once more, for information: its own receipt, never the score of record."""
 
+import difflib
 import uuid
+from collections.abc import Callable
 
 from autoresearch_dagster.core.errors import UserError
 from autoresearch_dagster.core.experiment import CurvePoint, ExperimentKey, ExperimentResult, Label
 from autoresearch_dagster.core.progress import Report
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.experiments.laboratory import experiment_lease
-from autoresearch_dagster.experiments.run_one import Attempt, run_planned
+from autoresearch_dagster.experiments.run_one import Attempt, Progress, run_planned
 from autoresearch_dagster.experiments.session import laboratory_of
 from autoresearch_dagster.store.leases import this_process
 from autoresearch_dagster.store.state import Experiment, SessionState
@@ -18,36 +20,51 @@ def _silent(_point: CurvePoint | None, _used_s: float, _left_s: float) -> None:
     """Nobody watches."""
 
 
-def reproduce(settings: Settings, key: str, report: Report) -> tuple[Experiment, ExperimentResult]:
-    """Return a recorded experiment and the result of training it again.
+def reproduce(
+    settings: Settings,
+    key: str,
+    report: Report,
+    on_progress: Progress = _silent,
+    on_stage: Callable[[str], None] | None = None,
+) -> tuple[ExperimentResult, ExperimentResult]:
+    """Return the recorded result of an experiment and that of training it again.
 
-    The journal is only read.  Each reproduction has a key of its own, so that several run side by side.
+    Nothing is written to the journal.  Every call has a key of its own, so that two at once share no container
+    and no folder.
 
     Raises:
-        UserError: no session has an experiment of that key with a result.
+        UserError: no session has an experiment of that key with a result, or its bundle is not here any more.
     """
-    store = open_store(settings)
-    state, experiment = _finished(store, key)
+    state, experiment, recorded = _find(open_store(settings), key)
     lab = laboratory_of(state, settings, report)
-    again = ExperimentKey(f"x{key}_{uuid.uuid4().hex[:8]}")
-    planned = experiment.planned.model_copy(update={"key": again})
+    if lab.bundle.digest != state.bundle:
+        raise UserError(
+            f"{key} was trained on the bundle {state.bundle[:16]}, and source {state.config.source} gives "
+            f"{lab.bundle.digest[:16]} on this machine now; a comparison would mean nothing, restore that bundle."
+        )
+    own = ExperimentKey(f"x_{key}_{uuid.uuid4().hex[:8]}")
+    planned = experiment.planned.model_copy(update={"key": own})
     owner = this_process()
-    report(f"{key} {planned.title}: trained again as {again}; {lab.runner_note}")
     with (
-        store.leases.hold(experiment_lease(again), owner),
-        store.slots.slot(owner, lambda: False) as core,
+        lab.store.leases.hold(experiment_lease(own), owner),
+        lab.store.slots.slot(owner, lambda: False) as core,
     ):
         attempt = Attempt(number=1, core=core, labels=(Label.REPRODUCTION,))
-        return experiment, run_planned(planned, lab, attempt, _silent, report, lambda: False)
+        again = run_planned(planned, lab, attempt, on_progress, on_stage or report, lambda: False)
+    return recorded, again
 
 
-def _finished(store: Store, key: str) -> tuple[SessionState, Experiment]:
+def _find(store: Store, key: str) -> tuple[SessionState, Experiment, ExperimentResult]:
+    known: list[str] = []
     for session in store.journal.sessions():
         state = store.journal.state(session)
+        known += state.experiments
         experiment = state.experiments.get(ExperimentKey(key))
         if experiment is None:
             continue
         if experiment.result is None:
-            raise UserError(f"The experiment {key} has no result yet; reproduce it when it has one.")
-        return state, experiment
-    raise UserError(f"No experiment has the key {key!r}; `autoresearch leaderboard` lists them.")
+            raise UserError(f"{key} has no result yet; wait until `autoresearch leaderboard` shows one.")
+        return state, experiment, experiment.result
+    near = difflib.get_close_matches(key, known)
+    hint = f"did you mean {' or '.join(near)}?" if near else "`autoresearch leaderboard` lists them."
+    raise UserError(f"No experiment has the key {key!r}; {hint}")

@@ -21,7 +21,7 @@ CallKey = str
 class SessionConfig(Data):
     """What a session was started with; the configuration of the `research` job."""
 
-    memory_key: str = "parallelized-autoresearch"
+    memory_key: str = Field("parallelized-autoresearch", min_length=1, max_length=limits.MEMORY_KEY_CHARS)
     n_experiments: int = Field(limits.DEFAULT_N_EXPERIMENTS, ge=1, le=limits.MAX_EXPERIMENTS)
     batch_size: int = Field(limits.DEFAULT_BATCH_SIZE, ge=1)
     num_shards: int = Field(limits.DEFAULT_NUM_SHARDS, ge=1)
@@ -31,8 +31,8 @@ class SessionConfig(Data):
     concurrency: int = Field(limits.DEFAULT_CONCURRENCY, ge=1)
     researcher: str = "scripted"
     model: str = "claude-sonnet-4-6"
-    max_usd: float | None = None
-    max_gpu_hours: float | None = None
+    max_usd: float | None = Field(None, gt=0)
+    max_gpu_hours: float | None = Field(None, gt=0)
     preset: str = "workshop"
 
 

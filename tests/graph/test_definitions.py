@@ -7,7 +7,7 @@ import pytest
 
 from autoresearch_dagster.core.settings import PROJECT_ROOT, Settings
 from autoresearch_dagster.definitions import defs
-from autoresearch_dagster.defs.config import ResearchConfig
+from autoresearch_dagster.defs.config import BundleConfig, ResearchConfig
 from autoresearch_dagster.defs.partitions import experiment_partitions
 from autoresearch_dagster.defs.research import research
 from autoresearch_dagster.experiments.desk import Desk
@@ -78,11 +78,46 @@ def test_a_wrong_key_in_the_launchpad_names_the_allowed_ones():
     assert "n_experiments" in str(refused.value)
 
 
-def test_a_wrong_value_in_the_launchpad_fails_with_a_sentence(tmp_path):
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("n_experiments", 0, "greater than or equal to 1"),
+        ("n_experiments", 10_001, "less than or equal to 10000"),
+        ("batch_size", 0, "greater than or equal to 1"),
+        ("num_shards", -1, "greater than or equal to 1"),
+        ("max_turns", 0, "greater than or equal to 1"),
+        ("time_budget_sec", 0, "greater than or equal to 1"),
+        ("concurrency", 0, "greater than or equal to 1"),
+        ("max_usd", -1.0, "greater than 0"),
+        ("max_gpu_hours", 0.0, "greater than 0"),
+        ("memory_key", "", "at least 1 character"),
+        ("preset", "huge", "demo, workshop, gpu"),
+    ],
+)
+def test_a_wrong_value_in_the_launchpad_is_refused_in_a_sentence_before_anything_runs(name, value, said):
+    with pytest.raises(dg.DagsterInvariantViolationError) as refused:
+        dg.validate_run_config(research, {name: value})
+
+    sentence = str(refused.value)
+    assert str(value) in sentence
+    assert said in sentence
+    assert "\n" not in sentence
+    assert sentence.endswith(".")
+
+
+def test_a_value_of_the_wrong_type_is_refused_by_name():
+    with pytest.raises(dg.DagsterInvalidConfigError) as refused:
+        dg.validate_run_config(research, {"n_experiments": "many"})
+
+    assert "n_experiments" in str(refused.value)
+    assert "Int" in str(refused.value)
+
+
+def test_a_source_that_is_none_fails_the_run_with_a_sentence(tmp_path):
     settings = Settings(home=tmp_path / "home", mlruns=tmp_path / "mlruns", runner="local")
     with dg.DagsterInstance.ephemeral() as instance, Desk(settings) as desk:
         result = research.execute_in_process(
-            run_config={"preset": "huge", "quiet": True},
+            run_config={"source": "nowhere", "quiet": True},
             instance=instance,
             resources={"desk": desk},
             raise_on_error=False,
@@ -90,7 +125,16 @@ def test_a_wrong_value_in_the_launchpad_fails_with_a_sentence(tmp_path):
 
     assert not result.success
     (failure,) = [event.step_failure_data for event in result.all_events if event.is_step_failure]
-    assert "huge" in failure.user_failure_data.description
+    assert "nowhere" in failure.user_failure_data.description
+
+
+@pytest.mark.parametrize("config", [ResearchConfig, BundleConfig])
+def test_every_field_of_the_launchpad_has_a_default_and_says_what_it_means(config):
+    for name, field in config.model_fields.items():
+        assert not field.is_required(), name
+        assert field.description is not None, name
+        assert field.description.endswith("."), name
+        assert len(field.description) > 25, name
 
 
 def test_one_dispatch_fills_a_partition_and_settles_its_answer(tmp_path):

@@ -1,0 +1,137 @@
+"""Training an experiment once more from the UI: shown beside the record, never as the record."""
+
+import dagster as dg
+import pytest
+
+from autoresearch_dagster.core.experiment import ExperimentResult, Label, Outcome, Standing
+from autoresearch_dagster.core.settings import PROJECT_ROOT, load_settings
+from autoresearch_dagster.data.build import build_bundle
+from autoresearch_dagster.definitions import defs
+from autoresearch_dagster.defs.experiments import experiment_event, reproduction_metadata
+from autoresearch_dagster.store import events as ev
+from autoresearch_dagster.store.leaderboard import leaderboard
+from autoresearch_dagster.store.store import open_store
+from tests.plans import finish, plan
+
+ASSET = dg.AssetKey("experiment")
+
+
+@pytest.fixture
+def settings(tmp_path, monkeypatch):
+    monkeypatch.setenv("AUTORESEARCH_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("AUTORESEARCH_MLRUNS", str(tmp_path / "mlruns"))
+    monkeypatch.setenv("AUTORESEARCH_RUNNER", "local")
+    return load_settings()
+
+
+@pytest.fixture
+def store(settings):
+    return open_store(settings)
+
+
+@pytest.fixture
+def instance():
+    with dg.DagsterInstance.ephemeral() as made:
+        yield made
+
+
+def rerun(instance, key):
+    instance.add_dynamic_partitions("experiment", [key])
+    job = defs.resolve_job_def("rerun_experiment")
+    return job.execute_in_process(instance=instance, partition_key=key, raise_on_error=False)
+
+
+def reason(result):
+    (failure,) = [event.step_failure_data for event in result.all_events if event.is_step_failure]
+    return failure.user_failure_data.description
+
+
+def test_an_unknown_key_is_refused_in_a_sentence(store, instance):
+    plan(store, "wide")
+
+    result = rerun(instance, "s07_d01_e01")
+
+    assert not result.success
+    assert "s07_d01_e01" in reason(result)
+    assert "\n" not in reason(result)
+
+
+def test_a_key_without_a_result_is_refused_in_a_sentence(store, instance):
+    (key,) = plan(store, "wide")
+
+    result = rerun(instance, key)
+
+    assert not result.success
+    assert "no result yet" in reason(result)
+
+
+def planned_baseline(settings, store):
+    """A finished experiment that can be trained again: the baseline at a few steps, recorded by hand."""
+    from autoresearch_dagster.core.presets import preset
+
+    demo = preset("demo")
+    bundle = build_bundle("sample", 1, demo.sequence_length, settings.bundles, lambda _line: None)
+    state = store.journal.create(ev.SessionConfig(preset="demo"), "cli", bundle.digest)
+    from autoresearch_dagster.core.experiment import ExperimentKey, PlannedExperiment
+
+    key = ExperimentKey(f"{state.id}_d01_e01")
+    code = store.blobs.put((PROJECT_ROOT / "trainer_image" / "train.py").read_bytes())
+    config = demo.config.model_copy(update={"max_steps": 4})
+    planned = PlannedExperiment(key=key, title="baseline", revision=1, train_py=code, config=config)
+    with store.journal.transaction(state.id) as transaction:
+        transaction.append(ev.ModelReplied(turn=1, reply="a plan", stop_reason=None))
+        transaction.append(
+            ev.CallPending(
+                turn=1,
+                sequence=1,
+                call="c",
+                function="run_experiment",
+                arguments={},
+                dispatch=1,
+                planned=(planned,),
+                answers=(key,),
+            )
+        )
+    finish(store, key, 9.0)
+    return key
+
+
+def test_a_reproduction_is_shown_beside_the_record_and_never_as_the_record(settings, store, instance):
+    key = planned_baseline(settings, store)
+    instance.report_runless_asset_event(experiment_event(store.journal.state("s01").experiments[key]))
+    recorded = instance.get_latest_materialization_event(ASSET).asset_materialization
+    events, board = store.journal.events("s01"), leaderboard(store.journal.state("s01"))
+
+    first, second = rerun(instance, key), rerun(instance, key)
+
+    assert first.success
+    assert second.success
+    assert store.journal.events("s01") == events
+    assert leaderboard(store.journal.state("s01")) == board
+    latest = instance.get_latest_materialization_event(ASSET).asset_materialization
+    assert latest.partition == key
+    for name, value in recorded.metadata.items():
+        assert latest.metadata[name] == value
+    assert latest.tags["dagster/data_version"] == recorded.tags["dagster/data_version"]
+    assert latest.metadata["val_bpb"].value == 9.0
+    again = latest.metadata["reproduction_val_bpb"].value
+    assert 2.0 < again < 9.0
+    assert latest.metadata["reproduction_difference"].value == again - 9.0
+    assert "reproduction" in latest.metadata["reproduction"].md_str
+    receipts = {
+        event.asset_materialization.metadata["reproduction_receipt"].value
+        for event in instance.fetch_materializations(ASSET, limit=2).records
+    }
+    assert len(receipts) == 2
+    assert all(store.blobs.get(receipt) for receipt in receipts)
+
+
+def test_a_reproduction_without_a_score_says_so():
+    recorded = ExperimentResult(outcome=Outcome.TRAINED, standing=Standing.SCREENED, val_bpb=2.5)
+    again = ExperimentResult(outcome=Outcome.CRASHED, labels=(Label.REPRODUCTION,), error="It crashed.")
+
+    found = reproduction_metadata(recorded, again)
+
+    assert "| val_bpb | 2.500000 | none |  |" in found["reproduction"].value
+    assert found["reproduction_error"].value == "It crashed."
+    assert "reproduction_val_bpb" not in found
