@@ -1,6 +1,10 @@
 """The whole graph as a person sees it; `pytest --snapshot-update` after a change that was meant."""
 
+import json
+
+from autoresearch_dagster.core.limits import GIB
 from autoresearch_dagster.core.resources import AGENT, BUNDLE, EXPERIMENT
+from autoresearch_dagster.core.settings import PROJECT_ROOT
 from autoresearch_dagster.definitions import defs
 from autoresearch_dagster.defs.tags import docker_context, resource_tags
 
@@ -56,3 +60,11 @@ def test_resources_are_written_as_each_platform_reads_them(snapshot):
         item.name: {"tags of an op or job": resource_tags(item), "container_context": docker_context(item)}
         for item in environments
     } == snapshot
+
+
+def test_the_documentation_shows_the_numbers_of_the_table():
+    said = (PROJECT_ROOT / "docs" / "dagster.md").read_text(encoding="utf-8")
+
+    assert json.dumps(docker_context(BUNDLE), sort_keys=True) in said
+    for item in (BUNDLE, EXPERIMENT, AGENT):
+        assert f"| {item.name} | {item.cpu} | {item.memory_bytes // GIB} GiB |" in said
