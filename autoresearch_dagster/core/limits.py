@@ -85,6 +85,25 @@ SOCKET_PATH_BYTES: Final = 103  # of the path of a Unix socket: 104 with its end
 ERROR_MESSAGE_BYTES: Final = 1024  # length of the error text a model server may send before real rows
 MIN_LOGIT_ROOM: Final = -1e30  # below this a target counts as impossible: not finite
 
+# --- noise and promotion ------------------------------------------------------------------------
+INTERVAL_LEVEL: Final = 0.95  # of every interval that is shown
+FLOOR_SEEDS: Final = 5  # trainings of the baseline that measure the noise floor
+FLOOR_SEEDS_SMALL: Final = 3  # of them in demo and workshop: a person waits for the first result
+FLOOR_BOUND_LEVEL: Final = 0.8  # one-sided, of the sd that screening uses: 2 to 4 df say little of an sd
+SCREENING_GAIN_SDS: Final = (
+    0.7  # of a difference by luck; beyond it more seeds are worth their cost (docs/noise.md)
+)
+SCREENING_LOSS_SDS: Final = 1.645  # beyond it a loss is called a regression: 5 % by luck
+SESSION_ERROR_RATE: Final = 0.05  # chance of any false promotion in a session, over all its candidates
+SPENDING_EXPONENT: Final = 1.5  # candidate k gets a share ~ 1 / k^1.5: 38 % the first, 0.4 % the twentieth
+CONFIRMATION_SEEDS: Final = (3, 5)  # seeds in each arm at each look
+CONFIRMATION_SHARES: Final = (0.4, 0.6)  # of a candidate's error rate, spent at each look
+CONFIRMATION_SEEDS_SMALL: Final = (2,)  # in the demo: one look
+CONFIRMATION_SHARES_SMALL: Final = (1.0,)
+FUTILITY_SHARE: Final = 0.5  # of the gain that the last look needs; below it no further seeds are trained
+POWER: Final = 0.8  # at which the smallest detectable gain is stated
+SMALLEST_P: Final = 1e-12  # a p-value is not told more finely
+
 # --- the agent and its plans ----------------------------------------------------------------------
 PLAN_BYTES: Final = 256 * 1024  # source of one plan
 PLAN_FEED_S: Final = 10.0  # seconds of sandbox time for one plan

@@ -1,0 +1,55 @@
+"""Screening: one seed of a candidate beside the champion's same seed: are more seeds worth their time?
+
+A filter, not a proof: what it lets through is tested again, on other seeds and other rows, so an error here
+costs a few trainings or a small gain and never a false promotion.  That is why the band is narrow for gains and
+wide for losses, which are final.
+"""
+
+import math
+from typing import Literal
+
+from autoresearch_dagster.core import limits
+from autoresearch_dagster.core.experiment import Data
+from autoresearch_dagster.evaluation.clusters import Arm
+from autoresearch_dagster.evaluation.noise import NoiseFloor
+from autoresearch_dagster.evaluation.paired import PairedDifference, paired_difference
+
+
+class ScreeningDecision(Data):
+    """What one seed says.
+
+    `noise_bpb` is the sd that luck gives the difference: documents from these rows, seeds from the noise floor,
+    with the upper bound of its sd and as if the pair shared no luck.
+    """
+
+    outcome: Literal["regression", "within_noise", "worth_confirming"]
+    reason: str
+    gain_bpb: float
+    noise_bpb: float
+    difference: PairedDifference
+
+
+def screen(champion: Arm, candidate: Arm, floor: NoiseFloor) -> ScreeningDecision:
+    """Judge a candidate on one seed, paired with the champion's same seed and rows.
+
+    Raises:
+        EvaluationFault: the arms have other rows or seeds.
+    """
+    difference = paired_difference(champion, candidate)
+    if len(difference.per_seed_bpb) != 1:
+        raise ValueError("Screening compares one seed; several seeds are a confirmation.")
+    gain = difference.gain_bpb
+    noise = math.sqrt(difference.document_part.variance + 2 * floor.sd_bound_bpb**2)
+    if gain > limits.SCREENING_GAIN_SDS * noise:
+        outcome = "worth_confirming"
+        reason = f"Better by {gain:.4f} bpb where luck alone makes about {noise:.4f}: worth more seeds."
+    elif gain < -limits.SCREENING_LOSS_SDS * noise:
+        outcome = "regression"
+        reason = f"Worse by {-gain:.4f} bpb where luck alone makes about {noise:.4f}."
+    else:
+        outcome = "within_noise"
+        way = "Better" if gain > 0 else "Worse"
+        reason = f"{way} by {abs(gain):.4f} bpb, and luck alone makes about {noise:.4f}: no difference to speak of."
+        if gain == 0:
+            reason = "The score is exactly the champion's."
+    return ScreeningDecision(outcome=outcome, reason=reason, gain_bpb=gain, noise_bpb=noise, difference=difference)
