@@ -1,7 +1,6 @@
 """The `maintenance` job and the sensor `reconcile` that asks for it."""
 
 import time
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -11,6 +10,7 @@ from autoresearch_dagster.core.limits import MAINTENANCE_AGAIN_MAX_S, RECONCILE_
 from autoresearch_dagster.core.resources import AGENT
 from autoresearch_dagster.core.settings import load_settings
 from autoresearch_dagster.defs.shown import end_lost_runs, lost_runs, show_results, unshown
+from autoresearch_dagster.defs.tables import table
 from autoresearch_dagster.defs.tags import resource_tags
 from autoresearch_dagster.experiments.backoff import due, recall, retain
 from autoresearch_dagster.experiments.maintain import Deed, catch_up, clear
@@ -25,11 +25,6 @@ NOT_ENDED = [
 COLUMNS = ("what", "which", "done")
 
 
-def _table(rows: Iterable[tuple[str, str, str]]) -> dg.MetadataValue:
-    records = [dg.TableRecord(dict(zip(COLUMNS, row, strict=True))) for row in rows]
-    return dg.MetadataValue.table(records, dg.TableSchema([dg.TableColumn(name) for name in COLUMNS]))
-
-
 def _tell(context: dg.OpExecutionContext, deeds: list[Deed]) -> None:
     for deed in deeds:
         say = context.log.info if deed.done else context.log.warning
@@ -40,7 +35,7 @@ def _tell(context: dg.OpExecutionContext, deeds: list[Deed]) -> None:
         {
             "found": len(deeds),
             "left": sum(not deed.done for deed in deeds),
-            "deeds": _table((str(deed.trouble.kind), deed.trouble.subject, deed.said) for deed in deeds),
+            "deeds": table(COLUMNS, ((str(deed.trouble.kind), deed.trouble.subject, deed.said) for deed in deeds)),
         }
     )
 

@@ -11,6 +11,7 @@ from autoresearch_dagster.core.resources import AGENT, EXPERIMENT
 from autoresearch_dagster.defs.assets import leaderboard_metadata, report_metadata
 from autoresearch_dagster.defs.config import ResearchConfig, flat_research_config
 from autoresearch_dagster.defs.desk import desk_resource
+from autoresearch_dagster.defs.dispatch_story import dispatch_metadata, plan_metadata, thought, where
 from autoresearch_dagster.defs.experiments import experiment_event, headline
 from autoresearch_dagster.defs.partitions import experiment_partitions
 from autoresearch_dagster.defs.shown import tag_worker
@@ -48,9 +49,11 @@ def advance_session(context: dg.OpExecutionContext, config: ResearchConfig) -> I
         return
     except AutoresearchError as fault:
         raise dg.Failure(str(fault), allow_retries=False) from fault
+    state = desk.state()
+    context.log.info(thought(state))
     context.instance.add_dynamic_partitions(experiment_partitions.name or "experiment", keys)
     for key in keys:
-        yield dg.DynamicOutput(str(key), mapping_key=str(key))
+        yield dg.DynamicOutput(str(key), mapping_key=str(key), metadata=plan_metadata(state, key))
 
 
 @dg.op(
@@ -61,6 +64,7 @@ def advance_session(context: dg.OpExecutionContext, config: ResearchConfig) -> I
 def train_experiment(context: dg.OpExecutionContext, key: str) -> str:
     """Wait for the result of one experiment and show it as a partition of the asset `experiment`."""
     desk: Desk = context.resources.desk
+    context.log.info(f"{key}: trains as soon as one of {len(desk.settings.cores)} slots is free.")
     try:
         desk.wait(ExperimentKey(key))
     except AutoresearchError as fault:
@@ -68,7 +72,7 @@ def train_experiment(context: dg.OpExecutionContext, key: str) -> str:
         context.log.warning(f"{key} has no result yet: {fault}")
         return key
     experiment = desk.state().experiments[ExperimentKey(key)]
-    context.log.info(headline(experiment))
+    context.log.info(f"{key} {headline(experiment)}; {where(desk.board, key)}.")
     context.log_event(experiment_event(experiment))
     return key
 
@@ -87,6 +91,7 @@ def settle_batch(context: dg.OpExecutionContext, _keys: list[str]) -> None:
     problem = project(desk.settings, desk.store, state.id)
     if problem:
         context.log.warning(problem)
+    context.add_output_metadata(dispatch_metadata(state, desk.board))
     context.log_event(dg.AssetMaterialization("leaderboard", metadata=leaderboard_metadata([state])))
     context.log_event(dg.AssetMaterialization("research_report", metadata=report_metadata(desk.settings, state)))
 

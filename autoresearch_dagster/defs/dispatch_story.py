@@ -1,0 +1,61 @@
+"""What a run of `research` tells: the plan as it was written, and which experiment trained where."""
+
+from collections.abc import Mapping
+
+import dagster as dg
+
+from autoresearch_dagster.core.experiment import ExperimentKey
+from autoresearch_dagster.defs.tables import table
+from autoresearch_dagster.reports.board import Board
+from autoresearch_dagster.store.state import SessionState
+
+
+def thought(state: SessionState) -> str:
+    """Say what the agent decided: the plan that waits for experiments, or why the session is not active."""
+    plan = state.turns[-1].plan if state.turns else None
+    if state.status != "active":
+        return f"The session {state.id} is {state.status}: {state.reason}."
+    if plan is None:
+        return f"The session {state.id} has no plan yet."
+    left = f"{state.remaining} of {state.allotted} experiments are left."
+    number = state.turns[-1].number
+    return f"The plan of turn {number}, which sleeps until its experiments are done; {left}\n{plan.code}"
+
+
+def plan_metadata(state: SessionState, key: ExperimentKey) -> Mapping[str, dg.MetadataValue]:
+    """Describe one planned experiment, before it runs."""
+    planned = state.experiments[key].planned
+    claims = [claim for claim, _ in state.hypotheses if claim.title == planned.title]
+    found: dict[str, dg.MetadataValue] = {
+        "title": dg.MetadataValue.text(planned.title),
+        "config": dg.MetadataValue.json(planned.config.model_dump()),
+    }
+    if claims:
+        found["hypothesis"] = dg.MetadataValue.text(claims[-1].hypothesis)
+        found["expected_effect"] = dg.MetadataValue.text(claims[-1].expected_effect)
+    return found
+
+
+def where(board: Board, key: str) -> str:
+    """Say where an experiment trained."""
+    for card in board.cards():
+        if card.key == key and card.result is not None:
+            core = f"core {card.core}" if card.core is not None else "no core"
+            return f"{card.result.runner} on {core}, {card.result.duration_sec:.0f} s"
+    return "it had its result already"
+
+
+def dispatch_metadata(state: SessionState, board: Board) -> Mapping[str, dg.MetadataValue]:
+    """Sum up the dispatch: a row for each of its experiments."""
+    rows: list[tuple[str, str, str, str, str]] = []
+    for card in board.cards():
+        experiment = state.experiments.get(card.key)
+        result = experiment.result if experiment else None
+        score = f"{result.val_bpb:.4f}" if result is not None and result.val_bpb is not None else "none"
+        outcome = result.outcome.value if result is not None else "no result yet"
+        rows.append((card.key, card.title, outcome, score, where(board, card.key)))
+    return {
+        "session": dg.MetadataValue.text(f"{state.config.memory_key} ({state.id}), {state.status}"),
+        "experiments": table(("key", "title", "outcome", "val_bpb", "trained"), rows),
+        "left": dg.MetadataValue.int(state.remaining),
+    }

@@ -1,0 +1,11 @@
+"""Tables on the pages of assets and runs."""
+
+from collections.abc import Iterable, Sequence
+
+import dagster as dg
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str | int | float]]) -> dg.MetadataValue:
+    """Show rows as a table."""
+    records = [dg.TableRecord(dict(zip(columns, row, strict=True))) for row in rows]
+    return dg.MetadataValue.table(records, dg.TableSchema([dg.TableColumn(name) for name in columns]))
