@@ -11,6 +11,9 @@ TOKENIZER_DOCUMENT_CHARS: Final = 10_000  # characters of one document the train
 TOKENIZER_MAX_CHARS: Final = 1_000_000_000  # characters the tokenizer is trained on; the tutorial's cap
 PACKING_BUFFER_DOCUMENTS: Final = 1_000  # documents the best-fit packer chooses from; the tutorial's
 PACKING_BATCH_DOCUMENTS: Final = 128  # documents read at a time; decides the order in which rows come out
+READ_DOCUMENTS: Final = 16  # documents that are in memory at once while a shard is read: 1.6 GB if each has 100 MB
+CHUNK_BYTES: Final = 1 * MIB  # of text that one thread tokenises at a time: long enough to be worth its while
+MAX_WORD_BYTES: Final = 16 * MIB  # of text without a place to cut it; the tokenizer takes 40 times that in memory
 VALIDATION_SHARD: Final = 6542  # index of climbmix's pinned validation shard
 UPSTREAM_ROWS: Final = 32  # rows of the tutorial's own evaluation: 16,384 tokens at T = 512
 MIN_VALIDATION_ROWS: Final = 64  # below this a validation split could not be told from noise
