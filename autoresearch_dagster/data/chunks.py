@@ -35,21 +35,25 @@ class Chunk:
     nulls: int = 0
 
 
-def chunks(shard: Path) -> Iterator[Chunk]:
+def chunks(
+    shard: Path, size: int = limits.CHUNK_BYTES, longest_word: int = limits.MAX_WORD_BYTES
+) -> Iterator[Chunk]:
     """Yield the documents of a shard, in order.
+
+    Units: bytes; `size` is about what a chunk holds, `longest_word` how far a place to cut is looked for.
 
     Raises:
         BundleError: the shard is damaged, or a document has no place to cut it.
     """
     held: list[Texts] = []
     for texts in read_texts(shard):
-        if held and (held[0].group != texts.group or _size(held) + len(texts.data) > limits.CHUNK_BYTES):
+        if held and (held[0].group != texts.group or _size(held) + len(texts.data) > size):
             yield _together(held)
             held = []
-        if len(texts.data) <= limits.CHUNK_BYTES:
+        if len(texts.data) <= size:
             held.append(texts)
         else:
-            yield from _one_by_one(texts, shard)
+            yield from _one_by_one(texts, _Cutter(shard, texts.group, size, longest_word))
     if held:
         yield _together(held)
 
@@ -71,7 +75,31 @@ def _together(held: list[Texts]) -> Chunk:
     )
 
 
-def _one_by_one(texts: Texts, shard: Path) -> Iterator[Chunk]:
+@dataclass(frozen=True, slots=True)
+class _Cutter:
+    """Finds where a long document may be cut."""
+
+    shard: Path
+    group: int
+    size: int
+    longest_word: int
+
+    def piece_end(self, document: Bytes, start: int) -> int:
+        """Find the last place within a chunk's size where the document may be cut, or the first one after it."""
+        size = self.size
+        while start + size < len(document):
+            if len(cuts := safe_cuts(_whole(document[start : start + size]))):
+                return start + int(cuts[-1])
+            if size >= self.longest_word:
+                raise BundleError(
+                    f"A document in row group {self.group} of {shown(self.shard)} goes on for "
+                    f"{in_unit(size, 'bytes')} without a place where words part; take it out of the corpus."
+                )
+            size *= 2
+        return len(document)
+
+
+def _one_by_one(texts: Texts, cutter: _Cutter) -> Iterator[Chunk]:
     """Yield documents of which some are long, each in as many pieces as it needs."""
     hashes, sizes = _hashes(texts), np.diff(texts.edges)
     nulls = texts.nulls
@@ -80,7 +108,7 @@ def _one_by_one(texts: Texts, shard: Path) -> Iterator[Chunk]:
         start = 0
         begins = slice(number, number + 1)
         while start < len(document) or start == 0:
-            stop = _piece_end(document, start, shard, texts.group)
+            stop = cutter.piece_end(document, start)
             yield Chunk(
                 group=texts.group,
                 text=document[start:stop],
@@ -91,22 +119,6 @@ def _one_by_one(texts: Texts, shard: Path) -> Iterator[Chunk]:
                 nulls=nulls,
             )
             start, nulls, begins = max(stop, 1), 0, slice(0, 0)
-
-
-def _piece_end(document: Bytes, start: int, shard: Path, group: int) -> int:
-    """Find the last place within a chunk's size where the document may be cut, or the first one after it."""
-    size = limits.CHUNK_BYTES
-    while start + size < len(document):
-        if len(cuts := safe_cuts(_whole(document[start : start + size]))):
-            return start + int(cuts[-1])
-        if size >= limits.MAX_WORD_BYTES:
-            raise BundleError(
-                f"A document in row group {group} of {shown(shard)} goes on for "
-                f"{in_unit(limits.MAX_WORD_BYTES, 'bytes')} without a place where words part; is it text? "
-                "Take it out of the corpus."
-            )
-        size *= 2
-    return len(document)
 
 
 def _whole(window: Bytes) -> Bytes:

@@ -10,6 +10,7 @@ from bisect import bisect_right, insort
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ import numpy.typing as npt
 from autoresearch_dagster.core import limits
 
 Tokens = npt.NDArray[np.uint16]
+_TOKEN_BYTES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +56,9 @@ class _Buffer:
     def __init__(self) -> None:
         self.count = 0
         self._lengths: list[int] = []
-        self._waiting: dict[int, deque[tuple[int, Tokens]]] = {}
+        self._waiting: dict[int, deque[tuple[int, bytes]]] = {}
 
-    def add(self, number: int, length: int, head: Tokens) -> None:
+    def add(self, number: int, length: int, head: bytes) -> None:
         waiting = self._waiting.get(length)
         if waiting is None:
             waiting = self._waiting[length] = deque()
@@ -64,7 +66,7 @@ class _Buffer:
         waiting.append((number, head))
         self.count += 1
 
-    def take(self, room: int) -> tuple[int, int, Tokens]:
+    def take(self, room: int) -> tuple[int, int, bytes]:
         """Remove the longest document that fits, or the shortest where none does; the oldest of equals."""
         place = max(bisect_right(self._lengths, room) - 1, 0)
         length = self._lengths[place]
@@ -90,33 +92,42 @@ def pack(
     source = _numbered(batches, capacity, first_document)
     buffer = _Buffer()
     while True:
-        tokens = np.empty(capacity, dtype=np.uint16)
+        parts: list[bytes] = []
         owners: list[int] = []
         lengths: list[int] = []
-        at = cropped = 0
-        while at < capacity:
+        room = capacity
+        cropped = 0
+        while room:
             while buffer.count < buffer_documents:
                 batch = next(source, None)
                 if batch is None:
                     return
                 for number, length, head in batch:
                     buffer.add(number, length, head)
-            owner, length, head = buffer.take(capacity - at)
-            taken = min(length, capacity - at)
-            tokens[at : at + taken] = head[:taken]
-            at += taken
-            cropped += length - taken
+            owner, length, head = buffer.take(room)
+            taken = length
+            if length > room:
+                taken, head = room, head[: room * _TOKEN_BYTES]
+                cropped += length - room
+            room -= taken
+            parts.append(head)
             owners.append(owner)
             lengths.append(taken)
+        tokens = np.frombuffer(b"".join(parts), dtype=np.uint16)
         documents = np.repeat(np.array(owners, dtype=np.int32), lengths)[1:]
         yield PackedRow(tokens, documents, len(owners), cropped)
 
 
-def _numbered(batches: Iterable[Batch], capacity: int, number: int) -> Iterator[Iterator[tuple[int, int, Tokens]]]:
-    """Give every document its number, and its own copy of its head so that no batch outlives its use."""
+def _numbered(batches: Iterable[Batch], capacity: int, number: int) -> Iterator[Iterable[tuple[int, int, bytes]]]:
+    """Give every document its number, and its head as bytes of its own, so that no batch outlives its use."""
     for batch in batches:
         counts = batch.counts.tolist()
-        edges = np.cumsum(np.minimum(batch.counts, capacity)).tolist()
-        heads = (batch.heads[start:stop].copy() for start, stop in zip([0, *edges[:-1]], edges, strict=True))
-        yield zip(range(number, number + len(counts)), counts, heads, strict=True)
+        edges = [0, *(np.cumsum(np.minimum(batch.counts, capacity)) * _TOKEN_BYTES).tolist()]
+        heads = batch.heads.tobytes()
+        yield zip(
+            range(number, number + len(counts)),
+            counts,
+            [heads[start:stop] for start, stop in pairwise(edges)],
+            strict=True,
+        )
         number += len(counts)
