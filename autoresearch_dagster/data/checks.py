@@ -51,7 +51,7 @@ def check_digests(bundle: Bundle) -> tuple[bool, str]:
     linked = FileDigests(bundle.shards.parents[1], silent)
 
     def digest(path: Path) -> Digest:
-        return linked.of(path) if path.is_symlink() else file_digest(path)
+        return linked.peek(path) if path.is_symlink() else file_digest(path)
 
     folders = (bundle.shards, bundle.tokenizer, bundle.packed)
     faults = [fault for folder in folders for fault in _changed(folder, digest)]

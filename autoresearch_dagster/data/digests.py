@@ -4,6 +4,7 @@ import hashlib
 import os
 import tempfile
 from pathlib import Path
+from typing import TypeGuard
 
 from autoresearch_dagster.core.errors import BundleError
 from autoresearch_dagster.core.experiment import Data, Digest, digest_of
@@ -38,9 +39,8 @@ class FileDigests:
             BundleError: the file cannot be read, or changes while it is read.
         """
         path = path.resolve()
-        now = self._look(path)
-        known = self._recall(path)
-        if known is not None and known.model_copy(update={"sha256": ""}) == now:
+        now, known = self._look(path), self._recall(path)
+        if _same(known, now):
             return Digest(known.sha256)
         if known is not None:
             self._report(f"{path} was touched since it was last read; looking whether its content changed.")
@@ -49,6 +49,16 @@ class FileDigests:
             self._report(f"{path} has CHANGED: what is built from it now is another bundle.")
         self._remember(now.model_copy(update={"sha256": digest}))
         return digest
+
+    def peek(self, path: Path) -> Digest:
+        """Return the digest of a file without keeping it, so that whoever builds next still hears of a change.
+
+        Raises:
+            BundleError: as `of`.
+        """
+        path = path.resolve()
+        now, known = self._look(path), self._recall(path)
+        return Digest(known.sha256) if _same(known, now) else self._hash(path, now)
 
     def _hash(self, path: Path, before: _Known) -> Digest:
         try:
@@ -90,6 +100,10 @@ class FileDigests:
                 raise
         except OSError as fault:
             self._report(f"The digest of {known.path} could not be kept ({reason(fault)}); it is computed again.")
+
+
+def _same(known: _Known | None, now: _Known) -> TypeGuard[_Known]:
+    return known is not None and known.model_copy(update={"sha256": ""}) == now
 
 
 def file_digest(path: Path, meter: Meter | None = None) -> Digest:

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,11 +102,12 @@ class TokenizedShards:
         return self.root / "tokenized" / name_of("tokenized", self._inputs(path))[:SHORT]
 
     def remove_all(self) -> None:
-        """Delete them; whoever else is reading one goes on reading."""
+        """Delete them; whoever else is reading one goes on reading, and a disk that is read-only keeps them."""
         for path in self.shards.all:
             folder = self._folder(path)
             shutil.rmtree(folder, ignore_errors=True)
-            (folder.parent / f".{folder.name}.lock").unlink(missing_ok=True)
+            with suppress(OSError):
+                (folder.parent / f".{folder.name}.lock").unlink()
 
     def batches(self, paths: Sequence[Path], refused: Hashes) -> Iterator[tuple[Documents, int]]:
         """Yield the batches that the tutorial reads, without the documents whose hashes are refused.
