@@ -25,7 +25,7 @@ SAMPLE_MAX_CHARS: Final = 1_600  # of a sample document; about 450 tokens, so th
 SAMPLE_VALIDATION_SHARE: Final = 0.3  # of the documents; the packer's buffer alone swallows 1,000 of them
 SAMPLE_ROW_GROUP: Final = 256  # documents; several row groups in each shard, as climbmix has
 MAX_SAMPLE_SHARDS: Final = 16  # more would leave a shard with fewer than two row groups
-PACKED_PER_SHARD_BYTE: Final = 4.0  # bytes of tokenizer and rows a zstd byte of shards; sample: 3.5 to 3.8
+PACKED_PER_SHARD_BYTE: Final = 5.5  # bytes needed while rows are made, a zstd byte of shards; sample: 4.9 to 5.3
 
 # --- downloads from the hub -------------------------------------------------------------------
 HUB_WORKERS: Final = 4  # files fetched at a time

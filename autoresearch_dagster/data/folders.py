@@ -118,22 +118,6 @@ def one_at_a_time(folder: Path, name: str, task: str, report: Report) -> Iterato
         lock.release()
 
 
-@contextmanager
-def one_at_a_time(folder: Path, name: str, task: str, report: Report) -> Iterator[None]:
-    """Hold a lock file in a folder, which is made; whoever has to wait says so.  A dead holder holds nothing."""
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / name)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        report(f"{task}: another process is at it; waiting for what it makes")
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
-
-
 def _build(
     folder: Path,
     kind: Kind,

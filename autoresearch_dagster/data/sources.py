@@ -43,8 +43,8 @@ def open_source(source: str, num_shards: int, root: Path, report: Report) -> Sou
         corpus = open_own_corpus(source, num_shards, root, report)
         return Source(corpus.inputs, corpus.fill)
     raise UserError(
-        f"There is no source {source!r} and no folder {folder_of(source)}; use source='sample', source='climbmix' or "
-        "the path of a folder of parquet shards."
+        f"There is no source {source!r} and no folder {folder_of(source)}; use source='sample', source='climbmix' "
+        "or the path of a folder of parquet shards."
     )
 
 

@@ -15,7 +15,7 @@ class ResearchConfig(dg.Config):
     n_experiments: int = Field(limits.DEFAULT_N_EXPERIMENTS, ge=1, description="Experiments of this launch.")
     batch_size: int = Field(limits.DEFAULT_BATCH_SIZE, ge=1, description="Experiments of one batch.")
     num_shards: int = Field(limits.DEFAULT_NUM_SHARDS, ge=1, description="Training shards of the bundle.")
-    source: str = Field("sample", description="Corpus: `sample`, `climbmix` or `climbmix@REVISION`.")
+    source: str = Field("sample", description="Corpus: `sample`, `climbmix`, `climbmix@REVISION` or a folder.")
     memory_key: str = Field("parallelized-autoresearch", description="Name of the research; resumes it.")
     max_turns: int = Field(limits.DEFAULT_MAX_TURNS, ge=1, description="Replies of the researcher at most.")
     time_budget_sec: int = Field(
@@ -38,7 +38,7 @@ class ResearchConfig(dg.Config):
 class BundleConfig(dg.Config):
     """Which bundle to build."""
 
-    source: str = Field("sample", description="Corpus: `sample`, `climbmix` or `climbmix@REVISION`.")
+    source: str = Field("sample", description="Corpus: `sample`, `climbmix`, `climbmix@REVISION` or a folder.")
     num_shards: int = Field(limits.DEFAULT_NUM_SHARDS, ge=1, description="Training shards.")
     sequence_length: int = Field(512, ge=8, description="Targets in a row (T).")
 

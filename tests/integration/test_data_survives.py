@@ -175,7 +175,7 @@ def test_a_read_only_folder_serves_what_is_built_and_refuses_what_is_not(corpus,
     again = corpora.build_rows(corpus, sample_bundle.tokenizer, root, report=silent)
     assert again.path == made.path
     assert not again.built
-    with pytest.raises(BundleError, match=r"may not be written \(Read-only file system\)"):
+    with pytest.raises(BundleError, match=r"may not be used \(Read-only file system\)"):
         corpora.build_rows(corpus, sample_bundle.tokenizer, root, sequence_length=64, report=silent)
 
 

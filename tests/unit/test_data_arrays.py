@@ -2,7 +2,7 @@ import io
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoresearch_dagster.data.arrays import ArrayReader, ArrayWriter, gather, save_array, shorten
@@ -14,6 +14,7 @@ def saved(array):
     return file.getvalue()
 
 
+@settings(deadline=None)
 @given(
     blocks=st.lists(st.integers(0, 9), max_size=6),
     width=st.sampled_from([(), (1,), (5,)]),
@@ -29,6 +30,7 @@ def test_a_grown_array_is_byte_for_byte_that_of_numpy(tmp_path_factory, blocks, 
     assert path.read_bytes() == saved(whole)
 
 
+@settings(deadline=None)
 @given(length=st.integers(0, 50), kept=st.integers(0, 50), width=st.sampled_from([(), (3,)]))
 def test_a_shortened_array_is_that_of_numpy(tmp_path_factory, length, kept, width):
     array = np.random.default_rng(0).integers(0, 99, (length, *width))

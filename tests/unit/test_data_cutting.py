@@ -35,6 +35,7 @@ def cut(text, places):
     return [raw(text)[a:b].tobytes().decode() for a, b in pairwise(edges)]
 
 
+@settings(deadline=None)
 @given(texts)
 def test_white_space_is_that_of_unicode(text):
     marked = whitespace(raw(text))
@@ -46,14 +47,14 @@ def test_white_space_is_that_of_unicode(text):
     assert marked.tolist() == expected
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(texts)
 def test_the_pattern_splits_at_every_safe_cut(text):
     pieces = cut(text, safe_cuts(raw(text)))
     assert [match for piece in pieces for match in matches(piece)] == matches(text)
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(texts)
 def test_cut_text_needs_no_look_ahead(text):
     pieces = cut(text, look_ahead_cuts(raw(text), np.array([0, len(raw(text))])))

@@ -168,7 +168,7 @@ def test_a_file_where_the_root_belongs_is_named(tmp_path):
     [
         (errno.ENOSPC, r"The disk with .* is full; free some space .* what is there already is kept"),
         (errno.EDQUOT, "is full"),
-        (errno.EROFS, r"may not be written \(Read-only file system\); let this user write there"),
+        (errno.EROFS, r"may not be used \(Read-only file system\); let this user write there"),
         (errno.EFBIG, "cannot be used"),
     ],
 )

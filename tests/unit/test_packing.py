@@ -27,6 +27,7 @@ documents = st.integers(1, 40).flatmap(
 )
 
 
+@settings(deadline=None)
 @given(
     batches=st.lists(st.lists(documents, max_size=8), max_size=30),
     capacity=st.integers(2, 24),
@@ -52,6 +53,7 @@ def test_rows_of_real_length_are_those_of_the_tutorials_scan(sequence_length, da
     assert packed(batches, capacity, buffer_documents=buffer_documents) == expected
 
 
+@settings(deadline=None)
 @given(lengths=st.lists(st.integers(1, 40), max_size=150))
 def test_each_document_is_in_one_row_and_only_its_end_is_cropped(lengths):
     # Document n is n, n, n, ..., so that every token of a row names its document.
