@@ -9,10 +9,12 @@ import tiktoken
 from autoresearch_dagster.core.experiment import digest_of
 from autoresearch_dagster.core.limits import UPSTREAM_ROWS
 from autoresearch_dagster.data import tokenizer
+from autoresearch_dagster.data.arrays import save_array
 from autoresearch_dagster.data.build import META
 from autoresearch_dagster.data.folders import file_digests
-from autoresearch_dagster.data.layout import Bundle, Rows, Split
-from autoresearch_dagster.data.splits import Splits, write_splits
+from autoresearch_dagster.data.layout import DOCUMENT_HASHES, TRUSTED_FOLDER, Bundle, Rows, Split
+from autoresearch_dagster.data.splits import make_folders, rows_paths
+from autoresearch_dagster.data.statistics import Tally
 
 SPLITS: tuple[Split, ...] = ("train", "development", "selection", "confirmation", "decoy")
 DOCUMENT_TOKENS = 8  # of a made-up document: a special token and seven others
@@ -34,8 +36,14 @@ def tiny_bundle(
     made_rows = {
         split: _rows(generator, rows, sequence_length, vocab_size, place) for place, split in enumerate(SPLITS)
     }
+    make_folders(packed)
+    for split, made in made_rows.items():
+        for path, array in zip(rows_paths(packed, split), (made.tokens, made.documents), strict=True):
+            save_array(path, array)
     upstream = generator.permutation(rows)[:UPSTREAM_ROWS].astype(np.int32)
-    write_splits(packed, Splits(rows=made_rows, upstream_index=upstream))
+    save_array(packed / TRUSTED_FOLDER / "upstream_index.npy", upstream)
+    last = max(int(made.documents.max()) for made in made_rows.values())
+    save_array(packed / TRUSTED_FOLDER / DOCUMENT_HASHES, np.arange(last + 1, dtype=np.uint64))
     candidate = packed / "candidate"
     for name in (tokenizer.DESCRIPTION, tokenizer.RANKS):
         (candidate / name).write_bytes((tokens / name).read_bytes())
@@ -44,7 +52,12 @@ def tiny_bundle(
     meta = {**facts, "bos_token_id": tokenizer.bos_token_id(encoding)}
     (candidate / META).write_text(json.dumps(meta), encoding="utf-8")
     digest = digest_of(json.dumps(sorted(file_digests(packed).items())).encode())
-    manifest = {"digest": digest, "source": "tiny", "rows": dict.fromkeys(SPLITS, rows), **facts}
+    counts = dict.fromkeys(SPLITS, rows)
+    tally = Tally()
+    tally.add(np.full(last + 1, DOCUMENT_TOKENS), np.full(last + 1, 4 * DOCUMENT_TOKENS))
+    tally.used = tally.documents
+    found = tally.statistics(counts, nulls=0).model_dump(mode="json")
+    manifest = {"digest": digest, "source": "tiny", "rows": counts, "statistics": found, **facts}
     (packed / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     return Bundle(shards=shards, tokenizer=tokens, packed=packed)
 

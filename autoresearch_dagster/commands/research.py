@@ -39,7 +39,7 @@ def run(
     n_experiments: Experiments of this launch.
     batch_size: Experiments planned at a time.
     num_shards: Training shards of the bundle.
-    source: The corpus: `sample`, `climbmix` or `climbmix@REVISION`.
+    source: The corpus: `sample`, `climbmix`, `climbmix@REVISION` or a folder of parquet shards.
     memory_key: Name of the research; a known one is resumed.
     max_turns: Replies of the researcher at most.
     time_budget_sec: Resource time of one training, in seconds; the preset's, if none is given.

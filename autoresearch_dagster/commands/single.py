@@ -23,7 +23,7 @@ def evaluate(
     ----------
     train_py: The file; it defines `run_training(config)`.
     preset: `demo`, `workshop` or `gpu`.
-    source: The corpus: `sample`, `climbmix` or `climbmix@REVISION`.
+    source: The corpus: `sample`, `climbmix`, `climbmix@REVISION` or a folder of parquet shards.
     seed: Seed of weights and data order.
     rows: `upstream`: the tutorial's own 32 validation rows.
     json: Print JSON for programs.

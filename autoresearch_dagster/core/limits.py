@@ -11,6 +11,9 @@ TOKENIZER_DOCUMENT_CHARS: Final = 10_000  # characters of one document the train
 TOKENIZER_MAX_CHARS: Final = 1_000_000_000  # characters the tokenizer is trained on; the tutorial's cap
 PACKING_BUFFER_DOCUMENTS: Final = 1_000  # documents the best-fit packer chooses from; the tutorial's
 PACKING_BATCH_DOCUMENTS: Final = 128  # documents read at a time; decides the order in which rows come out
+READ_DOCUMENTS: Final = 16  # documents that are in memory at once while a shard is read: 1.6 GB if each has 100 MB
+CHUNK_BYTES: Final = 1 * MIB  # of text that one thread tokenises at a time: long enough to be worth its while
+MAX_WORD_BYTES: Final = 16 * MIB  # of text without a place to cut it; the tokenizer takes 40 times that in memory
 VALIDATION_SHARD: Final = 6542  # index of climbmix's pinned validation shard
 UPSTREAM_ROWS: Final = 32  # rows of the tutorial's own evaluation: 16,384 tokens at T = 512
 MIN_VALIDATION_ROWS: Final = 64  # below this a validation split could not be told from noise
@@ -22,7 +25,7 @@ SAMPLE_MAX_CHARS: Final = 1_600  # of a sample document; about 450 tokens, so th
 SAMPLE_VALIDATION_SHARE: Final = 0.3  # of the documents; the packer's buffer alone swallows 1,000 of them
 SAMPLE_ROW_GROUP: Final = 256  # documents; several row groups in each shard, as climbmix has
 MAX_SAMPLE_SHARDS: Final = 16  # more would leave a shard with fewer than two row groups
-PACKED_PER_SHARD_BYTE: Final = 4.0  # bytes of tokenizer and rows a zstd byte of shards; sample: 3.5 to 3.8
+PACKED_PER_SHARD_BYTE: Final = 5.5  # bytes needed while rows are made, a zstd byte of shards; sample: 4.9 to 5.3
 
 # --- downloads from the hub -------------------------------------------------------------------
 HUB_WORKERS: Final = 4  # files fetched at a time

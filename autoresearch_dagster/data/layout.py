@@ -17,6 +17,8 @@ TRUSTED_SPLITS: tuple[Split, ...] = ("selection", "confirmation", "decoy")
 CANDIDATE_FOLDER = "candidate"
 TRUSTED_FOLDER = "trusted"
 """`packed_rows/candidate` is all that a candidate ever sees; `packed_rows/trusted` is the evaluator's."""
+DOCUMENT_HASHES = "document_hashes.npy"
+"""In the trusted folder: 8 bytes of the SHA-256 of every document, by its number; uint64 [documents]."""
 
 
 @dataclass(frozen=True, slots=True)

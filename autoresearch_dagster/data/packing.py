@@ -8,15 +8,31 @@ buffer are never used.  Each document is in one row at most; what does not fit i
 
 from bisect import bisect_right, insort
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
 from autoresearch_dagster.core import limits
 
-Tokens = Sequence[int]
+Tokens = npt.NDArray[np.uint16]
+_TOKEN_BYTES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Documents that are read together, each beginning with BOS.
+
+    Of a document longer than a row only the head is kept, because no row holds more of it; its exact length
+    still decides which document is chosen.
+
+    Shapes: counts int64 [documents], the exact lengths in tokens; heads uint16 [sum of min(count, capacity)].
+    """
+
+    counts: npt.NDArray[np.int64]
+    heads: Tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +42,12 @@ class PackedRow:
     Shapes: tokens uint16 [capacity]; documents int32 [capacity - 1], the owner of each target.
     """
 
-    tokens: npt.NDArray[np.uint16]
+    tokens: Tokens
     documents: npt.NDArray[np.int32]
+    used: int
+    """Documents that are in the row."""
+    cropped: int
+    """Tokens that they lost because the row was full."""
 
 
 class _Buffer:
@@ -36,60 +56,78 @@ class _Buffer:
     def __init__(self) -> None:
         self.count = 0
         self._lengths: list[int] = []
-        self._waiting: dict[int, deque[tuple[int, Tokens]]] = {}
+        self._waiting: dict[int, deque[tuple[int, bytes]]] = {}
 
-    def add(self, number: int, tokens: Tokens) -> None:
-        length = len(tokens)
-        if length not in self._waiting:
-            self._waiting[length] = deque()
+    def add(self, number: int, length: int, head: bytes) -> None:
+        waiting = self._waiting.get(length)
+        if waiting is None:
+            waiting = self._waiting[length] = deque()
             insort(self._lengths, length)
-        self._waiting[length].append((number, tokens))
+        waiting.append((number, head))
         self.count += 1
 
-    def take(self, room: int) -> tuple[int, Tokens]:
+    def take(self, room: int) -> tuple[int, int, bytes]:
         """Remove the longest document that fits, or the shortest where none does; the oldest of equals."""
         place = max(bisect_right(self._lengths, room) - 1, 0)
         length = self._lengths[place]
         waiting = self._waiting[length]
-        found = waiting.popleft()
+        number, head = waiting.popleft()
         if not waiting:
             del self._waiting[length]
             del self._lengths[place]
         self.count -= 1
-        return found
+        return number, length, head
 
 
 def pack(
-    batches: Iterable[Sequence[Tokens]],
+    batches: Iterable[Batch],
     capacity: int,
     first_document: int = 0,
     buffer_documents: int = limits.PACKING_BUFFER_DOCUMENTS,
 ) -> Iterator[PackedRow]:
-    """Pack one epoch of encoded documents, each beginning with BOS, into rows.
+    """Pack one epoch of encoded documents into rows of `capacity` tokens.
 
     Documents are numbered in the order in which they come, from `first_document`.
     """
-    source = iter(batches)
+    source = _numbered(batches, capacity, first_document)
     buffer = _Buffer()
-    number = first_document
     while True:
-        tokens: list[int] = []
+        parts: list[bytes] = []
         owners: list[int] = []
         lengths: list[int] = []
-        while len(tokens) < capacity:
+        room = capacity
+        cropped = 0
+        while room:
             while buffer.count < buffer_documents:
                 batch = next(source, None)
                 if batch is None:
                     return
-                for document in batch:
-                    buffer.add(number, document)
-                    number += 1
-            owner, document = buffer.take(capacity - len(tokens))
-            part = document[: capacity - len(tokens)]
-            tokens.extend(part)
+                for number, length, head in batch:
+                    buffer.add(number, length, head)
+            owner, length, head = buffer.take(room)
+            taken = length
+            if length > room:
+                taken, head = room, head[: room * _TOKEN_BYTES]
+                cropped += length - room
+            room -= taken
+            parts.append(head)
             owners.append(owner)
-            lengths.append(len(part))
-        yield PackedRow(
-            tokens=np.array(tokens, dtype=np.uint16),
-            documents=np.repeat(np.array(owners, dtype=np.int32), lengths)[1:],
+            lengths.append(taken)
+        tokens = np.frombuffer(b"".join(parts), dtype=np.uint16)
+        documents = np.repeat(np.array(owners, dtype=np.int32), lengths)[1:]
+        yield PackedRow(tokens, documents, len(owners), cropped)
+
+
+def _numbered(batches: Iterable[Batch], capacity: int, number: int) -> Iterator[Iterable[tuple[int, int, bytes]]]:
+    """Give every document its number, and its head as bytes of its own, so that no batch outlives its use."""
+    for batch in batches:
+        counts = batch.counts.tolist()
+        edges = [0, *(np.cumsum(np.minimum(batch.counts, capacity)) * _TOKEN_BYTES).tolist()]
+        heads = batch.heads.tobytes()
+        yield zip(
+            range(number, number + len(counts)),
+            counts,
+            [heads[start:stop] for start, stop in pairwise(edges)],
+            strict=True,
         )
+        number += len(counts)

@@ -1,13 +1,18 @@
 """Parquet shards in climbmix's naming and schema: one `text` column, a pinned validation shard."""
 
-from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import JsonValue
 
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.errors import BundleError
+from autoresearch_dagster.data.digests import FileDigests
+from autoresearch_dagster.data.faults import shown
+from autoresearch_dagster.data.folders import read_manifest
 
 
 def shard_name(index: int) -> str:
@@ -38,17 +43,45 @@ def validation_shard(folder: Path) -> Path:
     return path
 
 
-def row_groups(paths: Iterable[Path]) -> Iterator[list[str]]:
-    """Yield the texts of one row group after the other."""
-    for path in paths:
-        file = pq.ParquetFile(path)
-        for index in range(file.num_row_groups):
-            yield file.read_row_group(index, columns=["text"]).column("text").to_pylist()
+@dataclass(frozen=True)
+class Shards:
+    """The shards of a bundle: files of ours, or links to files of somebody else that may change."""
 
+    folder: Path
+    digests: FileDigests
 
-def batches(groups: Iterable[list[str]]) -> Iterator[list[str]]:
-    """Cut row groups into the batches that the tutorial reads; a batch never spans two row groups."""
-    size = limits.PACKING_BATCH_DOCUMENTS
-    for group in groups:
-        for start in range(0, len(group), size):
-            yield group[start : start + size]
+    @cached_property
+    def manifest(self) -> dict[str, JsonValue]:
+        """What the folder says of itself."""
+        return read_manifest(self.folder)
+
+    @cached_property
+    def train(self) -> list[Path]:
+        """The train shards in the order in which they are read."""
+        return train_shards(self.folder)
+
+    @cached_property
+    def validation(self) -> Path:
+        """The validation shard."""
+        return validation_shard(self.folder)
+
+    @property
+    def all(self) -> list[Path]:
+        """The validation shard, then the train shards: the order in which they are packed."""
+        return [self.validation, *self.train]
+
+    def digest(self, shard: Path) -> str:
+        """Return the digest that the bundle was named by."""
+        files = self.manifest["files"]
+        return str(files[shard.name]) if isinstance(files, dict) else ""
+
+    def check_unchanged(self, shard: Path) -> None:
+        """Refuse a linked shard that is not the one that was hashed; call it after reading.
+
+        Raises:
+            BundleError: it changed.
+        """
+        if shard.is_symlink() and self.digests.of(shard) != self.digest(shard):
+            raise BundleError(
+                f"The shard {shown(shard)} changed while it was in use; start again when nobody writes to it."
+            )

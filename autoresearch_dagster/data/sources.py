@@ -14,6 +14,7 @@ from autoresearch_dagster.core.progress import Report
 from autoresearch_dagster.data import sample
 from autoresearch_dagster.data.climbmix import NAME, open_climbmix
 from autoresearch_dagster.data.folders import Fill
+from autoresearch_dagster.data.own_corpus import folder_of, open_own_corpus
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +39,21 @@ def open_source(source: str, num_shards: int, root: Path, report: Report) -> Sou
     if source.partition("@")[0] == NAME:
         shards = open_climbmix(source, num_shards, root, report)
         return Source(shards.inputs, shards.fill, shards.tidy)
-    if Path(source).is_dir():
-        raise UserError(f"The source {source!r} is not available yet; use source='sample'.")
-    raise UserError(f"There is no source {source!r}; use source='sample' or source='climbmix'.")
+    if folder_of(source).is_dir():
+        corpus = open_own_corpus(source, num_shards, root, report)
+        return Source(corpus.inputs, corpus.fill)
+    raise UserError(
+        f"There is no source {source!r} and no folder {folder_of(source)}; use source='sample', source='climbmix' "
+        "or the path of a folder of parquet shards."
+    )
+
+
+def absolute_source(source: str) -> str:
+    """Name a source in a way that means the same from every working directory: folders by their whole path."""
+    if source == "sample" or source.partition("@")[0] == NAME:
+        return source
+    folder = folder_of(source)
+    return str(folder) if folder.is_dir() else source
 
 
 def _sample(num_shards: int, report: Report) -> Source:

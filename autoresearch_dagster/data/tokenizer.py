@@ -1,7 +1,6 @@
 """The byte-pair tokenizer: trained by rustbpe, used through tiktoken, kept as data and never as a pickle."""
 
 import base64
-import itertools
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -102,11 +101,19 @@ def load(folder: Path) -> tiktoken.Encoding:
     Raises:
         BundleError: the folder is missing or damaged.
     """
+    return _encoding(*read(folder))
+
+
+def read(folder: Path) -> tuple[TokenizerDescription, dict[bytes, int]]:
+    """Read what a tokenizer is made of: its description and the rank of every ordinary token.
+
+    Raises:
+        BundleError: the folder is missing or damaged.
+    """
     try:
         described = TokenizerDescription.model_validate_json((folder / DESCRIPTION).read_bytes())
         pairs = (line.split() for line in (folder / RANKS).read_bytes().splitlines() if line)
-        ranks = {base64.b64decode(token, validate=True): int(rank) for token, rank in pairs}
-        return _encoding(described, ranks)
+        return described, {base64.b64decode(token, validate=True): int(rank) for token, rank in pairs}
     except (OSError, ValueError) as fault:
         raise BundleError(
             f"The tokenizer {folder} is not readable ({type(fault).__name__}); delete it and build it again."
@@ -144,9 +151,3 @@ def _without_specials(encoding: tiktoken.Encoding, counts: list[int]) -> npt.NDA
     table = np.array(counts, dtype=np.int32)
     table[[encoding.encode_single_token(token) for token in SPECIAL_TOKENS]] = 0
     return table
-
-
-def encode_batch(encoding: tiktoken.Encoding, texts: list[str]) -> list[list[int]]:
-    """Encode documents, each with BOS before it."""
-    bos = bos_token_id(encoding)
-    return [list(itertools.chain((bos,), tokens)) for tokens in encoding.encode_ordinary_batch(texts)]

@@ -24,12 +24,12 @@ def _folder(path: Path) -> dict[str, dg.MetadataValue]:
 def climbmix_shards(context: dg.AssetExecutionContext, config: BundleConfig) -> dg.MaterializeResult:
     """Training shards and the pinned validation shard."""
     settings = load_settings()
-    path = build.build_shards(config.source, config.num_shards, settings.bundles, in_lines(context.log.info))
+    path = build.build_shards(config.source, config.num_shards, settings.bundles, in_lines(context.log.info)).path
     return dg.MaterializeResult(metadata={**_folder(path), "source": config.source})
 
 
 def _shards(config: BundleConfig, report: Report) -> Path:
-    return build.build_shards(config.source, config.num_shards, load_settings().bundles, report)
+    return build.build_shards(config.source, config.num_shards, load_settings().bundles, report).path
 
 
 @dg.asset(group_name=GROUP, deps=[climbmix_shards], kinds={"python"}, owners=[OWNER], op_tags=resource_tags(BUNDLE))
@@ -37,7 +37,7 @@ def tokenizer(context: dg.AssetExecutionContext, config: BundleConfig) -> dg.Mat
     """Byte-pair encoding of 8,192 tokens, trained on the training shards; stored as data."""
     path = build.build_tokenizer(
         _shards(config, in_lines(context.log.info)), load_settings().bundles, in_lines(context.log.info)
-    )
+    ).path
     return dg.MaterializeResult(metadata=_folder(path))
 
 

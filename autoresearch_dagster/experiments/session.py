@@ -1,5 +1,6 @@
 """Open, advance, settle and pause a session.  Every function may be called again after a crash."""
 
+from pathlib import Path
 from typing import Literal
 
 from autoresearch_dagster.agent.answers import answer_pending
@@ -12,7 +13,8 @@ from autoresearch_dagster.core.presets import preset
 from autoresearch_dagster.core.progress import Report
 from autoresearch_dagster.core.resources import AGENT, within
 from autoresearch_dagster.core.settings import Settings
-from autoresearch_dagster.data.build import build_bundle, profile
+from autoresearch_dagster.data.build import build_bundle, build_shards, find_bundle, profile
+from autoresearch_dagster.data.sources import absolute_source
 from autoresearch_dagster.experiments.laboratory import Laboratory, open_laboratory
 from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store.leases import Lease
@@ -46,6 +48,7 @@ def open_session(
     A finished session is granted `n_experiments` more; a paused or interrupted one keeps what it has left.
     """
     make_researcher(config)
+    config = config.model_copy(update={"source": absolute_source(config.source)})
     chosen = preset(config.preset)
     budget = chosen.config.time_budget_sec
     if config.time_budget_sec > budget:
@@ -75,7 +78,12 @@ def _refuse_other_terms(found: SessionState, config: ev.SessionConfig) -> None:
 
 
 def laboratory_of(state: SessionState, settings: Settings, report: Report) -> Laboratory:
-    """Open the laboratory that a session's experiments run in."""
+    """Open the laboratory that a session's experiments run in.
+
+    Raises:
+        UserError: its corpus is not the one that the session began with.
+    """
+    _refuse_another_corpus(state, settings, report)
     return open_laboratory(
         settings,
         preset_name=state.config.preset,
@@ -84,6 +92,18 @@ def laboratory_of(state: SessionState, settings: Settings, report: Report) -> La
         report=report,
         trusted_code=state.config.researcher == "scripted",
     )
+
+
+def _refuse_another_corpus(state: SessionState, settings: Settings, report: Report) -> None:
+    """Compare a folder of the user's own, before anything is built from it, with what the session began with."""
+    if not Path(state.config.source).is_absolute():
+        return
+    shards = build_shards(state.config.source, state.config.num_shards, settings.bundles, report).path
+    if shards != find_bundle(state.bundle, settings.bundles).shards:
+        raise UserError(
+            f"The corpus {state.config.source} changed since the session {state.config.memory_key!r} began; put "
+            "its shards back as they were, or choose another memory_key: scores on other data cannot be compared."
+        )
 
 
 def settle(session: str, store: Store, lease: Lease | None = None) -> bool:

@@ -70,7 +70,7 @@ def build(hub, tmp_path):
             free_bytes=lambda folder: free,
         )
         found = open_climbmix(source, num_shards, root, build.told.append, surroundings)
-        folder = publish(root, "shards", found.inputs, found.fill, build.told.append)
+        folder = publish(root, "shards", found.inputs, found.fill, build.told.append).path
         found.tidy(folder)
         return folder
 
@@ -246,7 +246,7 @@ def say(told):
     print(told, flush=True)
 
 try:
-    print("made", build_shards("climbmix", int(sys.argv[2]), Path(sys.argv[1]), say), flush=True)
+    print("made", build_shards("climbmix", int(sys.argv[2]), Path(sys.argv[1]), say).path, flush=True)
 except AutoresearchError as fault:
     sys.exit(str(fault))
 """
@@ -560,7 +560,7 @@ root = Path(sys.argv[1])
 
 def build():
     found = open_climbmix("climbmix", 2, root / "bundles", print, Surroundings(free_bytes=lambda folder: 1 << 50))
-    return publish(root / "bundles", "shards", found.inputs, found.fill, print)
+    return publish(root / "bundles", "shards", found.inputs, found.fill, print).path
 
 ballast = root / "ballast"
 if root.stat().st_dev and not sys.argv[2] == "ro":

@@ -6,9 +6,11 @@ import pytest
 
 from autoresearch_dagster.core.errors import BundleError, UserError
 from autoresearch_dagster.data import build, sample, shards
-from autoresearch_dagster.data.checks import check_digests, check_disjoint, check_round_trip
+from autoresearch_dagster.data.checks import check_digests, check_disjoint, check_no_duplicates, check_round_trip
 from autoresearch_dagster.data.folders import publish
 from autoresearch_dagster.data.layout import CANDIDATE_SPLITS, TRUSTED_SPLITS, Bundle
+from autoresearch_dagster.data.reading import read_strings
+from autoresearch_dagster.data.statistics import statistics
 
 SPLITS = (*CANDIDATE_SPLITS, *TRUSTED_SPLITS)
 
@@ -56,7 +58,7 @@ def test_every_owner_changes_where_a_document_begins(sample_bundle):
 
 def test_nothing_needs_pickle(sample_bundle):
     arrays = [*sample_bundle.packed.rglob("*.npy"), *sample_bundle.tokenizer.rglob("*.npy")]
-    assert len(arrays) == 14
+    assert len(arrays) == 15
     for path in arrays:
         np.load(path, allow_pickle=False)
     files = [
@@ -103,11 +105,6 @@ def test_digest_that_only_begins_alike_is_refused(sample_bundle, sample_root):
         build.find_bundle(sample_bundle.digest[:16] + "z" * 48, sample_root)
 
 
-def test_sources_of_later_are_refused_and_name_the_sample(tmp_path):
-    with pytest.raises(UserError, match=r"not available yet.*sample"):
-        build.build_shards(str(tmp_path), 1, tmp_path, print)
-
-
 @pytest.mark.parametrize("num_shards", [0, 17])
 def test_number_of_shards_out_of_range_is_refused(num_shards, tmp_path):
     with pytest.raises(UserError, match="1 to 16"):
@@ -149,19 +146,34 @@ def test_shared_document_is_noticed(sample_bundle, tmp_path):
 
 
 def test_document_in_both_train_and_validation_leaves_the_train_rows(sample_bundle, tmp_path):
-    groups = shards.row_groups([shards.validation_shard(sample_bundle.shards)])
-    validation = [text for group in groups for text in group]
-    train = [text for group in shards.row_groups(shards.train_shards(sample_bundle.shards)) for text in group]
+    validation = list(read_strings([shards.validation_shard(sample_bundle.shards)]))
+    train = list(read_strings(shards.train_shards(sample_bundle.shards)))
 
     def fill(folder, digest):
         shards.write_shard(folder / shards.shard_name(0), [*validation[:5], *train])
         shards.write_shard(folder / shards.shard_name(6542), validation)
         return {"source": "sample", "num_shards": 1}
 
-    folder = publish(tmp_path, "shards", {"mixed": True}, fill, print)
-    packed = build.build_packed_rows(folder, sample_bundle.tokenizer, 512, tmp_path, print)
-    manifest = Bundle(folder, sample_bundle.tokenizer, packed).manifest
-    assert manifest["shared_documents_dropped"] == 5
+    folder = publish(tmp_path, "shards", {"mixed": True}, fill, print).path
+    packed = build.build_packed_rows(folder, sample_bundle.tokenizer, 512, tmp_path, print).path
+    bundle = Bundle(folder, sample_bundle.tokenizer, packed)
+    found = statistics(bundle)
+    assert found.duplicates_dropped == 5
+    assert found.documents == len(validation) + len(train)
+    assert check_no_duplicates(bundle)[0]
+
+
+def test_text_in_both_train_and_validation_rows_is_noticed(sample_bundle, tmp_path):
+    copy = Bundle(sample_bundle.shards, sample_bundle.tokenizer, tmp_path / "packed")
+    shutil.copytree(sample_bundle.packed, copy.packed)
+    path = copy.packed / "trusted" / "document_hashes.npy"
+    hashes = np.load(path)
+    one, other = (int(sample_bundle.rows(split).documents[0, 0]) for split in ("train", "decoy"))
+    hashes[one] = hashes[other]
+    np.save(path, hashes)
+    passed, sentence = check_no_duplicates(copy)
+    assert not passed
+    assert "1 texts stand in both" in sentence
 
 
 def test_sample_documents_are_short_distinct_and_in_a_fixed_order():

@@ -1,11 +1,16 @@
+import errno
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from filelock import FileLock
 
 from autoresearch_dagster.core.errors import BundleError
 from autoresearch_dagster.data.folders import publish, read_manifest
@@ -68,7 +73,7 @@ def test_killed_builder_leaves_no_folder_and_the_next_one_cleans_up(tmp_path):
     visible = [path for path in (tmp_path / "shards").iterdir() if not path.name.startswith(".")]
     assert visible == []
     assert os.path.isdir(leftover)  # noqa: PTH112
-    folder = publish(tmp_path, "shards", {"a": 1}, fill, quiet)
+    folder = publish(tmp_path, "shards", {"a": 1}, fill, quiet).path
     assert (folder / "data.txt").read_text() == "data"
     assert not (folder / "half.txt").exists()
     assert not os.path.exists(leftover)  # noqa: PTH110
@@ -85,8 +90,8 @@ def test_failing_build_leaves_nothing(tmp_path):
 
 
 def test_other_inputs_get_another_folder(tmp_path):
-    one = publish(tmp_path, "shards", {"a": 1}, fill, quiet)
-    other = publish(tmp_path, "shards", {"a": 2}, fill, quiet)
+    one = publish(tmp_path, "shards", {"a": 1}, fill, quiet).path
+    other = publish(tmp_path, "shards", {"a": 2}, fill, quiet).path
     assert one != other
     assert read_manifest(one)["files"] == read_manifest(other)["files"]
 
@@ -98,7 +103,7 @@ def test_only_private_folders_are_closed_to_other_users(tmp_path):
             (folder / name / "rows").write_text("1")
         return {}
 
-    folder = publish(tmp_path, "packed_rows", {}, both, quiet, private=("trusted",))
+    folder = publish(tmp_path, "packed_rows", {}, both, quiet, private=("trusted",)).path
     modes = {path.relative_to(folder).as_posix(): path.stat().st_mode & 0o777 for path in folder.rglob("*")}
     assert modes == {
         "candidate": 0o755,
@@ -108,3 +113,103 @@ def test_only_private_folders_are_closed_to_other_users(tmp_path):
         "manifest.json": 0o644,
     }
     assert folder.stat().st_mode & 0o777 == 0o755
+
+
+def test_publishing_tells_whether_it_built(tmp_path):
+    said = []
+    first = publish(tmp_path, "shards", {"a": 1}, fill, said.append)
+    again = publish(tmp_path, "shards", {"a": 1}, fill, said.append)
+    assert (first.built, again.built) == (True, False)
+    assert first.path == again.path
+    assert said == [f"shards {first.path.name}: built", f"shards {first.path.name}: already built"]
+
+
+def home_of(root):
+    folder = publish(root, "shards", {"a": 1}, fill, quiet).path
+    shutil.rmtree(folder)
+    return folder
+
+
+def test_a_file_where_the_folder_belongs_is_named_and_kept(tmp_path):
+    folder = home_of(tmp_path)
+    folder.write_text("mine")
+    with pytest.raises(BundleError, match=f"{folder} is no folder of ours"):
+        publish(tmp_path, "shards", {"a": 1}, fill, quiet)
+    assert folder.read_text() == "mine"
+
+
+def test_a_folder_without_manifest_is_named_and_kept(tmp_path):
+    folder = home_of(tmp_path)
+    folder.mkdir()
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(BundleError, match=r"has no manifest\.json; move it away"):
+        publish(tmp_path, "shards", {"a": 1}, fill, quiet)
+    assert (folder / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("manifest", ['{"kind": "tokenizer", "digest": "0"}', "not json", "[]"])
+def test_a_manifest_of_something_else_is_refused(tmp_path, manifest):
+    folder = home_of(tmp_path)
+    folder.mkdir()
+    (folder / "manifest.json").write_text(manifest)
+    with pytest.raises(BundleError, match=r"move that folder away|delete it and build it again"):
+        publish(tmp_path, "shards", {"a": 1}, fill, quiet)
+    assert (folder / "manifest.json").read_text() == manifest
+
+
+def test_a_file_where_the_root_belongs_is_named(tmp_path):
+    (tmp_path / "root").write_text("mine")
+    with pytest.raises(BundleError, match=r"cannot be used \(Not a directory\); move it away"):
+        publish(tmp_path / "root", "shards", {"a": 1}, fill, quiet)
+
+
+@pytest.mark.parametrize(
+    ("number", "sentence"),
+    [
+        (errno.ENOSPC, r"The disk with .* is full; free some space .* what is there already is kept"),
+        (errno.EDQUOT, "is full"),
+        (errno.EROFS, r"may not be used \(Read-only file system\); let this user write there"),
+        (errno.EFBIG, "cannot be used"),
+    ],
+)
+def test_what_the_disk_refuses_is_one_sentence_and_leaves_nothing(tmp_path, number, sentence):
+    def refuse(folder, digest):
+        fill(folder, digest)
+        raise OSError(number, os.strerror(number))
+
+    with pytest.raises(BundleError, match=sentence):
+        publish(tmp_path, "shards", {"a": 1}, refuse, quiet)
+    assert [path for path in (tmp_path / "shards").iterdir() if path.is_dir()] == []
+    assert publish(tmp_path, "shards", {"a": 1}, fill, quiet).built
+
+
+def test_who_has_to_wait_for_another_builder_says_so(tmp_path):
+    folder = home_of(tmp_path)
+    said, waited = [], threading.Event()
+
+    def report(line):
+        said.append(line)
+        if "waiting" in line:
+            waited.set()
+
+    lock = FileLock(folder.parent / f".{folder.name}.lock")
+    with lock, ThreadPoolExecutor(1) as pool:
+        future = pool.submit(publish, tmp_path, "shards", {"a": 1}, fill, report)
+        assert waited.wait(60)
+        lock.release()
+        assert future.result(60).built
+    assert "another process is at it" in said[0]
+
+
+def test_links_keep_their_targets_permissions(tmp_path):
+    target = tmp_path / "mine.txt"
+    target.write_text("mine")
+    target.chmod(0o640)
+
+    def link(folder, digest):
+        (folder / "link.txt").symlink_to(target)
+        return {"files": {"link.txt": "known"}}
+
+    folder = publish(tmp_path, "shards", {"a": 1}, link, quiet).path
+    assert target.stat().st_mode & 0o777 == 0o640
+    assert read_manifest(folder)["files"] == {"link.txt": "known"}
