@@ -139,6 +139,9 @@ MAX_EXPERIMENTS: Final = 10_000
 BUSY_TIMEOUT_S: Final = 30.0  # wait for another writer before "the database is locked"
 LEASE_S: Final = 30.0  # seconds a lease lives without renewal
 SLOT_POLL_S: Final = 0.5  # seconds between two tries to lease a core
+SLOT_SEEN_S: Final = 2.0  # seconds between two signs of life of somebody who waits for a core
+SLOT_SILENT_S: Final = 10.0  # seconds without one after which others do not wait for him
+SLOT_HANDOVER_S: Final = 2.0  # seconds that a core is kept for who gave it back: its next experiment is coming
 LEASE_RENEW_S: Final = 10.0
 DISK_RESERVE_BYTES: Final = 1 * GIB  # free space below which nothing new is launched
 

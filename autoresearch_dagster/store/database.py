@@ -74,13 +74,13 @@ experiment_rows = sa.Table(
 slot_tickets = sa.Table(
     "slot_tickets",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("host", sa.String(255), nullable=False),
     sa.Column("party", sa.String(255), nullable=False),
     sa.Column("owner", sa.String(255), nullable=False),
+    sa.Column("cores", sa.Text, nullable=False),
     sa.Column("state", sa.String(16), nullable=False),
-    sa.Column("core", sa.Integer),
-    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("at", sa.Double, nullable=False),
 )
 removed_blobs = sa.Table(
     "removed_blobs",

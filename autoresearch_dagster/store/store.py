@@ -35,6 +35,6 @@ def open_store(settings: Settings) -> Store:
         engine=engine,
         blobs=Blobs(settings.home.resolve() / "blobs"),
         leases=leases,
-        slots=Slots(leases, settings.cores),
+        slots=Slots(engine, leases, settings.cores),
         journal=Journal(engine, leases),
     )

@@ -72,7 +72,9 @@ def test_read_tables_equal_the_fold_after_every_transaction(url, events, cuts):
         assert read(journal, session) == truth(journal, session)
     state = journal.state(session)
     top = best(state)
-    assert (top.key if top else None) == next((row.key for row in leaderboard(state) if row.val_bpb is not None), None)
+    assert (top.key if top else None) == next(
+        (row.key for row in leaderboard(state) if row.val_bpb is not None), None
+    )
 
 
 @QUIET

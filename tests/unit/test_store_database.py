@@ -40,7 +40,10 @@ def test_a_locked_journal_is_reported_and_works_again_when_it_is_free(tmp_path: 
     assert "locked by another program" in one_sentence(fault)
     late = db.connect(url, busy_timeout_s=0.2)  # whoever only looks may come in meanwhile
     assert Journal(late, Leases(late)).state("s01").sequence == 0
-    with pytest.raises(StoreUnavailable, match="locked"), Journal(late, Leases(late)).transaction("s01") as other_tx:
+    with (
+        pytest.raises(StoreUnavailable, match="locked"),
+        Journal(late, Leases(late)).transaction("s01") as other_tx,
+    ):
         other_tx.append(ev.Steered(note="never"))
     assert journal.state("s01").sequence == 0  # readers go on
     other.execute("ROLLBACK")
