@@ -24,9 +24,11 @@ from autoresearch_dagster.store.slots import Slots
 url, session, jobs, seconds = sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
 engine = connect(url)
 slots = Slots(engine, Leases(engine), (0, 1))
+one_at_a_time = threading.Lock()
 
 def say(job, what, core=None):
-    print(json.dumps([time.monotonic(), session, job, what, core]), flush=True)
+    with one_at_a_time:
+        print(json.dumps([time.monotonic(), session, job, what, core]), flush=True)
 
 def run(job):
     say(job, "waits")
