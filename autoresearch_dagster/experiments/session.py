@@ -55,6 +55,10 @@ def open_session(
     if found is None:
         bundle = build_bundle(config.source, config.num_shards, chosen.sequence_length, settings.bundles, report)
         return store.journal.create(config, driver, bundle.digest)
+    if found.archived:
+        raise UserError(
+            f"The session {config.memory_key!r} is archived; `autoresearch session restore {found.id}` restores it."
+        )
     _refuse_other_terms(found, config)
     if found.status == "active" and found.driver == driver:
         return found
@@ -75,15 +79,26 @@ def _refuse_other_terms(found: SessionState, config: ev.SessionConfig) -> None:
 
 
 def laboratory_of(state: SessionState, settings: Settings, report: Report) -> Laboratory:
-    """Open the laboratory that a session's experiments run in."""
-    return open_laboratory(
+    """Open the laboratory that a session's experiments run in.
+
+    Raises:
+        UserError: the bundle is another one than the session was imported with.
+    """
+    lab = open_laboratory(
         settings,
         preset_name=state.config.preset,
         source=state.config.source,
         num_shards=state.config.num_shards,
         report=report,
-        trusted_code=state.config.researcher == "scripted",
+        # What came from elsewhere may call itself anything.
+        trusted_code=state.config.researcher == "scripted" and not state.imported,
     )
+    if state.imported and lab.bundle.digest != state.bundle:
+        raise UserError(
+            f"The session was recorded on the bundle {state.bundle[:16]} and this machine builds "
+            f"{lab.bundle.digest[:16]}: scores could not be compared; copy bundles/ from where it was exported."
+        )
+    return lab
 
 
 def settle(session: str, store: Store, lease: Lease | None = None) -> bool:

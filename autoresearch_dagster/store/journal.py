@@ -1,7 +1,7 @@
 """The journal: append-only events of every session, and each session's state as a fold over them."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -79,6 +79,33 @@ class Journal:
             _insert(connection, record)
             read_tables.rebuild(connection, fold([record]))
         return self.state(session)
+
+    def free_number(self, wanted: int) -> int:
+        """Return this session number if nobody has it, else the next one."""
+        with db.read(self._engine) as connection:
+            numbers = set(connection.execute(sa.select(db.sessions.c.number)).scalars())
+        return wanted if wanted not in numbers else max(numbers) + 1
+
+    def adopt(self, records: Sequence[ev.Recorded], news: Sequence[ev.Event]) -> SessionState:
+        """Take over a whole session that was recorded elsewhere, and append events of our own.
+
+        Raises:
+            StoreConflict: its id or its memory key was taken meanwhile.
+        """
+        session = records[0].session
+        own = [
+            ev.Recorded(session=session, sequence=sequence, at=self._clock(), event=event)
+            for sequence, event in enumerate(news, start=len(records))
+        ]
+        state = fold([*records, *own])
+        with db.write(self._engine) as connection:
+            connection.execute(
+                db.sessions.insert().values(id=session, number=state.number, memory_key=state.config.memory_key)
+            )
+            for record in [*records, *own]:
+                _insert(connection, record)
+            read_tables.rebuild(connection, state)
+        return state
 
     def find(self, memory_key: str) -> SessionState | None:
         """Return the session of a memory key, if there is one."""
