@@ -153,6 +153,7 @@ MAINTENANCE_AGAIN_MAX_S: Final = 3600.0  # seconds between two requests at most;
 # --- keeping disks free, moving sessions ----------------------------------------------------------------
 KEPT_CHECKPOINTS: Final = 20  # of a session's newest results, beside those of its best
 STALE_S: Final = 24 * 3600.0  # seconds after which a file that nobody finished writing was given up
+STALE_BUILD_S: Final = 7 * 24 * 3600.0  # seconds after which an interrupted build or download is not resumed
 CHECKPOINT_MIN_AGE_S: Final = 3600.0  # a younger one may be about to be scored, under whatever key
 ARCHIVE_EVENTS_BYTES: Final = 512 * MIB  # of an archive's events; 10,000 experiments take about 100
 ARCHIVE_MEMBERS: Final = 200_000  # files in an archive; an experiment has about four

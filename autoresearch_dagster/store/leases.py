@@ -144,6 +144,7 @@ class Leases:
         if held is None or self._is_held(held, self._clock()):
             return False
         return held.expires_at <= 0 or not is_alive(held.owner)
+
     def held(self, connection: sa.Connection, prefix: str) -> list[Lease]:
         """Return the leases that somebody holds whose names begin so, as the caller's transaction sees them."""
         table, now = db.leases, self._clock()
