@@ -7,7 +7,7 @@ from cyclopts import App, CycloptsError
 from pydantic import ValidationError
 
 from autoresearch_dagster import __version__
-from autoresearch_dagster.commands import look, machine, research, single
+from autoresearch_dagster.commands import look, machine, research, sessions, single
 from autoresearch_dagster.commands.console import DONE, FAILED, INTERRUPTED, WRONG_USE, say
 from autoresearch_dagster.core.errors import AutoresearchError, UserError
 
@@ -27,6 +27,8 @@ for command in (
     machine.doctor,
 ):
     app.command(command)
+app.command(sessions.app)
+app.command(sessions.gc)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -50,7 +50,7 @@ class Author:
         self.open: list[ExperimentKey] = []
 
     def next(self) -> ev.Event:
-        kinds = [self.reply, self.steer, self.pause, self.hypothesis]
+        kinds = [self.reply, self.steer, self.pause, self.hypothesis, self.put_away, self.take_out]
         if self.turn:
             kinds += [self.call, self.edit, self.plan_finished]
             kinds += [self.answer] if self.pending is not None else [self.launch, self.launch]
@@ -67,6 +67,21 @@ class Author:
 
     def pause(self) -> ev.Event:
         return ev.SessionPaused(reason=self.draw(TEXT))
+
+    def put_away(self) -> ev.Event:
+        return ev.SessionArchived()
+
+    def take_out(self) -> ev.Event:
+        return self.draw(
+            st.sampled_from(
+                [
+                    ev.SessionRestored(),
+                    ev.SessionImported(events=digest_of(b"events"), session="s07", memory_key="elsewhere"),
+                    ev.SessionResumed(config=ev.SessionConfig(n_experiments=2), driver="daemon"),
+                    ev.SessionFinished(reason="final answer", summary="done"),
+                ]
+            )
+        )
 
     def hypothesis(self) -> ev.Event:
         return ev.HypothesisRecorded(title=self.draw(TITLES), hypothesis=self.draw(TEXT), expected_effect="")

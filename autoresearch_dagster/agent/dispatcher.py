@@ -139,7 +139,7 @@ def _carry_out(ctx: ToolContext, tools: Toolbox, call: PlanCall) -> JsonValue | 
     own = ctx.state.config.memory_key
     if tool is None:
         return {"error": f"{call.function} is not available in this turn."}
-    if call.arguments.get("memory_key") not in (None, "", own):
+    if call.arguments.get("memory_key") not in (None, "", *ctx.state.memory_keys):
         return {"error": f"memory_key belongs to another session; this one's is {own!r}. Leave it out."}
     pauses = sum(isinstance(made, ev.CallPending) for made in ctx.state.turns[-1].calls)
     if tool.durable and pauses >= limits.PLAN_PAUSES:

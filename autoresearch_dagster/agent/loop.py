@@ -12,7 +12,7 @@ from autoresearch_dagster.agent.answers import answer_pending
 from autoresearch_dagster.agent.code_mode import Failed, Finished, Paused, PlanSpec, run_plan
 from autoresearch_dagster.agent.dispatcher import TOOLBOX, Workbench, call_tool, recorded_answers
 from autoresearch_dagster.agent.observation import observe
-from autoresearch_dagster.agent.plan_snapshot import SnapshotFile
+from autoresearch_dagster.agent.plan_snapshot import SnapshotFile, snapshot_name
 from autoresearch_dagster.agent.plan_text import FinalAnswer, Unusable, read_reply
 from autoresearch_dagster.agent.researcher import Researcher, ResearcherView
 from autoresearch_dagster.agent.scripted import summary
@@ -155,7 +155,7 @@ def _run(bench: Workbench, state: SessionState, turn: Turn) -> bool:
     assert plan is not None
     tools = _tools(state, turn.number)
     spec = PlanSpec(state.id, turn.number, plan.code, plan.started_at, plan.seed)
-    file = SnapshotFile(bench.snapshots / f"{digest_of(state.id.encode())[:16]}-{turn.number}.monty")
+    file = SnapshotFile(bench.snapshots / snapshot_name(state.id, turn.number))
     try:
         end: Finished | Paused | Failed = run_plan(
             spec,

@@ -7,6 +7,13 @@ from pathlib import Path
 
 from autoresearch_dagster.core.experiment import digest_of
 
+SUFFIX = ".monty"
+
+
+def snapshot_name(session: str, turn: int) -> str:
+    """Name the snapshot file of a turn."""
+    return f"{digest_of(session.encode())[:16]}-{turn}{SUFFIX}"
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:

@@ -65,7 +65,7 @@ def _map(
         return {"error": "titles, budgets and keys must be equally long."}
     if any(isinstance(budget, bool) or not isinstance(budget, int | float | None) for budget in budgets):
         return {"error": "Every budget must be a number of seconds, or None."}
-    if any(key not in ("", None, ctx.state.config.memory_key) for key in keys):
+    if any(key not in ("", None, *ctx.state.memory_keys) for key in keys):
         return {"error": f"This session's memory_key is {ctx.state.config.memory_key!r}; use no other."}
     whole = tuple(None if budget is None else int(budget) for budget in budgets)
     return Launch(titles, whole, concurrency)

@@ -29,20 +29,18 @@ def status(*, json: Json = False) -> int:
 
 def leaderboard(memory_key: str = "", *, json: Json = False) -> int:
     """Rank the experiments of a session (the latest one, if none is named); lower val_bpb is better."""
-    from autoresearch_dagster.experiments.overview import session_of
+    from autoresearch_dagster.experiments.overview import ranking_of
     from autoresearch_dagster.reports.tables import leaderboard_table
-    from autoresearch_dagster.store.leaderboard import leaderboard as ranked
 
-    state = session_of(load_settings(), memory_key)
-    if state is None:
+    found = ranking_of(load_settings(), memory_key)
+    if found is None:
         if json:
             print_json([])
         else:
             out.print("No session yet; `autoresearch demo` runs one in a few minutes.")
         return DONE
-    rows = ranked(state)
     if json:
-        print_json(rows)
+        print_json(list(found.rows))
     else:
-        out.print(leaderboard_table(rows, f"{state.config.memory_key} ({state.id})"))
+        out.print(leaderboard_table(found.rows, f"{found.session.memory_key} ({found.session.session})"))
     return DONE

@@ -142,6 +142,9 @@ MAX_EXPERIMENTS: Final = 10_000
 BUSY_TIMEOUT_S: Final = 30.0  # wait for another writer before "the database is locked"
 LEASE_S: Final = 30.0  # seconds a lease lives without renewal
 SLOT_POLL_S: Final = 0.5  # seconds between two tries to lease a core
+SLOT_SEEN_S: Final = 2.0  # seconds between two signs of life of somebody who waits for a core
+SLOT_SILENT_S: Final = 10.0  # seconds without one after which others do not wait for him
+SLOT_HANDOVER_S: Final = 3.0  # seconds that a core is kept for who gave it back: its next experiment is coming
 LEASE_RENEW_S: Final = 10.0
 DISK_RESERVE_BYTES: Final = 1 * GIB  # free space below which nothing new is launched
 
@@ -149,6 +152,18 @@ DISK_RESERVE_BYTES: Final = 1 * GIB  # free space below which nothing new is lau
 RECONCILE_EVERY_S: Final = 30  # seconds between two looks of the sensor `reconcile`
 MAINTENANCE_AGAIN_S: Final = 300.0  # seconds until it is asked for again for the same; MLflow alone may try for 100
 MAINTENANCE_AGAIN_MAX_S: Final = 3600.0  # seconds between two requests at most; each waits twice as long
+
+# --- keeping disks free, moving sessions ----------------------------------------------------------------
+KEPT_CHECKPOINTS: Final = 20  # of a session's newest results, beside those of its best
+STALE_S: Final = 24 * 3600.0  # seconds after which a file that nobody finished writing was given up
+STALE_BUILD_S: Final = 7 * 24 * 3600.0  # seconds after which an interrupted build or download is not resumed
+CHECKPOINT_MIN_AGE_S: Final = 3600.0  # a younger one may be about to be scored, under whatever key
+ARCHIVE_EVENTS_BYTES: Final = 512 * MIB  # of an archive's events; 10,000 experiments take about 100
+ARCHIVE_MEMBERS: Final = 200_000  # files in an archive; an experiment has about four
+ARCHIVE_MANIFEST_BYTES: Final = 32 * MIB  # of an archive's list of its files
+ARCHIVE_EVENT_BYTES: Final = 16 * MIB  # of one event; a call's answer may have 1
+ARCHIVE_SESSION_NUMBER: Final = 9_999  # the largest that an imported session keeps
+JSON_BLOB_BYTES: Final = 1 * MIB  # of a receipt; larger blobs name no others
 
 # --- telling a person -----------------------------------------------------------------------------------
 PROGRESS_EVERY_S: Final = 0.5  # seconds between two amounts of one task: a bar that moves

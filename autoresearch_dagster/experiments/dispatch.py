@@ -65,7 +65,7 @@ class Dispatch:
         store = self._lab.store
         with (
             store.leases.hold(experiment_lease(key), owner),
-            store.slots.slot(owner, self._stop.is_set) as core,
+            store.slots.slot(self._session, owner, self._stop.is_set) as core,
         ):
             recorded = store.journal.state(self._session).experiments[key].result
             if recorded is not None:

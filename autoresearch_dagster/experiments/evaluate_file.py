@@ -13,6 +13,7 @@ from autoresearch_dagster.evaluation.receipt import Rowset
 from autoresearch_dagster.experiments.laboratory import Laboratory, experiment_lease, open_laboratory
 from autoresearch_dagster.experiments.run_one import Attempt, Progress, run_planned
 from autoresearch_dagster.store.leases import this_process
+from autoresearch_dagster.store.slots import OUTSIDE
 
 
 def read_candidate(path: Path) -> bytes:
@@ -72,7 +73,7 @@ def _run(
     owner = this_process()
     with (
         lab.store.leases.hold(experiment_lease(planned.key), owner),
-        lab.store.slots.slot(owner, lambda: False) as core,
+        lab.store.slots.slot(OUTSIDE, owner, lambda: False) as core,
     ):
         attempt = Attempt(number=1, core=core, rowset=rowset)
         return run_planned(planned, lab, attempt, on_progress, on_stage, lambda: False)

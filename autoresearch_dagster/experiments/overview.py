@@ -1,68 +1,66 @@
-"""Every session at a glance."""
+"""Every session at a glance, and the leaderboard of one; read without folding a journal."""
+
+import difflib
 
 from autoresearch_dagster.core.errors import UserError
 from autoresearch_dagster.core.experiment import Data
 from autoresearch_dagster.core.settings import Settings
-from autoresearch_dagster.store.leaderboard import best
+from autoresearch_dagster.store.leaderboard import Row
 from autoresearch_dagster.store.state import SessionState
-from autoresearch_dagster.store.store import open_store
+from autoresearch_dagster.store.store import Store, open_store
+from autoresearch_dagster.store.summary import SessionSummary
 
 
-class SessionOverview(Data):
-    """One session as `autoresearch status` shows it."""
+class Ranking(Data):
+    """The leaderboard of one session, with the session it belongs to."""
 
-    session: str
-    memory_key: str
-    status: str
-    driver: str
-    planned: int
-    finished: int
-    remaining: int
-    best_val_bpb: float | None
-    best_title: str
-    waits_for: str
+    session: SessionSummary
+    rows: tuple[Row, ...]
 
 
-def _waits_for(state: SessionState) -> str:
-    if state.status != "active":
-        return state.reason
-    unfinished = state.unfinished
-    return f"{len(unfinished)} experiments" if unfinished else "the researcher"
+def overview(settings: Settings, *, archived: bool = False) -> list[SessionSummary]:
+    """Describe every session, oldest first; archived ones only if they are asked for."""
+    found = open_store(settings).journal.summaries()
+    return [summary for summary in found if archived or not summary.archived]
 
 
-def _overview(state: SessionState) -> SessionOverview:
-    top = best(state)
-    return SessionOverview(
-        session=state.id,
-        memory_key=state.config.memory_key,
-        status=state.status,
-        driver=state.driver,
-        planned=len(state.experiments),
-        finished=len(state.experiments) - len(state.unfinished),
-        remaining=state.remaining,
-        best_val_bpb=top.val_bpb if top else None,
-        best_title=top.title if top else "",
-        waits_for=_waits_for(state),
-    )
+def ranking_of(settings: Settings, memory_key: str) -> Ranking | None:
+    """Rank a session's experiments; the latest session if none is named; None if there is none at all.
 
-
-def overview(settings: Settings) -> list[SessionOverview]:
-    """Describe every session, oldest first."""
-    journal = open_store(settings).journal
-    return [_overview(journal.state(session)) for session in journal.sessions()]
+    Raises:
+        UserError: no session has that memory key or id.
+    """
+    store = open_store(settings)
+    found = find(store, memory_key)
+    return Ranking(session=found, rows=tuple(store.journal.leaderboard(found.session))) if found else None
 
 
 def session_of(settings: Settings, memory_key: str) -> SessionState | None:
-    """Find the session of a memory key; the latest one if the key is empty; None if there is none at all.
+    """Fold the session of a memory key or an id; the latest one if it is empty; None if there is none at all.
 
     Raises:
-        UserError: no session has that memory key.
+        UserError: no session has that memory key or id.
     """
-    journal = open_store(settings).journal
-    sessions = journal.sessions()
+    store = open_store(settings)
+    found = find(store, memory_key)
+    return store.journal.state(found.session) if found else None
+
+
+def find(store: Store, memory_key: str) -> SessionSummary | None:
+    """Find a session by memory key or id; an archived one is found only by its name.
+
+    Raises:
+        UserError: no session has that memory key or id.
+    """
+    sessions = store.journal.summaries()
     if not memory_key:
-        return journal.state(sessions[-1]) if sessions else None
-    found = journal.find(memory_key)
-    if found is None:
-        raise UserError(f"No session has the memory key {memory_key!r}; `autoresearch status` lists them.")
-    return found
+        return next((summary for summary in reversed(sessions) if not summary.archived), None)
+    for summary in sessions:
+        if summary.memory_key == memory_key:
+            return summary
+    for summary in sessions:
+        if summary.session == memory_key:  # as `status` and the keys of experiments show it
+            return summary
+    near = difflib.get_close_matches(memory_key, [summary.memory_key for summary in sessions])
+    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "`autoresearch status` lists them."
+    raise UserError(f"No session has the memory key {memory_key!r}; {hint}")

@@ -12,6 +12,7 @@ from autoresearch_dagster.experiments.laboratory import experiment_lease
 from autoresearch_dagster.experiments.run_one import Attempt, Progress, run_planned
 from autoresearch_dagster.experiments.session import laboratory_of
 from autoresearch_dagster.store.leases import this_process
+from autoresearch_dagster.store.slots import OUTSIDE
 from autoresearch_dagster.store.state import Experiment, SessionState
 from autoresearch_dagster.store.store import Store, open_store
 
@@ -47,7 +48,7 @@ def reproduce(
     owner = this_process()
     with (
         lab.store.leases.hold(experiment_lease(own), owner),
-        lab.store.slots.slot(owner, lambda: False) as core,
+        lab.store.slots.slot(OUTSIDE, owner, lambda: False) as core,
     ):
         attempt = Attempt(number=1, core=core, labels=(Label.REPRODUCTION,))
         again = run_planned(planned, lab, attempt, on_progress, on_stage or report, lambda: False)

@@ -14,6 +14,7 @@ from autoresearch_dagster.core.progress import Report
 from autoresearch_dagster.core.resources import AGENT, within
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.data.build import build_bundle, build_shards, find_bundle, profile
+from autoresearch_dagster.data.folders import SHORT
 from autoresearch_dagster.data.sources import absolute_source
 from autoresearch_dagster.experiments.laboratory import Laboratory, open_laboratory
 from autoresearch_dagster.store import events as ev
@@ -58,6 +59,10 @@ def open_session(
     if found is None:
         bundle = build_bundle(config.source, config.num_shards, chosen.sequence_length, settings.bundles, report)
         return store.journal.create(config, driver, bundle.digest)
+    if found.archived:
+        raise UserError(
+            f"The session {config.memory_key!r} is archived; `autoresearch session restore {found.id}` restores it."
+        )
     _refuse_other_terms(found, config)
     if found.status == "active" and found.driver == driver:
         return found
@@ -81,17 +86,26 @@ def laboratory_of(state: SessionState, settings: Settings, report: Report) -> La
     """Open the laboratory that a session's experiments run in.
 
     Raises:
-        UserError: its corpus is not the one that the session began with.
+        UserError: it would be another bundle than the one that the session began with.
     """
-    _refuse_another_corpus(state, settings, report)
-    return open_laboratory(
+    if not state.imported:
+        _refuse_another_corpus(state, settings, report)
+    lab = open_laboratory(
         settings,
         preset_name=state.config.preset,
         source=state.config.source,
         num_shards=state.config.num_shards,
         report=report,
-        trusted_code=state.config.researcher == "scripted",
+        # What came from elsewhere may call itself anything.
+        trusted_code=state.config.researcher == "scripted" and not state.imported,
     )
+    if lab.bundle.digest != state.bundle:
+        raise UserError(
+            f"The session {state.config.memory_key!r} was recorded on the bundle {state.bundle[:SHORT]} and this "
+            f"machine builds {lab.bundle.digest[:SHORT]}: scores could not be compared; copy bundles/ from where it "
+            "was recorded, or choose another memory_key."
+        )
+    return lab
 
 
 def _refuse_another_corpus(state: SessionState, settings: Settings, report: Report) -> None:

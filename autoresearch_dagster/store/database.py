@@ -4,7 +4,7 @@ Rules: every write is one short `BEGIN IMMEDIATE` transaction; none stays open a
 container wait, an MLflow call or a yield to Dagster.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from autoresearch_dagster.core.errors import StoreConflict, StoreUnavailable
 from autoresearch_dagster.core.limits import BUSY_TIMEOUT_S
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 WRITER_LOCK = 0x6175746F  # "auto": number of the advisory lock that writers take on PostgreSQL
 metadata = sa.MetaData()
 
@@ -52,10 +52,56 @@ projections = sa.Table(
     sa.Column("run_id", sa.String(64), nullable=False),
     sa.Column("content", sa.String(64), nullable=False),
 )
+# What follows came with version 2.  The two read tables are computed from `events` and may be emptied at any
+# time; what they say stands as JSON, because it holds text and numbers that no column type takes everywhere.
+session_rows = sa.Table(
+    "session_rows",
+    metadata,
+    sa.Column("session", sa.ForeignKey("sessions.id"), primary_key=True),
+    sa.Column("sequence", sa.Integer, nullable=False),
+    sa.Column("version", sa.String(64), nullable=False),
+    sa.Column("experiments", sa.Integer, nullable=False),
+    sa.Column("facts", sa.Text, nullable=False),
+)
+experiment_rows = sa.Table(
+    "experiment_rows",
+    metadata,
+    sa.Column("session", sa.ForeignKey("sessions.id"), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True),
+    sa.Column("score", sa.Double),
+    sa.Column("facts", sa.Text, nullable=False),
+)
+slot_tickets = sa.Table(
+    "slot_tickets",
+    metadata,
+    sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("host", sa.String(255), nullable=False),
+    sa.Column("party", sa.String(255), nullable=False),
+    sa.Column("owner", sa.String(255), nullable=False),
+    sa.Column("cores", sa.Text, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("at", sa.Double, nullable=False),
+)
+removed_blobs = sa.Table(
+    "removed_blobs",
+    metadata,
+    sa.Column("digest", sa.String(64), primary_key=True),
+    sa.Column("reason", sa.String(255), nullable=False),
+)
+
+
+def _add_reading_slots_and_removals(connection: sa.Connection) -> None:
+    metadata.create_all(connection, tables=[session_rows, experiment_rows, slot_tickets, removed_blobs])
+
+
+MIGRATIONS: tuple[Callable[[sa.Connection], None], ...] = (_add_reading_slots_and_removals,)
+"""Step n brings a database of version n + 1 to version n + 2; a released step is never changed."""
 
 
 def connect(url: str, busy_timeout_s: float = BUSY_TIMEOUT_S) -> sa.Engine:
-    """Open the database, creating file and tables where there are none.
+    """Open the database, creating file and tables where there are none, and migrating those of an older version.
+
+    One that is up to date is only read, so that people can look while somebody writes.
 
     Raises:
         StoreUnavailable: it cannot be opened, is locked, damaged, or of a newer version.
@@ -65,16 +111,35 @@ def connect(url: str, busy_timeout_s: float = BUSY_TIMEOUT_S) -> sa.Engine:
         _use_immediate_transactions(engine)
     else:
         _use_one_writer_at_a_time(engine)
-    with write(engine) as connection:
-        metadata.create_all(connection)
-        found = connection.execute(sa.select(schema_version.c.version)).scalar()
-        if found is None:
-            connection.execute(schema_version.insert().values(version=SCHEMA_VERSION))
-        elif found > SCHEMA_VERSION:
-            raise StoreUnavailable(
-                f"The journal was written by a newer version (schema {found}); update this installation."
-            )
+    with read(engine) as connection:
+        found = _version_of(connection)
+    if found != SCHEMA_VERSION:
+        with write(engine) as connection:
+            _migrate(connection)
     return engine
+
+
+def _version_of(connection: sa.Connection) -> int | None:
+    """Return the version of the tables; None where there are none yet."""
+    if not sa.inspect(connection).has_table(schema_version.name):
+        return None
+    return connection.execute(sa.select(schema_version.c.version)).scalar()
+
+
+def _migrate(connection: sa.Connection) -> None:
+    """Bring the tables to this version within one transaction, whoever else tries at the same moment."""
+    found = _version_of(connection)
+    if found is None:
+        metadata.create_all(connection)
+        connection.execute(schema_version.insert().values(version=SCHEMA_VERSION))
+        return
+    if found > SCHEMA_VERSION:
+        raise StoreUnavailable(
+            f"The journal was written by a newer version (schema {found}); update this installation."
+        )
+    for step in MIGRATIONS[found - 1 :]:
+        step(connection)
+    connection.execute(schema_version.update().values(version=SCHEMA_VERSION))
 
 
 def _create_engine(url: str, busy_timeout_s: float) -> sa.Engine:

@@ -69,6 +69,29 @@ class SessionFinished(Data):
     summary: str
 
 
+class SessionArchived(Data):
+    """Somebody put the session away: lists do not show it."""
+
+    kind: Literal["session_archived"] = "session_archived"
+
+
+class SessionRestored(Data):
+    """Somebody took an archived session out again."""
+
+    kind: Literal["session_restored"] = "session_restored"
+
+
+class SessionImported(Data):
+    """The events before this one were recorded elsewhere; nobody here has seen them happen."""
+
+    kind: Literal["session_imported"] = "session_imported"
+    events: Digest
+    """Of the archive's list of events: the identity of what was imported."""
+    session: str
+    """Id of the session where it came from; receipts still name experiments by it."""
+    memory_key: str
+
+
 class ModelReplied(Data):
     """One reply of the researcher, kept before anything is done with it."""
 
@@ -204,6 +227,9 @@ Event = Annotated[
     | SessionResumed
     | SessionPaused
     | SessionFinished
+    | SessionArchived
+    | SessionRestored
+    | SessionImported
     | ModelReplied
     | PlanStarted
     | CallRecorded

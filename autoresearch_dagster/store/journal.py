@@ -1,18 +1,22 @@
 """The journal: append-only events of every session, and each session's state as a fold over them."""
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Literal
 
 import sqlalchemy as sa
 
-from autoresearch_dagster.core.errors import StoreConflict
+from autoresearch_dagster.core.errors import StoreConflict, StoreUnavailable
 from autoresearch_dagster.store import database as db
 from autoresearch_dagster.store import events as ev
+from autoresearch_dagster.store import read_tables
+from autoresearch_dagster.store.leaderboard import Row, leaderboard
 from autoresearch_dagster.store.leases import Lease, Leases
 from autoresearch_dagster.store.state import SessionState, fold
+from autoresearch_dagster.store.summary import SessionSummary, summarise
 
 
 def utc_now() -> datetime:
@@ -26,13 +30,21 @@ class Transaction:
     def __init__(self, connection: sa.Connection, state: SessionState, clock: Callable[[], datetime]) -> None:
         self._connection = connection
         self._clock = clock
+        self._before: SessionState | None = None
         self.state = state
 
     def append(self, event: ev.Event) -> None:
         """Append an event; `state` follows at once, the journal when the transaction commits."""
+        if self._before is None:
+            self._before = replace(self.state, experiments=dict(self.state.experiments))
         record = ev.Recorded(session=self.state.id, sequence=self.state.sequence + 1, at=self._clock(), event=event)
         _insert(self._connection, record)
         fold([record], self.state)
+
+    def close(self) -> None:
+        """Bring the read tables to what was appended; they commit with it."""
+        if self._before is not None:
+            read_tables.update(self._connection, self._before, self.state)
 
 
 class Journal:
@@ -63,8 +75,37 @@ class Journal:
             session = f"s{number:02}"
             connection.execute(db.sessions.insert().values(id=session, number=number, memory_key=config.memory_key))
             event = ev.SessionStarted(number=number, config=config, driver=driver, bundle=bundle)
-            _insert(connection, ev.Recorded(session=session, sequence=0, at=self._clock(), event=event))
+            record = ev.Recorded(session=session, sequence=0, at=self._clock(), event=event)
+            _insert(connection, record)
+            read_tables.rebuild(connection, fold([record]))
         return self.state(session)
+
+    def free_number(self, wanted: int) -> int:
+        """Return this session number if nobody has it, else the next one."""
+        with db.read(self._engine) as connection:
+            numbers = set(connection.execute(sa.select(db.sessions.c.number)).scalars())
+        return wanted if wanted not in numbers else max(numbers) + 1
+
+    def adopt(self, records: Sequence[ev.Recorded], news: Sequence[ev.Event]) -> SessionState:
+        """Take over a whole session that was recorded elsewhere, and append events of our own.
+
+        Raises:
+            StoreConflict: its id or its memory key was taken meanwhile.
+        """
+        session = records[0].session
+        own = [
+            ev.Recorded(session=session, sequence=sequence, at=self._clock(), event=event)
+            for sequence, event in enumerate(news, start=len(records))
+        ]
+        state = fold([*records, *own])
+        with db.write(self._engine) as connection:
+            connection.execute(
+                db.sessions.insert().values(id=session, number=state.number, memory_key=state.config.memory_key)
+            )
+            for record in [*records, *own]:
+                _insert(connection, record)
+            read_tables.rebuild(connection, state)
+        return state
 
     def find(self, memory_key: str) -> SessionState | None:
         """Return the session of a memory key, if there is one."""
@@ -92,7 +133,29 @@ class Journal:
         with db.write(self._engine) as connection:
             if lease is not None:
                 self._leases.check(connection, lease)
-            yield Transaction(connection, self._fresh(connection, session), self._clock)
+            transaction = Transaction(connection, self._fresh(connection, session), self._clock)
+            yield transaction
+            transaction.close()
+
+    def summaries(self) -> list[SessionSummary]:
+        """Sum up every session, oldest first, without folding where the read tables are up to date."""
+        with db.read(self._engine) as connection:
+            found = read_tables.summaries(connection)
+        return [summary or summarise(self._mended(session)) for session, summary in found.items()]
+
+    def leaderboard(self, session: str) -> list[Row]:
+        """Rank a session's experiments, without folding where the read tables are up to date."""
+        with db.read(self._engine) as connection:
+            found = read_tables.leaderboard(connection, session)
+        return found if found is not None else leaderboard(self._mended(session))
+
+    def _mended(self, session: str) -> SessionState:
+        """Fold a session and write its read tables anew; a reader that may not write reads all the same."""
+        state = self.state(session)
+        with suppress(StoreUnavailable), db.write(self._engine) as connection:
+            state = self._fresh(connection, session)
+            read_tables.rebuild(connection, state)
+        return state
 
     def _fresh(self, connection: sa.Connection, session: str) -> SessionState:
         """Fold only what is new since the last look; transactions that roll back never reach the cache."""

@@ -77,16 +77,24 @@ class Leases:
         Raises:
             StoreConflict: somebody holds it.
         """
-        table, now = db.leases, self._clock()
         with db.write(self._engine) as connection:
-            held = self._row(connection, name)
-            if held is not None and self._is_held(held, now):
-                raise StoreConflict(f"{name} is held by {held.owner} now; wait for it, or stop that process.")
-            lease = Lease(name, owner, (held.epoch if held else 0) + 1, now + LEASE_S)
-            connection.execute(table.delete().where(table.c.name == name))
-            connection.execute(
-                table.insert().values(name=name, owner=owner, epoch=lease.epoch, expires_at=lease.expires_at)
-            )
+            return self.take(connection, name, owner)
+
+    def take(self, connection: sa.Connection, name: str, owner: str) -> Lease:
+        """Take a lease as a part of the caller's write transaction.
+
+        Raises:
+            StoreConflict: somebody holds it.
+        """
+        table, now = db.leases, self._clock()
+        held = self._row(connection, name)
+        if held is not None and self._is_held(held, now):
+            raise StoreConflict(f"{name} is held by {held.owner} now; wait for it, or stop that process.")
+        lease = Lease(name, owner, (held.epoch if held else 0) + 1, now + LEASE_S)
+        connection.execute(table.delete().where(table.c.name == name))
+        connection.execute(
+            table.insert().values(name=name, owner=owner, epoch=lease.epoch, expires_at=lease.expires_at)
+        )
         return lease
 
     def renew(self, lease: Lease) -> Lease:
@@ -136,6 +144,15 @@ class Leases:
         if held is None or self._is_held(held, self._clock()):
             return False
         return held.expires_at <= 0 or not is_alive(held.owner)
+
+    def held(self, connection: sa.Connection, prefix: str) -> list[Lease]:
+        """Return the leases that somebody holds whose names begin so, as the caller's transaction sees them."""
+        table, now = db.leases, self._clock()
+        rows = connection.execute(
+            table.select().where(table.c.name.startswith(prefix, autoescape=True), table.c.expires_at > now)
+        )
+        found = [Lease(row.name, row.owner, row.epoch, row.expires_at) for row in rows]
+        return [lease for lease in found if self._is_held(lease, now)]
 
     @contextmanager
     def hold(self, name: str, owner: str) -> Iterator[Lease]:

@@ -4,7 +4,14 @@ from typing import Any
 
 from autoresearch_dagster.store import events as ev
 
-OPERATIONAL = (ev.AttemptStarted, ev.SessionPaused, ev.SessionResumed)
+OPERATIONAL = (
+    ev.AttemptStarted,
+    ev.SessionPaused,
+    ev.SessionResumed,
+    ev.SessionArchived,
+    ev.SessionRestored,
+    ev.SessionImported,
+)
 VOLATILE = frozenset(
     {
         "duration_s",

@@ -1,37 +1,63 @@
-"""Slots: one whole core for one experiment, leased across all processes of this machine."""
+"""Slots: one whole core for one experiment, shared fairly across all processes of this machine."""
 
-import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Final
 
-from autoresearch_dagster.core.errors import StoreConflict
+import sqlalchemy as sa
+
+from autoresearch_dagster.core.errors import StoreConflict, StoreUnavailable
 from autoresearch_dagster.core.limits import SLOT_POLL_S
-from autoresearch_dagster.store.leases import Lease, Leases
+from autoresearch_dagster.store.leases import Leases
+from autoresearch_dagster.store.tickets import Grant, Tickets
+
+OUTSIDE: Final = "outside sessions"
+"""The party of all work that belongs to no session: `evaluate`, reproductions."""
 
 
 class Slots:
     """The cores that experiments may use."""
 
-    def __init__(self, leases: Leases, cores: tuple[int, ...]) -> None:
+    def __init__(self, engine: sa.Engine, leases: Leases, cores: tuple[int, ...]) -> None:
         self._leases = leases
+        self._tickets = Tickets(engine, leases)
         self._cores = cores
 
     @contextmanager
-    def slot(self, owner: str, stop: Callable[[], bool]) -> Iterator[int]:
-        """Wait for a free core and hold it until the block ends; yields its number.
+    def slot(self, party: str, owner: str, stop: Callable[[], bool]) -> Iterator[int]:
+        """Wait in line for a core and hold it until the block ends; yields its number.
+
+        Args:
+            party: what shares cores with others: the id of a session, or `OUTSIDE`.
+            owner: the process that holds it.
+            stop: asked again and again while waiting.
 
         Raises:
             StoreConflict: `stop` became true while waiting.
         """
-        lease, core = self._wait(owner, stop)
-        with self._leases.continued(lease):
-            yield core
+        ticket = self._tickets.draw(party, owner, self._cores)
+        grant = self._wait(ticket, party, owner, stop)
+        with self._leases.continued(grant.lease):
+            try:
+                yield grant.core
+            finally:
+                with suppress(StoreUnavailable):  # the ticket means nothing once the lease is gone
+                    self._tickets.give_back(ticket, party, owner, self._cores)
 
-    def _wait(self, owner: str, stop: Callable[[], bool]) -> tuple[Lease, int]:
-        while not stop():
-            for core in self._cores:
-                with suppress(StoreConflict):
-                    return self._leases.acquire(f"core:{socket.gethostname()}:{core}", owner), core
-            time.sleep(SLOT_POLL_S)
+    def _wait(self, ticket: int, party: str, owner: str, stop: Callable[[], bool]) -> Grant:
+        try:
+            while not stop():
+                grant = self._tickets.ask(ticket, party, owner, self._cores)
+                if grant is not None:
+                    return grant
+                time.sleep(SLOT_POLL_S)
+        except BaseException:
+            self._leave(ticket)
+            raise
+        self._leave(ticket)
         raise StoreConflict("Stopped while waiting for a slot.")
+
+    def _leave(self, ticket: int) -> None:
+        with suppress(StoreUnavailable):  # it is swept when its owner ends or falls silent
+            self._tickets.leave(ticket)

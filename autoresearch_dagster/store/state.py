@@ -9,9 +9,9 @@ from autoresearch_dagster.core.experiment import ExperimentKey, ExperimentResult
 from autoresearch_dagster.store import events as ev
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Experiment:
-    """One planned experiment and what became of it."""
+    """One planned experiment and what became of it; immutable, so that copies of a state share it."""
 
     planned: PlannedExperiment
     dispatch: int
@@ -78,6 +78,14 @@ class SessionState:
     hypotheses: list[tuple[ev.HypothesisRecorded, datetime]] = field(default_factory=list)
     batches: dict[str, tuple[ev.BatchPlanned, datetime]] = field(default_factory=dict)
     dispatches: int = 0
+    archived: bool = False
+    imported: tuple[ev.SessionImported, ...] = ()
+    """Where the session came from, if it was recorded elsewhere."""
+
+    @property
+    def memory_keys(self) -> frozenset[str]:
+        """The name of this research, and those that it had elsewhere: its plans may still use them."""
+        return frozenset({self.config.memory_key, *(origin.memory_key for origin in self.imported)})
 
     @property
     def remaining(self) -> int:
@@ -99,7 +107,7 @@ class SessionState:
         return replace(
             self,
             turns=[replace(turn, calls=list(turn.calls), answers=dict(turn.answers)) for turn in self.turns],
-            experiments={key: replace(experiment) for key, experiment in self.experiments.items()},
+            experiments=dict(self.experiments),
             edits=list(self.edits),
             hypotheses=list(self.hypotheses),
             batches=dict(self.batches),
@@ -156,6 +164,12 @@ def _apply(state: SessionState, record: ev.Recorded) -> None:  # noqa: C901 (one
             state.status, state.reason = "paused", event.reason
         case ev.SessionFinished():
             state.status, state.reason, state.summary = "finished", event.reason, event.summary
+        case ev.SessionArchived():
+            state.archived = True
+        case ev.SessionRestored():
+            state.archived = False
+        case ev.SessionImported():
+            state.imported = (*state.imported, event)
         case ev.ModelReplied():
             state.turns.append(Turn(number=event.turn, replied=event))
         case ev.PlanStarted():
@@ -175,14 +189,12 @@ def _apply(state: SessionState, record: ev.Recorded) -> None:  # noqa: C901 (one
         case ev.BatchPlanned():
             state.batches[event.batch_id] = (event, record.at)
         case ev.AttemptStarted():
-            experiment = state.experiments[event.key]
-            experiment.attempts, experiment.started_at = event.attempt, record.at
+            begun = state.experiments[event.key]
+            state.experiments[event.key] = replace(begun, attempts=event.attempt, started_at=record.at)
         case ev.ExperimentFinished():
-            experiment = state.experiments[event.key]
-            experiment.result, experiment.finished_at, experiment.run_id = (
-                event.result,
-                record.at,
-                event.run_id,
+            ended = state.experiments[event.key]
+            state.experiments[event.key] = replace(
+                ended, result=event.result, finished_at=record.at, run_id=event.run_id
             )
         case ev.Steered():
             pass

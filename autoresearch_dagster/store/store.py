@@ -9,6 +9,7 @@ from autoresearch_dagster.store.blobs import Blobs
 from autoresearch_dagster.store.database import connect
 from autoresearch_dagster.store.journal import Journal
 from autoresearch_dagster.store.leases import Leases
+from autoresearch_dagster.store.removed import RemovedBlobs
 from autoresearch_dagster.store.slots import Slots
 
 
@@ -18,6 +19,7 @@ class Store:
 
     engine: sa.Engine
     blobs: Blobs
+    removed: RemovedBlobs
     leases: Leases
     slots: Slots
     journal: Journal
@@ -30,11 +32,12 @@ def open_store(settings: Settings) -> Store:
         StoreUnavailable: the database or its folder cannot be used.
     """
     engine = connect(settings.journal_url)
-    leases = Leases(engine)
+    leases, removed = Leases(engine), RemovedBlobs(engine)
     return Store(
         engine=engine,
-        blobs=Blobs(settings.home.resolve() / "blobs"),
+        blobs=Blobs(settings.home.resolve() / "blobs", removed.why),
+        removed=removed,
         leases=leases,
-        slots=Slots(leases, settings.cores),
+        slots=Slots(engine, leases, settings.cores),
         journal=Journal(engine, leases),
     )

@@ -38,13 +38,26 @@ def test_a_locked_journal_is_reported_and_works_again_when_it_is_free(tmp_path: 
     with pytest.raises(StoreUnavailable) as fault, journal.transaction("s01") as transaction:
         transaction.append(ev.Steered(note="never"))
     assert "locked by another program" in one_sentence(fault)
-    with pytest.raises(StoreUnavailable, match="locked"):
-        db.connect(url, busy_timeout_s=0.2)
+    late = db.connect(url, busy_timeout_s=0.2)  # whoever only looks may come in meanwhile
+    assert Journal(late, Leases(late)).state("s01").sequence == 0
+    with (
+        pytest.raises(StoreUnavailable, match="locked"),
+        Journal(late, Leases(late)).transaction("s01") as other_tx,
+    ):
+        other_tx.append(ev.Steered(note="never"))
     assert journal.state("s01").sequence == 0  # readers go on
     other.execute("ROLLBACK")
     with journal.transaction("s01") as transaction:
         transaction.append(ev.Steered(note="now"))
     assert journal.state("s01").sequence == 1
+
+
+def test_a_new_journal_that_cannot_be_made_because_it_is_locked_is_reported(tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / "journal.db", isolation_level=None)
+    other.execute("PRAGMA journal_mode=WAL")
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreUnavailable, match="locked"):
+        db.connect(f"sqlite:///{tmp_path / 'journal.db'}", busy_timeout_s=0.2)
 
 
 def test_a_file_that_is_no_database_is_reported_and_left_as_it_is(tmp_path: Path) -> None:

@@ -153,11 +153,12 @@ def test_who_is_dead_is_told_by_host_process_and_start() -> None:
 
 
 def test_threads_never_share_a_core(url: str) -> None:
-    slots = Slots(Leases(db.connect(url)), cores=(0, 3))
+    engine = db.connect(url)
+    slots = Slots(engine, Leases(engine), cores=(0, 3))
     guard, busy, seen, shared = threading.Lock(), set[int](), set[int](), list[int]()
 
     def work() -> None:
-        with slots.slot(this_process(), lambda: False) as core:
+        with slots.slot("s01", this_process(), lambda: False) as core:
             with guard:
                 shared.extend(busy & {core})
                 busy.add(core)
@@ -177,17 +178,17 @@ def test_threads_never_share_a_core(url: str) -> None:
 
 
 def test_a_stop_ends_the_wait_for_a_core(url: str) -> None:
-    leases = Leases(db.connect(url))
-    slots, stop, refused = Slots(leases, cores=(0,)), threading.Event(), list[str]()
+    engine = db.connect(url)
+    slots, stop, refused = Slots(engine, Leases(engine), cores=(0,)), threading.Event(), list[str]()
 
     def wait() -> None:
         try:
-            with slots.slot(this_process(), stop.is_set):
+            with slots.slot("s01", this_process(), stop.is_set):
                 refused.append("got one")
         except StoreConflict as fault:
             refused.append(str(fault))
 
-    with slots.slot(ELSEWHERE, lambda: False):
+    with slots.slot("s02", ELSEWHERE, lambda: False):
         thread = threading.Thread(target=wait)
         thread.start()
         stop.set()
