@@ -31,6 +31,11 @@ _READ_BYTES = 1 << 20
 _MANIFEST: TypeAdapter[dict[str, JsonValue]] = TypeAdapter(dict[str, JsonValue])
 
 
+def name_of(kind: Kind, inputs: Mapping[str, JsonValue]) -> Digest:
+    """Name the folder that belongs to these inputs; its first 16 characters are the folder's."""
+    return digest_of(canonical_json({"kind": kind, "code_version": CODE_VERSION, **inputs}))
+
+
 def publish(
     root: Path,
     kind: Kind,
@@ -45,7 +50,7 @@ def publish(
     temporary folder, which the next one removes.  Subfolders named in `private` are for the owner alone,
     everything else may be read by any user, because candidates run under another uid.
     """
-    digest = digest_of(canonical_json({"kind": kind, "code_version": CODE_VERSION, **inputs}))
+    digest = name_of(kind, inputs)
     home = root / kind
     folder = home / digest[:SHORT]
     if (folder / MANIFEST).is_file():

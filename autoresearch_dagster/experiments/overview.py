@@ -1,5 +1,7 @@
 """Every session at a glance."""
 
+import difflib
+
 from autoresearch_dagster.core.errors import UserError
 from autoresearch_dagster.core.experiment import Data
 from autoresearch_dagster.core.settings import Settings
@@ -53,7 +55,7 @@ def overview(settings: Settings) -> list[SessionOverview]:
 
 
 def session_of(settings: Settings, memory_key: str) -> SessionState | None:
-    """Find the session of a memory key; the latest one if the key is empty; None if there is none at all.
+    """Find the session of a memory key or an id; the latest one if it is empty; None if there is none at all.
 
     Raises:
         UserError: no session has that memory key.
@@ -63,6 +65,10 @@ def session_of(settings: Settings, memory_key: str) -> SessionState | None:
     if not memory_key:
         return journal.state(sessions[-1]) if sessions else None
     found = journal.find(memory_key)
-    if found is None:
-        raise UserError(f"No session has the memory key {memory_key!r}; `autoresearch status` lists them.")
-    return found
+    if found is not None:
+        return found
+    if memory_key in sessions:  # an id, as `status` and the keys of experiments show it
+        return journal.state(memory_key)
+    near = difflib.get_close_matches(memory_key, [journal.state(one).config.memory_key for one in sessions])
+    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "`autoresearch status` lists them."
+    raise UserError(f"No session has the memory key {memory_key!r}; {hint}")

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from autoresearch_dagster.core.errors import UserError
-from autoresearch_dagster.core.settings import PROJECT_ROOT, Settings
+from autoresearch_dagster.core.settings import PROJECT_ROOT, Settings, environment_without_key
 
 STOP_S = 10.0
 LOOK_S = 0.5
@@ -62,7 +62,12 @@ def serve(settings: Settings, host: str, dagster_port: int, mlflow_port: int, sa
     say(f"MLflow   http://{host}:{mlflow_port}")
     say("Ctrl-C stops both; sessions stay in the journal.")
     lines = commands(settings, host, dagster_port, mlflow_port)
-    started = [subprocess.Popen(line, env={**os.environ, **QUIET}) for line in lines]
+    # Dagster's steps may ask the model; MLflow has no business with its key.
+    environments = (dict(os.environ), environment_without_key())
+    started = [
+        subprocess.Popen(line, env={**environment, **QUIET})
+        for line, environment in zip(lines, environments, strict=True)
+    ]
     try:
         while all(process.poll() is None for process in started):
             time.sleep(LOOK_S)

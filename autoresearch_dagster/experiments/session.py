@@ -55,7 +55,7 @@ def open_session(
     if found is None:
         bundle = build_bundle(config.source, config.num_shards, chosen.sequence_length, settings.bundles, report)
         return store.journal.create(config, driver, bundle.digest)
-    _refuse_other_terms(found, config)
+    refuse_other_terms(found, config)
     if found.status == "active" and found.driver == driver:
         return found
     with store.journal.transaction(found.id) as transaction:
@@ -63,8 +63,12 @@ def open_session(
     return store.journal.state(found.id)
 
 
-def _refuse_other_terms(found: SessionState, config: ev.SessionConfig) -> None:
-    """All scores of a session are compared, so what they are measured with may not change."""
+def refuse_other_terms(found: SessionState, config: ev.SessionConfig) -> None:
+    """All scores of a session are compared, so what they are measured with may not change.
+
+    Raises:
+        UserError: preset, source or shards are others than those it was started with.
+    """
     for name in ("preset", "source", "num_shards"):
         before, now = getattr(found.config, name), getattr(config, name)
         if before != now:
