@@ -60,8 +60,8 @@ def go_on(config: SessionConfig) -> str:
 
 
 def _say(out: Console, line: str) -> None:
-    """Print a line that may hold what others wrote."""
-    out.print(Text(line), soft_wrap=True)
+    """Print a line that may hold what others wrote; a terminal gets it wrapped between words."""
+    out.print(Text(line), soft_wrap=not out.is_terminal)
 
 
 def _tell_batch(state: SessionState, out: Console) -> None:

@@ -11,7 +11,7 @@ from datetime import tzinfo
 
 from rich.text import Text
 
-from autoresearch_dagster.core.experiment import Digest, ExperimentResult, digest_of
+from autoresearch_dagster.core.experiment import Digest, ExperimentResult, Verdict, digest_of
 from autoresearch_dagster.core.limits import HISTORY_PLAN_LINES, HISTORY_TEXT_CHARS, OBSERVATION_CHARS
 from autoresearch_dagster.core.progress import in_time
 from autoresearch_dagster.reports.text import block, one_line
@@ -76,7 +76,8 @@ class Teller:
                 return _call(event) if whole else None
             case ev.CallPending():
                 titles = ", ".join(f"{_cut(one.title)} ({one.key})" for one in event.planned)
-                return f"launch of dispatch {event.dispatch}: {titles}", ""
+                given = f"{event.function} {_data(event.arguments, '')}" if whole else ""
+                return f"launch of dispatch {event.dispatch}: {titles}", block(given, WHOLE_LINES, MARGIN)
             case ev.CallAnswered():
                 return "the launch is answered; the plan goes on", _data(event.result) if whole else ""
             case ev.PlanFinished():
@@ -149,7 +150,8 @@ def _call(event: ev.CallRecorded) -> Told:
 def _result(result: ExperimentResult) -> str:
     took = in_time(result.duration_sec)
     if not result.accepted:
-        return f"{result.outcome}, {result.verdict}, after {took}: {_cut(result.error)}"
+        rejected = f", {result.verdict}" if result.verdict is Verdict.REJECTED else ""
+        return f"{result.outcome}{rejected} after {took}{_colon(result.error)}"
     words = [str(word) for word in (result.standing, *result.labels) if word]
     return f"val_bpb {result.val_bpb:.4f}, {', '.join(words)}, {took}, receipt {(result.receipt or 'none')[:SHORT]}"
 

@@ -30,6 +30,9 @@ def _state(row: Row) -> str:
     return ", ".join(words)
 
 
+STATE_CHARS = 9  # `screened,` is not broken
+TITLE_CHARS = 8  # of a title at least
+OTHER_CHARS = 21  # that rank, score and state take on a narrow terminal
 NARROW_CHARS = 80  # columns of a terminal below which a table keeps what matters most
 FILE_CHARS = 240  # columns of what is no terminal: a file or a pipe, where nothing need be cut
 
@@ -41,18 +44,19 @@ def width_of(console: Console) -> int:
 
 def print_table(console: Console, table: Table) -> None:
     """Print a table as wide as its console lets it be."""
-    console.print(table, width=width_of(console), crop=False)
+    console.print(table, width=width_of(console), crop=console.is_terminal)
 
 
 def leaderboard_table(rows: Sequence[Row], title: str, width: int = FILE_CHARS) -> Table:
     """Draw the leaderboard for a terminal `width` columns wide."""
     table = Table(title=Text(title), title_justify="left", box=None, padding=(0, 1, 0, 0))
     table.add_column("#", justify="right")
-    table.add_column("title", no_wrap=True, overflow="ellipsis", min_width=8)
     wide = width >= NARROW_CHARS
+    title_chars = None if wide else max(TITLE_CHARS, width - OTHER_CHARS)
+    table.add_column("title", no_wrap=True, overflow="ellipsis", min_width=TITLE_CHARS, max_width=title_chars)
     for heading in ("val_bpb", "vs best", "steps", "seconds") if wide else ("val_bpb",):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("state", overflow="fold")
+    table.add_column("state", min_width=STATE_CHARS)
     if wide:
         table.add_column("key", no_wrap=True)
     for row in rows:
