@@ -8,14 +8,6 @@ from autoresearch_dagster.store import database
 from tests.command_line import BASELINE, is_one_sentence
 
 
-def test_help_names_every_command(command):
-    done = command("--help")
-
-    assert done.code == 0
-    for name in ("demo", "run", "status", "leaderboard", "evaluate", "dev", "doctor"):
-        assert f" {name} " in done.out
-
-
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
@@ -32,6 +24,9 @@ def test_help_names_every_command(command):
         (["evaluate", str(BASELINE), "--rows", "all"], "rows"),
         (["evaluate", "/does/not/exist.py"], "/does/not/exist.py"),
         (["leaderboard", "--memory-key", "unheard-of"], "unheard-of"),
+        (["history", "--turn", "two"], "turn"),
+        (["image", "now"], "now"),
+        (["key", "frobnicate"], "frobnicate"),
     ],
 )
 def test_wrong_use_is_one_sentence_and_exit_code_2(command, arguments, named):
@@ -160,3 +155,70 @@ def test_evaluate_prints_the_score_for_programs(command, shared):
     assert 0 < found["val_bpb"] < 13
     assert found["steps"] > 0
     assert len(found["receipt"]) == 64
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "permitted"),
+    [
+        ("AUTORESEARCH_SLOTS", "many", "integer"),
+        ("AUTORESEARCH_SLOTS", "-1", "greater than or equal to 0"),
+        ("AUTORESEARCH_RUNNER", "podman", "'auto', 'docker' or 'local'"),
+        ("AUTORESEARCH_ALLOW_UNSANDBOXED", "perhaps", "boolean"),
+    ],
+)
+@pytest.mark.parametrize("arguments", [["status"], ["run", "--dry-run"], ["bundle"], ["key", "show"], ["doctor"]])
+def test_a_setting_that_cannot_be_used_is_one_sentence(command, monkeypatch, arguments, name, value, permitted):
+    monkeypatch.setenv(name, value)
+
+    done = command(*arguments)
+
+    assert done.code == 2
+    assert is_one_sentence(done.err)
+    assert f"{name}={value}" in done.err
+    assert permitted in done.err
+
+
+def test_an_empty_variable_counts_as_unset(command, monkeypatch):
+    for name in ("AUTORESEARCH_SLOTS", "AUTORESEARCH_RUNNER", "AUTORESEARCH_DATABASE_URL"):
+        monkeypatch.setenv(name, "")
+
+    assert command("status").code == 0
+
+
+READING = [["status"], ["leaderboard"], ["history"], ["project"], ["rerun", "s01_d01_e01"], ["run", "--dry-run"]]
+
+
+@pytest.mark.parametrize("arguments", READING)
+def test_a_damaged_journal_is_one_sentence(command, tmp_path, arguments):
+    command.home.mkdir()
+    (command.home / "journal.db").write_bytes(b"SQLite format 3\0" + b"damage" * 2000)
+
+    done = command(*arguments)
+
+    assert done.code == 1
+    assert is_one_sentence(done.err), done.err
+    assert "damaged" in done.err or "journal" in done.err
+
+
+@pytest.mark.parametrize("arguments", [*READING[:-1], ["bundle"], ["evaluate", str(BASELINE)], ["run"]])
+def test_a_home_that_cannot_be_made_is_one_sentence(command, monkeypatch, tmp_path, arguments):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("AUTORESEARCH_HOME", str(tmp_path / "file" / "home"))
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "file" / "home" / "dagster"))
+
+    done = command(*arguments)
+
+    assert done.code == 1
+    assert is_one_sentence(done.err.splitlines()[-1]), done.err
+    assert str(tmp_path / "file") in done.err
+    assert "Traceback" not in done.err + done.out
+
+
+def test_a_candidate_never_sees_the_model_key(command, shared, tmp_path, monkeypatch):
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-secret-0123456789abcdef")
+    (tmp_path / "spy.py").write_text("import os\nraise RuntimeError(sorted(os.environ.items()))\n")
+
+    done = command("evaluate", tmp_path / "spy.py", "--preset", "demo", home=shared)
+
+    assert "AUTORESEARCH_CANDIDATE" in done.err + done.out
+    assert "sk-secret" not in done.err + done.out

@@ -11,7 +11,7 @@ import pytest
 
 from autoresearch_dagster.core.limits import LEASE_S
 from autoresearch_dagster.core.settings import PROJECT_ROOT
-from tests.command_line import PROGRAM, environment
+from tests.command_line import BASELINE, PROGRAM, environment, is_one_sentence
 from tests.contract.jobs import PATIENCE_S
 
 RUN = [*PROGRAM, "run", "--memory-key", "interrupted", "--preset", "demo"]
@@ -73,3 +73,36 @@ def test_a_paused_session_resumes_and_repeats_nothing(stopped, command, shared, 
     shown = command("leaderboard", "--memory-key", "interrupted", home=shared)
     assert shown.code == 0
     assert row["title"] in shown.out
+
+
+STOPPABLE = {
+    "bundle": (["bundle", "--preset", "demo"], "tokenizer: training", "The same command goes on"),
+    "evaluate": (["evaluate", str(BASELINE), "--preset", "demo"], "training", "the same command begins anew"),
+}
+
+
+@pytest.mark.parametrize("name", STOPPABLE)
+def test_ctrl_c_is_one_sentence_that_says_how_to_go_on(name, tmp_path):
+    arguments, moment, said = STOPPABLE[name]
+    process = subprocess.Popen(
+        [*PROGRAM, *arguments],
+        cwd=PROJECT_ROOT,
+        env=environment(tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stderr is not None
+    while moment not in process.stderr.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=PATIENCE_S)
+
+    assert process.returncode == 130
+    assert "Traceback" not in out + err
+    assert is_one_sentence(err.splitlines()[-1])
+    assert said in err.splitlines()[-1]
+    assert out == ""
+    assert list((tmp_path / "jobs").glob("*.json")) == []
+    assert list(tmp_path.glob("bundles/*/.*.tmp")) == []
