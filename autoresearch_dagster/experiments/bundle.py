@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from autoresearch_dagster.core.experiment import Data
-from autoresearch_dagster.core.progress import Report
+from autoresearch_dagster.core.progress import Report, silent
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.data.build import DatasetProfile, build_bundle, profile
 from autoresearch_dagster.data.folders import MANIFEST, SHORT, name_of, read_manifest
@@ -47,24 +47,40 @@ def obtain_bundle(
     )
 
 
-def find_built(
-    settings: Settings, source: str, num_shards: int, sequence_length: int, report: Report
-) -> Path | None:
-    """Return the packed rows of a bundle that is already built; nothing is built or created.
+def find_built(settings: Settings, source: str, num_shards: int, sequence_length: int) -> Path | None:
+    """Return the packed rows of a bundle that is already built; nothing is built, fetched or created.
+
+    A corpus that would have to be asked for or hashed (climbmix, a folder) is found by what the manifests say.
 
     Raises:
         UserError: the source is unknown, or has not that many shards.
     """
     root = settings.bundles
-    shards = name_of("shards", open_source(source, num_shards, root, report).inputs)[:SHORT]
+    shards = _shards_of(root, source, num_shards)
     for folder in _folders(root):
         if folder.parent.name == "packed_rows":
             told = read_manifest(folder)
-            made_from = (told.get("shards"), told.get("sequence_length"))
-            parts = (root / "shards" / shards, root / "tokenizer" / str(told.get("tokenizer")))
-            if made_from == (shards, sequence_length) and all((part / MANIFEST).is_file() for part in parts):
+            parts = (root / "shards" / str(told.get("shards")), root / "tokenizer" / str(told.get("tokenizer")))
+            fits = told.get("shards") in shards and told.get("sequence_length") == sequence_length
+            if fits and all((part / MANIFEST).is_file() for part in parts):
                 return folder
     return None
+
+
+def _shards_of(root: Path, source: str, num_shards: int) -> set[str]:
+    """Name the finished shard folders of a source."""
+    is_folder = Path(source).expanduser().is_dir()
+    if not is_folder and source.partition("@")[0] != "climbmix":
+        return {name_of("shards", open_source(source, num_shards, root, silent).inputs)[:SHORT]}
+    wanted = str(Path(source).expanduser().resolve()) if is_folder else source
+    found: set[str] = set()
+    for folder in _folders(root):
+        if folder.parent.name == "shards":
+            told = read_manifest(folder)
+            name, revision = str(told.get("source")), f"{wanted}@"  # climbmix is recorded with its commit
+            if told.get("num_shards") == num_shards and (name == wanted or name.startswith(revision)):
+                found.add(folder.name)
+    return found
 
 
 def folder_bytes(folder: Path) -> int:
