@@ -1,6 +1,6 @@
 """Do research: `demo` and `run`."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autoresearch_dagster.commands.console import DONE, FAILED, Json, NumShards, Preset, Source, out, print_json
 from autoresearch_dagster.core import limits
@@ -8,6 +8,9 @@ from autoresearch_dagster.core.errors import UserError
 from autoresearch_dagster.core.presets import preset as preset_of
 from autoresearch_dagster.core.progress import in_unit
 from autoresearch_dagster.core.settings import load_settings
+
+if TYPE_CHECKING:
+    from autoresearch_dagster.experiments.estimate import Estimate
 
 
 def demo(*, memory_key: str = "demo") -> int:
@@ -90,27 +93,37 @@ def _research(**wanted: Any) -> int:
 
 
 def _dry_run(wanted: dict[str, Any], *, json: bool) -> int:
-    from autoresearch_dagster.experiments.estimate import Estimate
     from autoresearch_dagster.experiments.look_ahead import estimate_launch
     from autoresearch_dagster.store.events import SessionConfig
 
-    found: Estimate = estimate_launch(SessionConfig(**wanted), load_settings())
+    found = estimate_launch(SessionConfig(**wanted), load_settings())
     if json:
         print_json(found)
         return DONE
     session = f"goes on with {found.session}, {found.status}" if found.session else "a new session"
     bundle = str(found.bundle) if found.bundle else "to be built, " + _amount(found.bundle_bytes, "of disk")
     fetched = "" if found.bundle else f", {_amount(found.download_bytes, 'to fetch')}"
+    disk = f"{_amount(found.disk_bytes, 'needed')}, {_amount(found.disk_free_bytes, 'free')}{_too_little(found)}"
     for heading, value in (
         ("research", f"{found.memory_key}: {session}"),
         ("runner", found.runner_note),
         ("image", found.image),
         ("bundle", f"{found.source}: {bundle}{fetched}"),
-        ("disk", f"{_amount(found.disk_bytes, 'needed')}, {_amount(found.disk_free_bytes, 'free')}"),
+        (
+            "disk",
+            f"{_amount(found.disk_bytes, 'needed')}, {_amount(found.disk_free_bytes, 'free')}{_too_little(found)}",
+        ),
     ):
         out.print(f"{heading:9} {value}", markup=False, soft_wrap=True)
     out.print(f"\n{found}\nNothing was started; leave --dry-run out to start it.", markup=False, soft_wrap=True)
     return DONE
+
+
+def _too_little(found: "Estimate") -> str:
+    wanted = (found.disk_bytes or 0) + limits.DISK_RESERVE_BYTES
+    if found.disk_free_bytes >= wanted:
+        return ""
+    return f": too little, since {in_unit(limits.DISK_RESERVE_BYTES, 'bytes')} stay in reserve"
 
 
 def _amount(count: int | None, what: str) -> str:

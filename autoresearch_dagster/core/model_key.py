@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from autoresearch_dagster.core.errors import UserError
+from autoresearch_dagster.core.errors import AutoresearchError, UserError
 from autoresearch_dagster.core.limits import MODEL_KEY_CHARS, MODEL_KEY_SHOWN_CHARS, MODEL_KEY_SHOWN_FROM
 from autoresearch_dagster.core.settings import MODEL_KEY_VARIABLE, Settings, environment_key
 
@@ -67,7 +67,8 @@ def save_key(settings: Settings, text: str) -> Path:
     """Keep a key in its file, whole or not at all; an earlier one is replaced.
 
     Raises:
-        UserError: the text is no key, or the file cannot be written.
+        UserError: the text is no key.
+        AutoresearchError: the file cannot be written.
     """
     secret, path = _checked(text), key_file(settings)
     unfinished: Path | None = None
@@ -81,7 +82,7 @@ def save_key(settings: Settings, text: str) -> Path:
             os.fsync(file.fileno())
         unfinished.replace(path)
     except OSError as fault:
-        raise UserError(
+        raise AutoresearchError(
             f"{path} cannot be written ({fault.strerror}); set {MODEL_KEY_VARIABLE} in the environment instead, "
             "or AUTORESEARCH_HOME to a folder that can be written."
         ) from fault
@@ -95,7 +96,7 @@ def remove_key(settings: Settings) -> bool:
     """Delete the file and what a killed `save_key` left of it; whether there was one.
 
     Raises:
-        UserError: it cannot be deleted.
+        AutoresearchError: it cannot be deleted.
     """
     path = key_file(settings)
     found = [*path.parent.glob(f"{UNFINISHED}*"), *([path] if path.is_symlink() or path.exists() else [])]
@@ -103,7 +104,7 @@ def remove_key(settings: Settings) -> bool:
         for file in found:
             file.unlink(missing_ok=True)
     except OSError as fault:
-        raise UserError(f"{path} cannot be deleted ({fault.strerror}); delete it yourself.") from fault
+        raise AutoresearchError(f"{path} cannot be deleted ({fault.strerror}); delete it yourself.") from fault
     return path in found
 
 

@@ -19,6 +19,8 @@ REFRESH_S = 0.5
 TITLE_CHARS = 28
 SAID_CHARS = 400
 SPARK_WIDTH = 16
+COLUMNS = {"experiment": 11, "slot": 6, "title": 0, "step": 4, "train loss": 6, "": 0, "state": 0}
+"""Headings of the table, and how narrow a column may become; 0: as narrow as it must."""
 SPARKS = "▁▂▃▄▅▆▇█"
 
 
@@ -116,10 +118,9 @@ class LiveView:
 def _table(cards: list[Card], width: int) -> Table:
     """Draw the running experiments; on a narrow terminal without slot, key and curve."""
     wide = width >= PROGRESS_BAR_CHARS
-    headings = ("experiment", "slot", "title", "step", "train loss", "", "state")
     table = Table(box=None, pad_edge=True, padding=(0, 2 if wide else 1, 0, 0), show_header=wide)
-    for heading in headings if wide else ("title", "step", "state"):
-        table.add_column(heading, overflow="ellipsis", no_wrap=True)
+    for heading, least in COLUMNS.items() if wide else (("title", 0), ("step", 4), ("state", 0)):
+        table.add_column(heading, overflow="ellipsis", no_wrap=True, min_width=least or None)
     for card in cards:
         point = card.point
         step = str(point.step) if point else ""

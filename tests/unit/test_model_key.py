@@ -6,7 +6,7 @@ import pytest
 
 from autoresearch_dagster.containers.environment import job_environment
 from autoresearch_dagster.core import model_key
-from autoresearch_dagster.core.errors import UserError
+from autoresearch_dagster.core.errors import AutoresearchError, UserError
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.experiments.serve import environments
 
@@ -123,7 +123,7 @@ def test_a_home_that_cannot_be_written_is_one_sentence(tmp_path, monkeypatch):
     settings = Settings(home=tmp_path / "file" / "home")
 
     assert model_key.find_key(settings) is None
-    with pytest.raises(UserError, match="cannot be written"):
+    with pytest.raises(AutoresearchError, match="cannot be written"):
         model_key.save_key(settings, SECRET)
 
 
