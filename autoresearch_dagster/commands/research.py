@@ -109,10 +109,7 @@ def _dry_run(wanted: dict[str, Any], *, json: bool) -> int:
         ("runner", found.runner_note),
         ("image", found.image),
         ("bundle", f"{found.source}: {bundle}{fetched}"),
-        (
-            "disk",
-            f"{_amount(found.disk_bytes, 'needed')}, {_amount(found.disk_free_bytes, 'free')}{_too_little(found)}",
-        ),
+        ("disk", disk),
     ):
         out.print(f"{heading:9} {value}", markup=False, soft_wrap=True)
     out.print(f"\n{found}\nNothing was started; leave --dry-run out to start it.", markup=False, soft_wrap=True)
