@@ -1,11 +1,15 @@
 """Where commands print: results to standard output, what is going on to standard error."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 from pydantic import BaseModel
 from rich.console import Console
+
+from autoresearch_dagster.core.presets import PresetName
 
 DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 """Exit codes."""
@@ -13,7 +17,25 @@ DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
-Json = Annotated[bool, Parameter(name="--json", negative=(), help="Print JSON for programs.")]
+Json = Annotated[bool, Parameter(name="--json", help="Print JSON for programs.")]
+
+
+Preset = Annotated[PresetName, Parameter(help="Size: `demo` and `workshop` need no GPU.")]
+Source = Annotated[
+    str,
+    Parameter(help="Corpus: `sample`, `climbmix`, `climbmix@REVISION`, or a folder of parquet files."),
+]
+NumShards = Annotated[int, Parameter(help="Training shards of the corpus.")]
+
+
+@contextmanager
+def how_to_go_on(sentence: str) -> Iterator[None]:
+    """Say, when the person stops what runs in this block, how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        say(f"Stopped. {sentence}")
+        raise
 
 
 def print_json(value: Any) -> None:

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from cyclopts import App
 from rich.table import Table
 from rich.text import Text
 
@@ -10,10 +9,7 @@ from autoresearch_dagster.commands.console import DONE, FAILED, Json, out, print
 from autoresearch_dagster.core.progress import in_unit
 from autoresearch_dagster.core.settings import load_settings
 
-app = App(name="session", help="List sessions, put them away, move them to another home.")
 
-
-@app.command(name="list")
 def list_sessions(*, all: bool = False, json: Json = False) -> int:
     """List sessions: state, experiments, best score.
 
@@ -45,7 +41,6 @@ def list_sessions(*, all: bool = False, json: Json = False) -> int:
     return DONE
 
 
-@app.command
 def archive(key: str) -> int:
     """Hide a session from lists and from `status`; nothing is deleted.
 
@@ -59,7 +54,6 @@ def archive(key: str) -> int:
     return DONE
 
 
-@app.command
 def restore(key: str) -> int:
     """Show an archived session again.
 
@@ -73,7 +67,6 @@ def restore(key: str) -> int:
     return DONE
 
 
-@app.command
 def export(key: str, file: Path, *, with_checkpoints: bool = False) -> int:
     """Write a session into one file that another home can import.
 
@@ -91,7 +84,6 @@ def export(key: str, file: Path, *, with_checkpoints: bool = False) -> int:
     return DONE
 
 
-@app.command(name="import")
 def import_archive(file: Path, *, memory_key: str = "") -> int:
     """Take over a session from an archive; everything is checked before anything is written.
 

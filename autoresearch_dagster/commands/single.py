@@ -1,49 +1,101 @@
-"""One train.py outside any session: `evaluate`."""
+"""One experiment outside any session: `evaluate` and `rerun`."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from autoresearch_dagster.commands.console import DONE, FAILED, Json, err, out, print_json, say
-from autoresearch_dagster.core.progress import in_lines
+from cyclopts import Parameter
+
+from autoresearch_dagster.commands.console import (
+    DONE,
+    FAILED,
+    Json,
+    Preset,
+    Source,
+    err,
+    how_to_go_on,
+    out,
+    print_json,
+)
 from autoresearch_dagster.core.settings import load_settings
 
 
 def evaluate(
     train_py: Path,
     *,
-    preset: str = "workshop",
-    source: str = "sample",
+    preset: Preset = "workshop",
+    source: Source = "sample",
     seed: int = 0,
     rows: Literal["selection", "upstream"] = "selection",
     json: Json = False,
 ) -> int:
     """Train one train.py and let the trusted evaluator score it, outside any session.
 
-    Parameters
-    ----------
-    train_py: The file; it defines `run_training(config)`.
-    preset: `demo`, `workshop` or `gpu`.
-    source: The corpus: `sample`, `climbmix`, `climbmix@REVISION` or a folder of parquet shards.
-    seed: Seed of weights and data order.
-    rows: `upstream`: the tutorial's own 32 validation rows.
-    json: Print JSON for programs.
+    Exit code 0: it has a score; 1: it has none, and the output says why.
+
+    Args:
+        train_py: The file; it defines `run_training(config)`.
+        preset: Size.
+        source: The corpus.
+        seed: Seed of weights and data order.
+        rows: `upstream`: the tutorial's own 32 validation rows.
+        json: Print JSON for programs.
+
+    Example:
+        autoresearch evaluate my_train.py
+        autoresearch evaluate my_train.py --preset demo --rows upstream --json
     """
     from autoresearch_dagster.experiments.evaluate_file import evaluate_file
-    from autoresearch_dagster.reports.single import as_json, show_progress, tell
+    from autoresearch_dagster.reports.single import as_json, tell, watched
 
-    result = evaluate_file(
-        train_py,
-        load_settings(),
-        preset_name=preset,
-        source=source,
-        seed=seed,
-        rowset=rows,
-        report=in_lines(say),
-        on_progress=show_progress(err),
-        on_stage=say,
-    )
+    settings = load_settings()
+    with (
+        how_to_go_on("Nothing of it is kept; the same command begins anew."),
+        watched(err, "evaluate", train_py.stem) as watching,
+    ):
+        result = evaluate_file(
+            train_py,
+            settings,
+            preset_name=preset,
+            source=source,
+            seed=seed,
+            rowset=rows,
+            report=watching.report,
+            on_progress=watching.on_progress,
+            on_stage=watching.on_stage,
+        )
     if json:
         print_json(as_json(result))
     else:
         tell(result, out, err)
     return DONE if result.accepted else FAILED
+
+
+def rerun(
+    key: Annotated[str, Parameter(help="Key of the experiment, as `leaderboard` shows it.")], *, json: Json = False
+) -> int:
+    """Train a recorded experiment once more and compare the scores.
+
+    The rerun has its own receipt and is never the score of record: the journal stays as it is.
+
+    Args:
+        key: Its key.
+        json: Print JSON for programs.
+
+    Example:
+        autoresearch rerun s01_d02_e05
+    """
+    from autoresearch_dagster.experiments.reproduce import reproduce
+    from autoresearch_dagster.reports.single import as_json, difference, tell_reproduction, watched
+
+    settings = load_settings()
+    with (
+        how_to_go_on("The record is untouched; the same command begins anew."),
+        watched(err, "rerun", key) as watching,
+    ):
+        recorded, again = reproduce(settings, key, watching.report, watching.on_progress, watching.on_stage)
+    if json:
+        scores = {"recorded": as_json(recorded), "reproduced": as_json(again)}
+        print_json({"key": key, **scores, "difference": difference(recorded, again)})
+    else:
+        tell_reproduction(key, recorded, again, out, err)
+    return DONE if again.accepted else FAILED

@@ -22,7 +22,7 @@ from requests.exceptions import RequestException  # noqa: TID251 (docker-py rais
 from autoresearch_dagster.containers.arguments import JOB_LABEL, OWNER_LABEL, container_arguments
 from autoresearch_dagster.containers.cgroup import Meter, find_meter
 from autoresearch_dagster.containers.escape import printable
-from autoresearch_dagster.containers.image import ensure_image
+from autoresearch_dagster.containers.image import ImageFacts, describe_image, ensure_image, find_image
 from autoresearch_dagster.containers.protocol import Capabilities, JobSpec, JobStatus
 from autoresearch_dagster.core.errors import ContainerError
 from autoresearch_dagster.core.experiment import digest_of
@@ -190,6 +190,18 @@ class DockerRunner:
             with translated("build the trainer image"):
                 self._image = ensure_image(self._client, self._settings, report)
         return self._image
+
+    def has_image(self) -> bool:
+        """Whether the trainer image is there and up to date; nothing is built."""
+        with translated("look for the trainer image"):
+            return bool(self._image or find_image(self._client, self._settings))
+
+    def build_image(self, report: Report, *, rebuild: bool) -> ImageFacts:
+        """Build or find the trainer image and describe it."""
+        with translated("build the trainer image"):
+            self._image = ensure_image(self._client, self._settings, report, rebuild=rebuild)
+        with translated("look at the trainer image"):
+            return describe_image(self._client, self._settings, self._image)
 
     def start(self, spec: JobSpec) -> DockerJob:
         """Create and start a container; one that fails to start is removed."""

@@ -8,6 +8,7 @@ What is not covered: a base image that changes under the same tag; name it by di
 import os
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +31,48 @@ from autoresearch_dagster.core.settings import Settings
 
 SOURCE_LABEL = "autoresearch.sources"
 LOG_LINES = 200
+PYTHON = "/opt/trainer-env/bin/python"
 PASSED_ON = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 
 
-def ensure_image(client: docker.DockerClient, settings: Settings, report: Report) -> str:
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """What a person wants to know of the trainer image."""
+
+    tag: str
+    id: str
+    size_bytes: int
+    torch: str
+
+
+def find_image(client: docker.DockerClient, settings: Settings) -> str:
+    """Return the id of an up-to-date trainer image, or '' where there is none."""
+    return _current(client, settings.image, sources_digest(settings.base_image))
+
+
+def describe_image(client: docker.DockerClient, settings: Settings, image: str) -> ImageFacts:
+    """Look at an image; the version of torch is asked of the image itself, in a sealed container."""
+    asked = "from importlib.metadata import version; print(version('torch'))"
+    said = client.containers.run(
+        image,
+        entrypoint=[PYTHON, "-c", asked],
+        network_mode="none",
+        read_only=True,
+        cap_drop=["ALL"],
+        remove=True,
+    )
+    size = int(client.images.get(image).attrs["Size"])
+    return ImageFacts(settings.image, image, size, bytes(said).decode().strip())
+
+
+def ensure_image(client: docker.DockerClient, settings: Settings, report: Report, *, rebuild: bool = False) -> str:
     """Return the id of an up-to-date trainer image, building it where there is none.
+
+    Args:
+        client: of the daemon.
+        settings: of this machine.
+        report: receives each step of a build.
+        rebuild: build anew, from the base up, whatever is there.
 
     Raises:
         ContainerError: it cannot be built; the text names the log.
@@ -42,7 +80,7 @@ def ensure_image(client: docker.DockerClient, settings: Settings, report: Report
     wanted = sources_digest(settings.base_image)
     settings.home.mkdir(parents=True, exist_ok=True)
     with FileLock(settings.home / "image.lock"):  # two processes build once
-        found = _current(client, settings.image, wanted)
+        found = "" if rebuild else _current(client, settings.image, wanted)
         if found:
             return found
         started = time.monotonic()
@@ -51,7 +89,7 @@ def ensure_image(client: docker.DockerClient, settings: Settings, report: Report
             report(f"[{time.monotonic() - started:4.0f} s] {line}")
 
         timed("Building the trainer image (once; a few minutes with torch) ...")
-        image = _build(client, settings, wanted, timed)
+        image = _build(client, settings, wanted, timed, rebuild)
         timed(f"Trainer image {settings.image} is ready.")
         return image
 
@@ -64,7 +102,7 @@ def _current(client: docker.DockerClient, tag: str, wanted: Digest) -> str:
     return str(image.id) if image.labels.get(SOURCE_LABEL) == wanted else ""
 
 
-def _build(client: docker.DockerClient, settings: Settings, wanted: Digest, report: Report) -> str:
+def _build(client: docker.DockerClient, settings: Settings, wanted: Digest, report: Report, rebuild: bool) -> str:
     base = base_image(client, settings.base_image, report)
     arguments = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     with build_context() as context:
@@ -79,6 +117,7 @@ def _build(client: docker.DockerClient, settings: Settings, wanted: Digest, repo
             labels={SOURCE_LABEL: wanted},
             rm=True,
             forcerm=True,
+            nocache=rebuild,
             network_mode="host",
             decode=True,
         )

@@ -168,3 +168,17 @@ JSON_BLOB_BYTES: Final = 1 * MIB  # of a receipt; larger blobs name no others
 # --- telling a person -----------------------------------------------------------------------------------
 PROGRESS_EVERY_S: Final = 0.5  # seconds between two amounts of one task: a bar that moves
 PROGRESS_LINE_S: Final = 10.0  # seconds between two lines of one task in a log
+PROGRESS_BAR_CHARS: Final = 70  # columns of a terminal below which a bar has only its percentage beside it
+HISTORY_TEXT_CHARS: Final = 160  # of one text in a history's line; `--turn` shows it whole
+HISTORY_PLAN_LINES: Final = 6  # of a plan in a history; `--turn` shows it whole
+
+# --- the model key ----------------------------------------------------------------------------------------
+MODEL_KEY_CHARS: Final = 1024  # longer than any key that is handed out; a whole file is refused
+MODEL_KEY_SHOWN_CHARS: Final = 4  # of its end, so that a person can tell two keys apart
+MODEL_KEY_SHOWN_FROM: Final = 20  # characters; of a shorter key nothing is shown
+
+# --- what research will take ------------------------------------------------------------------------------
+EXPERIMENT_OVERHEAD_S: Final = 15.0  # beside its budget: two containers that import torch, and the scoring
+SAMPLE_BUNDLE_BYTES: Final = 20 * MIB  # measured at T = 512: 17 MiB, whatever the number of its shards
+TRAINER_IMAGE_BYTES: Final = 1 * GIB  # measured with torch for the CPU; layers of a base that is here are shared
+RESULT_BYTES: Final = 64 * 1024  # of an experiment beside its checkpoint: nats of its rows, receipt, curve, code

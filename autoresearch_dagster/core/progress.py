@@ -1,5 +1,6 @@
 """How slow work tells a person how far it is: lines, and amounts that a terminal draws as a bar."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,6 +8,8 @@ from typing import Literal
 
 from autoresearch_dagster.core.limits import GIB, MIB, PROGRESS_EVERY_S, PROGRESS_LINE_S
 
+MINUTE_S = 60
+HOUR_S = 3600
 Unit = Literal["bytes", "documents", "tokens", "rows"]
 
 
@@ -45,7 +48,7 @@ class Amount:
     def __str__(self) -> str:
         """Say it in a line: `climbmix: 412 MiB of 1.2 GiB, 18 MiB/s, 44 s left`."""
         of = f" of {in_unit(self.total, self.unit)}" if self.total is not None else ""
-        left = f", {self.left_s:.0f} s left" if self.left_s is not None and not self.finished else ""
+        left = f", {in_time(self.left_s)} left" if self.left_s is not None and not self.finished else ""
         return f"{self.task}: {in_unit(self.done, self.unit)}{of}, {in_unit(self.rate, self.unit)}/s{left}"
 
 
@@ -60,6 +63,16 @@ def in_unit(value: float, unit: Unit) -> str:
     if value >= GIB:
         return f"{value / GIB:.1f} GiB"
     return f"{value / MIB:.0f} MiB" if value >= MIB else f"{value / 1024:.0f} KiB"
+
+
+def in_time(seconds: float) -> str:
+    """Write a duration as a person reads it, rounded up."""
+    whole = math.ceil(seconds)
+    if whole < 2 * MINUTE_S:
+        return f"{whole} s"
+    if whole < 2 * HOUR_S:
+        return f"{math.ceil(whole / MINUTE_S)} min"
+    return f"{math.ceil(10 * whole / HOUR_S) / 10:.1f} h"
 
 
 def silent(_told: str | Amount) -> None:

@@ -3,17 +3,22 @@
 import os
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from autoresearch_dagster.core.errors import UserError
+
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
+PREFIX = "AUTORESEARCH_"
+MODEL_KEY_VARIABLE = "ANTHROPIC_API_KEY"
 
 
 class Settings(BaseSettings):
     """Settings of this machine, each from `AUTORESEARCH_<NAME>`."""
 
-    model_config = SettingsConfigDict(env_prefix="AUTORESEARCH_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True)
 
     home: Path = PROJECT_ROOT / ".autoresearch"
     """Local state: journal, blobs, bundles, Dagster's instance."""
@@ -23,7 +28,7 @@ class Settings(BaseSettings):
     """MLflow's database and artifacts."""
     runner: Literal["auto", "docker", "local"] = "auto"
     """Where candidates run; `auto`: Docker where a daemon answers, else local."""
-    slots: int = 0
+    slots: Annotated[int, Field(ge=0)] = 0
     """Experiments at a time; 0: one for each core this process may use."""
     image: str = "autoresearch/trainer:local"
     """The trainer image."""
@@ -59,5 +64,24 @@ def available_cores() -> tuple[int, ...]:
 
 
 def load_settings() -> Settings:
-    """Read the settings from the environment now."""
-    return Settings()
+    """Read the settings from the environment now.
+
+    Raises:
+        UserError: a variable has a value that cannot be used; the text says what is permitted.
+    """
+    try:
+        return Settings()
+    except ValidationError as fault:
+        first = fault.errors()[0]
+        name = PREFIX + "_".join(map(str, first["loc"])).upper().removeprefix(PREFIX)
+        raise UserError(f"{name}={first['input']} cannot be used: {first['msg']}; correct or unset it.") from None
+
+
+def environment_key() -> SecretStr:
+    """The model key that stands in the environment; empty where there is none."""
+    return SecretStr(os.environ.get(MODEL_KEY_VARIABLE, "").strip())
+
+
+def environment_without_key() -> dict[str, str]:
+    """This process's environment for one that has no business with the model key."""
+    return {name: value for name, value in os.environ.items() if name != MODEL_KEY_VARIABLE}

@@ -1,14 +1,14 @@
 """What is there, what is missing, and what to do about it."""
 
 import importlib.metadata
-import os
 import shutil
 import sys
 
 from autoresearch_dagster.containers.select import daemon_version, gpu_names
-from autoresearch_dagster.core.errors import AutoresearchError
+from autoresearch_dagster.core.errors import AutoresearchError, UserError
 from autoresearch_dagster.core.experiment import Data
 from autoresearch_dagster.core.limits import DISK_RESERVE_BYTES, GIB
+from autoresearch_dagster.core.model_key import find_key
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.store.store import open_store
 
@@ -32,7 +32,7 @@ def examine(settings: Settings) -> list[Finding]:
         _python(),
         _docker(),
         _gpu(),
-        _key(),
+        _key(settings),
         _disk(settings),
         _cores(settings),
         _journal(settings),
@@ -73,19 +73,31 @@ def _gpu() -> Finding:
     )
 
 
-def _key() -> Finding:
-    there = bool(os.environ.get("ANTHROPIC_API_KEY"))
+def _key(settings: Settings) -> Finding:
+    try:
+        key = find_key(settings)
+    except UserError as fault:
+        return Finding(what="model key", ok=False, needed=False, found="unusable", advice=str(fault))
     return Finding(
         what="model key",
-        ok=there,
+        ok=key is not None,
         needed=False,
-        found="ANTHROPIC_API_KEY is set" if there else "none",
-        advice="" if there else "researcher=scripted needs none.",
+        found=f"from {key.where}" if key else "none",
+        advice="" if key else "researcher=scripted needs none; `autoresearch key set` keeps one.",
     )
 
 
 def _disk(settings: Settings) -> Finding:
-    settings.home.mkdir(parents=True, exist_ok=True)
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True)
+    except OSError as fault:
+        return Finding(
+            what="disk",
+            ok=False,
+            needed=True,
+            found=f"{settings.home} cannot be written ({fault.strerror})",
+            advice="Set AUTORESEARCH_HOME to a folder that can.",
+        )
     free = shutil.disk_usage(settings.home).free
     return Finding(
         what="disk",

@@ -1,6 +1,9 @@
 """Bring MLflow up to date with the journal; research never waits for it, and never fails with it."""
 
+from collections.abc import Iterator
+
 from autoresearch_dagster.core.errors import AutoresearchError
+from autoresearch_dagster.core.experiment import Data
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.experiments.laboratory import BASELINE_FILE
 from autoresearch_dagster.store.projections import Projections
@@ -8,23 +11,54 @@ from autoresearch_dagster.store.state import SessionState
 from autoresearch_dagster.store.store import Store
 
 
+class Projected(Data):
+    """What became of one session: runs written and marked as deleted, or the sentence that says why not."""
+
+    session: str
+    memory_key: str
+    written: int = 0
+    deleted: int = 0
+    problem: str = ""
+
+
 def project(settings: Settings, store: Store, session: str) -> str:
     """Project a session into MLflow; return '' or one sentence that says what is behind.
 
     The projection is computed from the journal, so whatever fails here is made up for by the next call.
     """
+    return next(project_sessions(settings, store, [session])).problem
+
+
+def project_sessions(
+    settings: Settings, store: Store, sessions: list[str], *, rebuild: bool = False
+) -> Iterator[Projected]:
+    """Project sessions one after the other; one that fails does not keep the next from being projected.
+
+    Args:
+        settings: of this machine.
+        store: the journal and its blobs.
+        sessions: their ids.
+        rebuild: mark the runs that show them as deleted and make new ones.
+    """
     from autoresearch_dagster.tracking.mlflow_projection import Projector  # imports MLflow: 2 s
 
-    seen = store.journal.state(session).sequence
-    try:
-        Projector(settings, store, BASELINE_FILE.read_text(encoding="utf-8")).project(session)
-    except AutoresearchError as fault:
-        return f"MLflow is behind the journal: {fault}"
-    except Exception as fault:  # noqa: BLE001 (whatever a tracking server does, research goes on)
-        said = str(fault).partition("\n")[0]
-        return f"MLflow is behind the journal ({type(fault).__name__}: {said}); it catches up by itself."
-    Projections(store.engine).put(_progress(session), "", str(seen))
-    return ""
+    projector: Projector | None = None
+    for session in sessions:
+        deleted = written = 0
+        memory_key = problem = ""
+        try:
+            state = store.journal.state(session)
+            memory_key = state.config.memory_key
+            projector = projector or Projector(settings, store, BASELINE_FILE.read_text(encoding="utf-8"))
+            deleted = projector.forget(session) if rebuild else 0
+            written = projector.project(session)
+            Projections(store.engine).put(_progress(session), "", str(state.sequence))
+        except AutoresearchError as fault:
+            problem = f"MLflow is behind the journal: {fault}"
+        except Exception as fault:  # noqa: BLE001 (whatever a tracking server does, research goes on)
+            said = " ".join(str(fault).split())
+            problem = f"MLflow is behind the journal ({type(fault).__name__}: {said}); it catches up by itself."
+        yield Projected(session=session, memory_key=memory_key, written=written, deleted=deleted, problem=problem)
 
 
 def is_behind(settings: Settings, store: Store, state: SessionState) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from autoresearch_dagster.core.errors import UserError
-from autoresearch_dagster.core.settings import PROJECT_ROOT, Settings
+from autoresearch_dagster.core.settings import PROJECT_ROOT, Settings, environment_without_key
 
 STOP_S = 10.0
 LOOK_S = 0.5
@@ -49,6 +49,11 @@ def commands(settings: Settings, host: str, dagster_port: int, mlflow_port: int)
     ]
 
 
+def environments() -> tuple[dict[str, str], dict[str, str]]:
+    """Return Dagster's environment, whose steps may ask the model, and MLflow's, without the model's key."""
+    return {**os.environ, **QUIET}, {**environment_without_key(), **QUIET}
+
+
 def serve(settings: Settings, host: str, dagster_port: int, mlflow_port: int, say: Callable[[str], None]) -> None:
     """Run both until one ends or the person stops them.
 
@@ -62,7 +67,7 @@ def serve(settings: Settings, host: str, dagster_port: int, mlflow_port: int, sa
     say(f"MLflow   http://{host}:{mlflow_port}")
     say("Ctrl-C stops both; sessions stay in the journal.")
     lines = commands(settings, host, dagster_port, mlflow_port)
-    started = [subprocess.Popen(line, env={**os.environ, **QUIET}) for line in lines]
+    started = [subprocess.Popen(line, env=own) for line, own in zip(lines, environments(), strict=True)]
     try:
         while all(process.poll() is None for process in started):
             time.sleep(LOOK_S)

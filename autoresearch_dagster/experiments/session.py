@@ -63,7 +63,7 @@ def open_session(
         raise UserError(
             f"The session {config.memory_key!r} is archived; `autoresearch session restore {found.id}` restores it."
         )
-    _refuse_other_terms(found, config)
+    refuse_other_terms(found, config)
     if found.status == "active" and found.driver == driver:
         return found
     with store.journal.transaction(found.id) as transaction:
@@ -71,8 +71,12 @@ def open_session(
     return store.journal.state(found.id)
 
 
-def _refuse_other_terms(found: SessionState, config: ev.SessionConfig) -> None:
-    """All scores of a session are compared, so what they are measured with may not change."""
+def refuse_other_terms(found: SessionState, config: ev.SessionConfig) -> None:
+    """All scores of a session are compared, so what they are measured with may not change.
+
+    Raises:
+        UserError: preset, source or shards are others than those it was started with.
+    """
     for name in ("preset", "source", "num_shards"):
         before, now = getattr(found.config, name), getattr(config, name)
         if before != now:
@@ -102,8 +106,8 @@ def laboratory_of(state: SessionState, settings: Settings, report: Report) -> La
     if lab.bundle.digest != state.bundle:
         raise UserError(
             f"The session {state.config.memory_key!r} was recorded on the bundle {state.bundle[:SHORT]} and this "
-            f"machine builds {lab.bundle.digest[:SHORT]}: scores could not be compared; copy bundles/ from where it "
-            "was recorded, or choose another memory_key."
+            f"machine builds {lab.bundle.digest[:SHORT]}: scores could not be compared; copy bundles/ from where "
+            "it was recorded, or choose another memory_key."
         )
     return lab
 

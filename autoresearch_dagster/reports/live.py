@@ -1,17 +1,26 @@
-"""The terminal while experiments run: what trains on which core, its loss, the time left."""
+"""The terminal while something runs: what trains on which core, its loss, the time left; bars of slow work."""
 
 import threading
 from types import TracebackType
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from autoresearch_dagster.core.experiment import ExperimentKey
+from autoresearch_dagster.core.limits import PROGRESS_BAR_CHARS
+from autoresearch_dagster.core.progress import Amount, in_lines
+from autoresearch_dagster.reports.bars import Bars
 from autoresearch_dagster.reports.board import Board, Card
+from autoresearch_dagster.reports.text import cell, one_line
 
 REFRESH_S = 0.5
+TITLE_CHARS = 28
+SAID_CHARS = 400
 SPARK_WIDTH = 16
+COLUMNS = {"experiment": 11, "slot": 6, "title": 0, "step": 4, "train loss": 6, "": 0, "state": 0}
+"""Headings of the table, and how narrow a column may become; 0: as narrow as it must."""
 SPARKS = "▁▂▃▄▅▆▇█"
 
 
@@ -39,11 +48,17 @@ def describe(card: Card) -> str:
 
 
 class LiveView:
-    """Shows a board until the block ends: a table that redraws itself, or plain lines without a terminal."""
+    """Shows a board and reports until the block ends: a display that redraws itself, or plain lines.
+
+    All that is drawn goes through one display, so that bars, table and lines never fight for the screen.
+    """
 
     def __init__(self, board: Board, console: Console) -> None:
+        """Show on a console; without a terminal there, as lines."""
         self._board = board
         self._console = console
+        self._bars = Bars()
+        self._in_lines = in_lines(self._print)
         self._told: dict[ExperimentKey, str] = {}
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="live-view", daemon=True)
@@ -62,7 +77,18 @@ class LiveView:
         self._thread.join()
         self._show()
         if self._live is not None:
+            self._live.update("", refresh=True)
             self._live.stop()
+
+    def report(self, told: str | Amount) -> None:
+        """Tell a line, or move a bar; what is done stays as a line."""
+        if self._live is None:
+            self._in_lines(told)
+        elif not isinstance(told, Amount) or self._bars.show(told):
+            self._print(str(told))
+
+    def _print(self, line: str) -> None:
+        self._console.print(Text(f"  {line}"), style="dim", soft_wrap=True)
 
     def _watch(self) -> None:
         while not self._end.wait(REFRESH_S):
@@ -73,7 +99,8 @@ class LiveView:
         self._tell(cards)
         if self._live is not None:
             running = [card for card in cards if card.result is None]
-            self._live.update(_table(running) if running else "", refresh=True)
+            table = [_table(running, self._console.width)] if running else []
+            self._live.update(Group(*table, self._bars), refresh=True)
 
     def _tell(self, cards: list[Card]) -> None:
         """Print a line when a stage changes; with a terminal only when an experiment is done."""
@@ -83,26 +110,28 @@ class LiveView:
             self._told[card.key] = card.stage
             if card.stage == "done" or (self._live is None and card.stage != "waiting"):
                 where = f"core {card.core}" if card.core is not None else ""
-                self._console.print(
-                    f"  {card.key}  {where:7} {card.title:<28.28} {describe(card)}",
-                    markup=False,
-                    highlight=False,
-                )
+                title, said = one_line(card.title, TITLE_CHARS), one_line(describe(card), SAID_CHARS)
+                line = f"  {card.key}  {where:7} {title:<{TITLE_CHARS}} {said}"
+                self._console.print(Text(line), soft_wrap=True)
 
 
-def _table(cards: list[Card]) -> Table:
-    table = Table(box=None, pad_edge=True, padding=(0, 2, 0, 0))
-    for heading in ("experiment", "slot", "title", "step", "train loss", "", "state"):
-        table.add_column(heading, overflow="ellipsis", no_wrap=True)
+def _table(cards: list[Card], width: int) -> Table:
+    """Draw the running experiments; on a narrow terminal without slot, key and curve."""
+    wide = width >= PROGRESS_BAR_CHARS
+    table = Table(box=None, pad_edge=True, padding=(0, 2 if wide else 1, 0, 0), show_header=wide)
+    for heading, least in COLUMNS.items() if wide else (("title", 0), ("step", 4), ("state", 0)):
+        table.add_column(heading, overflow="ellipsis", no_wrap=True, min_width=least or None)
     for card in cards:
         point = card.point
-        table.add_row(
+        step = str(point.step) if point else ""
+        cells = (
             card.key,
             f"core {card.core}" if card.core is not None else "–",
             card.title,
-            str(point.step) if point else "",
+            step,
             f"{point.loss:.3f}" if point else "",
             sparkline(card.losses),
             describe(card),
         )
+        table.add_row(*map(cell, cells if wide else (card.title, step, describe(card))))
     return table

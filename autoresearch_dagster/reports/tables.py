@@ -2,11 +2,15 @@
 
 from collections.abc import Sequence
 
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from autoresearch_dagster.core.experiment import Outcome
+from autoresearch_dagster.reports.text import cell, one_line
 from autoresearch_dagster.store.leaderboard import Row
+
+CELL_CHARS = 500  # of one text in Markdown
 
 
 def _score(row: Row) -> str:
@@ -26,28 +30,40 @@ def _state(row: Row) -> str:
     return ", ".join(words)
 
 
-def leaderboard_table(rows: Sequence[Row], title: str) -> Table:
-    """Draw the leaderboard for a terminal."""
-    table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))
+STATE_CHARS = 9  # `screened,` is not broken
+TITLE_CHARS = 8  # of a title at least
+OTHER_CHARS = 21  # that rank, score and state take on a narrow terminal
+NARROW_CHARS = 80  # columns of a terminal below which a table keeps what matters most
+FILE_CHARS = 240  # columns of what is no terminal: a file or a pipe, where nothing need be cut
+
+
+def width_of(console: Console) -> int:
+    """How wide a table may be on a console."""
+    return console.width if console.is_terminal else max(console.width, FILE_CHARS)
+
+
+def print_table(console: Console, table: Table) -> None:
+    """Print a table as wide as its console lets it be."""
+    console.print(table, width=width_of(console), crop=console.is_terminal)
+
+
+def leaderboard_table(rows: Sequence[Row], title: str, width: int = FILE_CHARS) -> Table:
+    """Draw the leaderboard for a terminal `width` columns wide."""
+    table = Table(title=Text(title), title_justify="left", box=None, padding=(0, 1, 0, 0))
     table.add_column("#", justify="right")
-    table.add_column("title", no_wrap=True, overflow="ellipsis", min_width=12)
-    for heading in ("val_bpb", "vs best", "steps", "seconds"):
+    wide = width >= NARROW_CHARS
+    title_chars = None if wide else max(TITLE_CHARS, width - OTHER_CHARS)
+    table.add_column("title", no_wrap=True, overflow="ellipsis", min_width=TITLE_CHARS, max_width=title_chars)
+    for heading in ("val_bpb", "vs best", "steps", "seconds") if wide else ("val_bpb",):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("state")
-    table.add_column("key", no_wrap=True)
+    table.add_column("state", min_width=STATE_CHARS)
+    if wide:
+        table.add_column("key", no_wrap=True)
     for row in rows:
         style = "bold green" if row.delta_vs_best == 0 else ("" if row.outcome is Outcome.TRAINED else "dim")
-        cells = (
-            str(row.rank),
-            row.title,
-            _score(row),
-            _delta(row),
-            str(row.steps or "–"),
-            f"{row.duration_sec:.0f}",
-            _state(row),
-            row.key,
-        )
-        table.add_row(*(Text(cell) for cell in cells), style=style)
+        figures = (_score(row), _delta(row), str(row.steps or "–"), f"{row.duration_sec:.0f}")
+        cells = (row.rank, row.title, *(figures if wide else figures[:1]), _state(row))
+        table.add_row(*map(cell, (*cells, row.key) if wide else cells), style=style)
     return table
 
 
@@ -68,12 +84,13 @@ def leaderboard_markdown(rows: Sequence[Row]) -> str:
             _plain(row.parent_title or ""),
             row.key,
         )
-        lines.append("| " + " | ".join(str(cell) for cell in cells) + " |")
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
     return "\n".join(lines)
 
 
 def _plain(text: str) -> str:
     """Agent text in a table cell: no column breaks, no markup."""
+    shown = one_line(text, CELL_CHARS)
     for character in "\\`*_[]<>|":
-        text = text.replace(character, "\\" + character)
-    return " ".join(text.split())
+        shown = shown.replace(character, "\\" + character)
+    return shown

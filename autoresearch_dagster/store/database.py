@@ -142,12 +142,29 @@ def _migrate(connection: sa.Connection) -> None:
     connection.execute(schema_version.update().values(version=SCHEMA_VERSION))
 
 
-def _create_engine(url: str, busy_timeout_s: float) -> sa.Engine:
+def exists(url: str) -> bool:
+    """Whether a journal is at this address; creates nothing, not even an empty file.
+
+    Raises:
+        StoreUnavailable: the address is none, or its server does not answer.
+    """
+    engine = _create_engine(url, BUSY_TIMEOUT_S, make_folder=False)
+    file = engine.url.database
+    if engine.dialect.name == "sqlite" and file and not file.startswith("file:") and not Path(file).is_file():
+        return False
+    try:
+        with translated():
+            return sa.inspect(engine).has_table(sessions.name)
+    finally:
+        engine.dispose()
+
+
+def _create_engine(url: str, busy_timeout_s: float, *, make_folder: bool = True) -> sa.Engine:
     try:
         address = sa.make_url(url)
         if address.get_backend_name() != "sqlite":
             return sa.create_engine(address)
-        if address.database and not address.database.startswith("file:"):
+        if make_folder and address.database and not address.database.startswith("file:"):
             _make_folder(Path(address.database).parent)
         return sa.create_engine(address, connect_args={"timeout": busy_timeout_s})
     except ArgumentError as fault:

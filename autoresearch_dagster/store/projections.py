@@ -1,5 +1,7 @@
 """Which run of a tracking server shows which subject, so that projecting again changes nothing."""
 
+from collections.abc import Iterable
+
 import sqlalchemy as sa
 
 from autoresearch_dagster.store import database as db
@@ -17,6 +19,12 @@ class Projections:
         with db.read(self._engine) as connection:
             row = connection.execute(table.select().where(table.c.subject == subject)).first()
         return (row.run_id, row.content) if row else None
+
+    def forget(self, subjects: Iterable[str]) -> None:
+        """Forget what shows these subjects: the next projection makes new runs."""
+        table = db.projections
+        with db.write(self._engine) as connection:
+            connection.execute(table.delete().where(table.c.subject.in_(list(subjects))))
 
     def put(self, subject: str, run_id: str, content: str) -> None:
         """Remember what shows a subject now."""

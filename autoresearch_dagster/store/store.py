@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.store.blobs import Blobs
-from autoresearch_dagster.store.database import connect
+from autoresearch_dagster.store.database import connect, exists
 from autoresearch_dagster.store.journal import Journal
 from autoresearch_dagster.store.leases import Leases
 from autoresearch_dagster.store.removed import RemovedBlobs
@@ -41,3 +41,12 @@ def open_store(settings: Settings) -> Store:
         slots=Slots(engine, leases, settings.cores),
         journal=Journal(engine, leases),
     )
+
+
+def find_store(settings: Settings) -> Store | None:
+    """Open the store where there is one; None, and nothing is created, where there is none.
+
+    Raises:
+        StoreUnavailable: there is one and it cannot be used.
+    """
+    return open_store(settings) if exists(settings.journal_url) else None

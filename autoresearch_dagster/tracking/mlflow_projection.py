@@ -73,6 +73,23 @@ class Projector:
                     written += self._experiment_run(state, item, experiment, parent, shown)
             return written
 
+    def forget(self, session: str) -> int:
+        """Mark the runs that show a session as deleted; return how many.  The next `project` makes new ones.
+
+        Cut short anywhere it can be called again: a run is either deleted, or still shown and found.
+
+        Raises:
+            StoreConflict: another projector is at work.
+            MlflowException: the tracking store refused.
+        """
+        with self._store.leases.hold(LEASE, this_process()):
+            state = self._store.journal.state(session)
+            shown = self._shown(state, self._experiment(state))
+            for run_id in shown.values():
+                self._client.delete_run(run_id)
+            self._known.forget([state.id, *state.experiments])
+            return len(shown)
+
     def _experiment(self, state: SessionState) -> str:
         name = state.config.memory_key
         found: MlflowExperiment | None = self._client.get_experiment_by_name(name)

@@ -1,61 +1,11 @@
 import json
-import os
-import signal
 import socket
-import subprocess
-import sys
-import time
-from pathlib import Path
-from types import SimpleNamespace
 
-import psutil
 import pytest
 import sqlalchemy as sa
 
-from autoresearch_dagster import cli
-from autoresearch_dagster.core.limits import LEASE_S
-from autoresearch_dagster.core.settings import PROJECT_ROOT
 from autoresearch_dagster.store import database
-from tests.contract.jobs import PATIENCE_S
-
-BASELINE = PROJECT_ROOT / "trainer_image" / "train.py"
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory):
-    """One home for the tests that need a bundle: it is built once."""
-    return tmp_path_factory.mktemp("home")
-
-
-@pytest.fixture
-def command(tmp_path, monkeypatch, capsys):
-    """Run one command in this process and return its exit code and what it printed."""
-    monkeypatch.setenv("AUTORESEARCH_RUNNER", "local")
-    monkeypatch.setenv("AUTORESEARCH_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("AUTORESEARCH_MLRUNS", str(tmp_path / "mlruns"))
-    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "dagster"))
-
-    def run(*arguments, home=None):
-        if home is not None:
-            monkeypatch.setenv("AUTORESEARCH_HOME", str(home))
-        with pytest.raises(SystemExit) as ended:
-            cli.main([str(argument) for argument in arguments])
-        printed = capsys.readouterr()
-        return SimpleNamespace(code=ended.value.code, out=printed.out, err=printed.err)
-
-    return run
-
-
-def is_one_sentence(text):
-    return text.strip() != "" and len(text.strip().splitlines()) == 1 and "Traceback" not in text
-
-
-def test_help_names_every_command(command):
-    done = command("--help")
-
-    assert done.code == 0
-    for name in ("demo", "run", "status", "leaderboard", "evaluate", "dev", "doctor"):
-        assert f" {name} " in done.out
+from tests.command_line import BASELINE, is_one_sentence
 
 
 @pytest.mark.parametrize(
@@ -74,6 +24,9 @@ def test_help_names_every_command(command):
         (["evaluate", str(BASELINE), "--rows", "all"], "rows"),
         (["evaluate", "/does/not/exist.py"], "/does/not/exist.py"),
         (["leaderboard", "--memory-key", "unheard-of"], "unheard-of"),
+        (["history", "--turn", "two"], "turn"),
+        (["image", "now"], "now"),
+        (["key", "frobnicate"], "frobnicate"),
     ],
 )
 def test_wrong_use_is_one_sentence_and_exit_code_2(command, arguments, named):
@@ -204,67 +157,68 @@ def test_evaluate_prints_the_score_for_programs(command, shared):
     assert len(found["receipt"]) == 64
 
 
-def environment(home: Path) -> dict[str, str]:
-    own = {"AUTORESEARCH_HOME": home, "AUTORESEARCH_MLRUNS": home / "mlruns", "DAGSTER_HOME": home / "dagster"}
-    return {**os.environ, "AUTORESEARCH_RUNNER": "local", **{name: str(value) for name, value in own.items()}}
+@pytest.mark.parametrize(
+    ("name", "value", "permitted"),
+    [
+        ("AUTORESEARCH_SLOTS", "many", "integer"),
+        ("AUTORESEARCH_SLOTS", "-1", "greater than or equal to 0"),
+        ("AUTORESEARCH_RUNNER", "podman", "'auto', 'docker' or 'local'"),
+        ("AUTORESEARCH_ALLOW_UNSANDBOXED", "perhaps", "boolean"),
+    ],
+)
+@pytest.mark.parametrize("arguments", [["status"], ["run", "--dry-run"], ["bundle"], ["key", "show"], ["doctor"]])
+def test_a_setting_that_cannot_be_used_is_one_sentence(command, monkeypatch, arguments, name, value, permitted):
+    monkeypatch.setenv(name, value)
+
+    done = command(*arguments)
+
+    assert done.code == 2
+    assert is_one_sentence(done.err)
+    assert f"{name}={value}" in done.err
+    assert permitted in done.err
 
 
-RUN = [sys.executable, "-m", "autoresearch_dagster.cli", "run", "--memory-key", "interrupted", "--preset", "demo"]
-RUN += ["--n-experiments", "1", "--batch-size", "1"]
+def test_an_empty_variable_counts_as_unset(command, monkeypatch):
+    for name in ("AUTORESEARCH_SLOTS", "AUTORESEARCH_RUNNER", "AUTORESEARCH_DATABASE_URL"):
+        monkeypatch.setenv(name, "")
+
+    assert command("status").code == 0
 
 
-@pytest.fixture(scope="module")
-def stopped(shared):
-    """A session stopped with Ctrl-C while its experiment trains."""
-    process = subprocess.Popen(
-        RUN, cwd=PROJECT_ROOT, env=environment(shared), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    deadline = time.monotonic() + PATIENCE_S
-    while not (running := list((shared / "jobs").glob("*.json"))):
-        assert process.poll() is None, process.communicate()[0]
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    job = int(running[0].stem)
-    assert psutil.pid_exists(job)
-    children = psutil.Process(process.pid).children(recursive=True)
-    process.send_signal(signal.SIGINT)
-    printed, _ = process.communicate(timeout=PATIENCE_S)
-    return SimpleNamespace(code=process.returncode, printed=printed, job=job, children=children)
+READING = [["status"], ["leaderboard"], ["history"], ["project"], ["rerun", "s01_d01_e01"], ["run", "--dry-run"]]
 
 
-def test_ctrl_c_pauses_the_session_and_says_how_to_go_on(stopped, command, shared):
-    assert stopped.code == 130
-    assert "autoresearch run --memory-key interrupted --preset demo" in stopped.printed
-    assert "Traceback" not in stopped.printed
-    (session,) = json.loads(command("status", "--json", home=shared).out)
-    assert (session["status"], session["planned"], session["finished"]) == ("paused", 1, 0)
+@pytest.mark.parametrize("arguments", READING)
+def test_a_damaged_journal_is_one_sentence(command, tmp_path, arguments):
+    command.home.mkdir()
+    (command.home / "journal.db").write_bytes(b"SQLite format 3\0" + b"damage" * 2000)
+
+    done = command(*arguments)
+
+    assert done.code == 1
+    assert is_one_sentence(done.err), done.err
+    assert "damaged" in done.err or "journal" in done.err
 
 
-def test_ctrl_c_leaves_no_process_behind(stopped, shared):
-    assert not psutil.pid_exists(stopped.job)
-    assert not [child for child in stopped.children if child.is_running()]
-    assert list((shared / "jobs").glob("*.json")) == []
+@pytest.mark.parametrize("arguments", [*READING[:-1], ["bundle"], ["evaluate", str(BASELINE)], ["run"]])
+def test_a_home_that_cannot_be_made_is_one_sentence(command, monkeypatch, tmp_path, arguments):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("AUTORESEARCH_HOME", str(tmp_path / "file" / "home"))
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "file" / "home" / "dagster"))
+
+    done = command(*arguments)
+
+    assert done.code == 1
+    assert is_one_sentence(done.err.splitlines()[-1]), done.err
+    assert str(tmp_path / "file") in done.err
+    assert "Traceback" not in done.err + done.out
 
 
-@pytest.mark.timeout(600)
-def test_a_paused_session_resumes_and_repeats_nothing(stopped, command, shared, monkeypatch):
-    done = subprocess.run(
-        RUN,
-        cwd=PROJECT_ROOT,
-        env=environment(shared),
-        capture_output=True,
-        text=True,
-        timeout=2 * PATIENCE_S + LEASE_S,
-    )
+def test_a_candidate_never_sees_the_model_key(command, shared, tmp_path, monkeypatch):
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-secret-0123456789abcdef")
+    (tmp_path / "spy.py").write_text("import os\nraise RuntimeError(sorted(os.environ.items()))\n")
 
-    assert done.returncode == 0, done.stdout + done.stderr
-    (session,) = json.loads(command("status", "--json", home=shared).out)
-    assert (session["status"], session["planned"], session["finished"]) == ("finished", 1, 1)
-    (row,) = json.loads(command("leaderboard", "--json", home=shared).out)
-    assert {"key", "title", "val_bpb", "outcome", "verdict", "standing", "steps", "parent_title"} <= row.keys()
-    assert row["key"] == "s01_d01_e01"
-    assert row["outcome"] == "Trained"
-    monkeypatch.setenv("COLUMNS", "200")
-    shown = command("leaderboard", "--memory-key", "interrupted", home=shared)
-    assert shown.code == 0
-    assert row["title"] in shown.out
+    done = command("evaluate", tmp_path / "spy.py", "--preset", "demo", home=shared)
+
+    assert "AUTORESEARCH_CANDIDATE" in done.err + done.out
+    assert "sk-secret" not in done.err + done.out

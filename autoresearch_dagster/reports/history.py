@@ -1,0 +1,196 @@
+"""What happened in a session, as a person reads it: who did what when.
+
+What others wrote (plans, hypotheses, errors) is untrusted: control characters are escaped, markup is off, and
+outside the turn that is asked for, long texts are cut.
+"""
+
+import difflib
+import json
+from collections.abc import Callable, Iterable, Iterator
+from datetime import tzinfo
+
+from rich.text import Text
+
+from autoresearch_dagster.core.experiment import Digest, ExperimentResult, Verdict, digest_of
+from autoresearch_dagster.core.limits import HISTORY_PLAN_LINES, HISTORY_TEXT_CHARS, OBSERVATION_CHARS
+from autoresearch_dagster.core.progress import in_time
+from autoresearch_dagster.reports.text import block, one_line
+from autoresearch_dagster.store import events as ev
+
+Code = Callable[[Digest], str | None]
+"""Reads a train.py by its digest; None where it is not kept any more."""
+Told = tuple[str, str]
+"""A line, and text that is shown below it or ''."""
+
+DRIVERS = {"cli": "the command line", "daemon": "Dagster"}
+SHORT = 8  # characters of a digest
+WHOLE_LINES = 100_000  # of one text in the turn that is asked for
+MARGIN = "            │ "
+
+
+class Teller:
+    """Tells events in order; remembers the code of each title, so that an edit can be compared."""
+
+    def __init__(self, baseline: str, code: Code, zone: tzinfo | None = None) -> None:
+        """Compare first edits with `baseline`; `zone` is the reader's, by default this machine's."""
+        self._baseline = baseline
+        self._code = code
+        self._zone = zone
+        self._latest: dict[str, Digest] = {}
+        self._day = ""
+
+    def tell(self, records: Iterable[ev.Recorded], turn: int | None = None) -> Iterator[Text]:
+        """Yield the lines of a session, or of one turn with everything that belongs to it."""
+        current = 0
+        for record in records:
+            if isinstance(record.event, ev.ModelReplied):
+                current = record.event.turn
+            told = self._told(record.event, whole=turn is not None)
+            if told is None or turn not in (None, current):
+                continue
+            yield from self._heading(record)
+            yield from self._lines(record, told)
+
+    def _heading(self, record: ev.Recorded) -> Iterator[Text]:
+        day = f"{record.at.astimezone(self._zone):%Y-%m-%d, UTC%z}"
+        if day != self._day:
+            self._day = day
+            yield Text(day, style="dim")
+        if isinstance(record.event, ev.ModelReplied):
+            yield Text(f"Turn {record.event.turn}", style="bold")
+
+    def _lines(self, record: ev.Recorded, told: Told) -> Iterator[Text]:
+        line, below = told
+        yield Text.assemble((f"  {record.at.astimezone(self._zone):%H:%M:%S}  ", "dim"), line)
+        if below:
+            yield Text(below, style="dim")
+
+    def _told(self, event: ev.Event, *, whole: bool) -> Told | None:  # noqa: C901 (one arm for each event)
+        match event:
+            case ev.ModelReplied():
+                return _reply(event, whole=whole)
+            case ev.PlanStarted():
+                shown = "" if whole else block(event.code, HISTORY_PLAN_LINES, MARGIN)  # the reply holds it whole
+                return f"plan of {len(event.code.splitlines())} lines", shown
+            case ev.CallRecorded():
+                return _call(event) if whole else None
+            case ev.CallPending():
+                titles = ", ".join(f"{_cut(one.title)} ({one.key})" for one in event.planned)
+                given = f"{event.function} {_data(event.arguments, '')}" if whole else ""
+                return f"launch of dispatch {event.dispatch}: {titles}", block(given, WHOLE_LINES, MARGIN)
+            case ev.CallAnswered():
+                return "the launch is answered; the plan goes on", _data(event.result) if whole else ""
+            case ev.PlanFinished():
+                word = "failed" if event.failed else "finished"
+                seen = block(event.observation, WHOLE_LINES, MARGIN) if whole else ""
+                return f"plan {word}{_colon(event.observation) if event.failed else ''}", seen
+            case ev.EditSaved():
+                return self._edit(event, whole=whole)
+            case ev.HypothesisRecorded():
+                expected = f" (expects {_cut(event.expected_effect)})" if event.expected_effect else ""
+                limit = OBSERVATION_CHARS if whole else HISTORY_TEXT_CHARS
+                return f"hypothesis for {_cut(event.title)}: {one_line(event.hypothesis, limit)}{expected}", ""
+            case ev.BatchPlanned():
+                planned = [dict(item) for item in event.experiments]
+                shown = _data(planned) if whole else ""
+                return f"batch {_cut(event.batch_id)} planned: {len(planned)} experiments", shown
+            case ev.AttemptStarted():
+                return f"{event.key} attempt {event.attempt} on {event.slot or 'a slot'}, by {event.owner}", ""
+            case ev.ExperimentFinished():
+                below = block(event.result.log_tail, WHOLE_LINES, MARGIN) if whole else ""
+                return f"{event.key} {_result(event.result)}", below
+            case _:
+                return _session_event(event)
+
+    def _edit(self, edit: ev.EditSaved, *, whole: bool) -> Told:
+        parent = _same(edit.parent_title) if edit.parent_title else _same(edit.title)
+        before = self._latest.get(parent, digest_of(self._baseline.encode()))
+        self._latest[_same(edit.title)] = edit.train_py
+        diff = self._diff(before, edit.train_py)
+        overrides = ", ".join(f"{name}={value}" for name, value in edit.config_overrides.items())
+        digests = f"{before[:SHORT]} → {edit.train_py[:SHORT]}"
+        parts = [
+            f"edit {_cut(edit.title)} revision {edit.revision}: train.py {digests}",
+            _changed(diff) if before != edit.train_py else "unchanged",
+            f"with {overrides}" if overrides else "",
+            f"from {_cut(edit.parent_title)}" if edit.parent_title else "",
+            _cut(edit.change_summary),
+        ]
+        shown = block("\n".join(diff), WHOLE_LINES, MARGIN) if whole and diff else ""
+        return ", ".join(part for part in parts if part), shown
+
+    def _diff(self, before: Digest, after: Digest) -> list[str] | None:
+        old = self._baseline if before == digest_of(self._baseline.encode()) else self._code(before)
+        new = self._code(after)
+        if old is None or new is None:
+            return None
+        return list(difflib.unified_diff(old.splitlines(), new.splitlines(), "before", "after", lineterm="", n=2))
+
+
+def _changed(diff: list[str] | None) -> str:
+    if diff is None:
+        return "code not kept any more"
+    added = sum(line.startswith("+") for line in diff[2:])
+    removed = sum(line.startswith("-") for line in diff[2:])
+    return f"+{added} −{removed} lines"
+
+
+def _reply(event: ev.ModelReplied, *, whole: bool) -> Told:
+    tokens = f" ({event.input_tokens:,} tokens in, {event.output_tokens:,} out)" if event.output_tokens else ""
+    if whole:
+        return f"the researcher replied{tokens}", block(event.reply, WHOLE_LINES, MARGIN)
+    return f"the researcher replied{tokens}{_colon(event.reply.partition('```')[0])}", ""
+
+
+def _call(event: ev.CallRecorded) -> Told:
+    given = "\n".join([f"given: {_data(event.arguments, '')}", f"answer: {_data(event.result, '')}"])
+    return f"call {_cut(event.function)}, {event.duration_s:.3f} s", block(given, WHOLE_LINES, MARGIN)
+
+
+def _result(result: ExperimentResult) -> str:
+    took = in_time(result.duration_sec)
+    if not result.accepted:
+        rejected = f", {result.verdict}" if result.verdict is Verdict.REJECTED else ""
+        return f"{result.outcome}{rejected} after {took}{_colon(result.error)}"
+    words = [str(word) for word in (result.standing, *result.labels) if word]
+    return f"val_bpb {result.val_bpb:.4f}, {', '.join(words)}, {took}, receipt {(result.receipt or 'none')[:SHORT]}"
+
+
+def _session_event(event: ev.Event) -> Told:
+    match event:
+        case ev.SessionStarted():
+            return f"session s{event.number:02} started by {_launch(event.config, event.driver)}", ""
+        case ev.SessionResumed():
+            return f"resumed by {_launch(event.config, event.driver)}", ""
+        case ev.SessionPaused():
+            return f"paused{_colon(event.reason)}", ""
+        case ev.SessionFinished():
+            return f"finished{_colon(event.reason)}", block(event.summary, WHOLE_LINES, MARGIN)
+        case ev.Steered():
+            return f"a person's note{_colon(event.note)}", ""
+        case _:  # of a later version of the journal: shown by its name
+            return f"{event.kind}{_colon(event.model_dump_json(exclude={'kind'}))}", ""
+
+
+def _launch(config: ev.SessionConfig, driver: str) -> str:
+    return (
+        f"{DRIVERS.get(driver, driver)}: {config.n_experiments} experiments in batches of {config.batch_size}, "
+        f"preset {config.preset}, source {_cut(config.source)}, researcher {config.researcher}"
+    )
+
+
+def _same(title: str) -> str:
+    """Titles are compared without case and outer blanks."""
+    return title.strip().lower()
+
+
+def _cut(text: str) -> str:
+    return one_line(text, HISTORY_TEXT_CHARS)
+
+
+def _colon(text: str) -> str:
+    return f": {_cut(text)}" if text.strip() else ""
+
+
+def _data(value: object, margin: str = MARGIN) -> str:
+    return block(json.dumps(value, indent=1, ensure_ascii=False), WHOLE_LINES, margin)

@@ -1,0 +1,27 @@
+"""Text that others wrote, made safe for a terminal: no control characters, no markup, no endless lines."""
+
+from rich.text import Text
+
+from autoresearch_dagster.containers.escape import printable
+
+ESCAPED_CHARS = 10  # that one character becomes at most: `\\U0010ffff`
+
+
+def one_line(text: str, limit: int) -> str:
+    """Escape control characters, join lines, and cut after `limit` characters."""
+    shown = " ".join(printable(text, ESCAPED_CHARS * len(text)).split())
+    return shown if len(shown) <= limit else shown[: limit - 1].rstrip() + "…"
+
+
+def cell(text: object, limit: int = 200) -> Text:
+    """Return a table's cell: one line, taken literally."""
+    return Text(one_line(str(text), limit))
+
+
+def block(text: str, limit: int, prefix: str = "") -> str:
+    """Escape control characters and keep the lines, at most `limit` of them, each behind a prefix."""
+    lines = printable(text, ESCAPED_CHARS * len(text)).rstrip().splitlines()
+    shown = [prefix + line for line in lines[:limit]]
+    if len(lines) > limit:
+        shown.append(f"{prefix}… {len(lines) - limit} more lines")
+    return "\n".join(shown)
