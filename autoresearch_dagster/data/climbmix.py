@@ -16,7 +16,7 @@ from pydantic import JsonValue
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.errors import UserError
 from autoresearch_dagster.core.experiment import Digest
-from autoresearch_dagster.core.progress import Report, in_unit
+from autoresearch_dagster.core.progress import Report, in_unit, silent
 from autoresearch_dagster.data.disk import check_room, disk_faults
 from autoresearch_dagster.data.download import Remote, fetch, survey
 from autoresearch_dagster.data.folders import SHORT, one_at_a_time
@@ -141,14 +141,7 @@ def open_climbmix(
         UserError: there is no such revision, or it has not that many shards.
         BundleError: the hub cannot be asked.
     """
-    if not 1 <= num_shards <= limits.VALIDATION_SHARD:
-        raise UserError(
-            f"num_shards={num_shards} is out of range; climbmix has 1 to {limits.VALIDATION_SHARD} train shards."
-        )
-    revision = source.removeprefix(NAME).removeprefix("@") or _DEFAULT_REVISION
-    if source.endswith("@") or revision != revision.strip():
-        raise UserError(f"There is no revision in source={source!r}; use climbmix or climbmix@REVISION.")
-    names = [shard_name(index) for index in (*range(num_shards), limits.VALIDATION_SHARD)]
+    revision, names = _asked_for(source, num_shards)
     surroundings = surroundings or Surroundings()
     with disk_faults(root):
         record = read_record(root / RECORD, REPOSITORY)
@@ -159,6 +152,33 @@ def open_climbmix(
     commit = _commit(record, revision) or ""
     files = {name: record.files[commit][name] for name in names}
     return Climbmix(commit, files, root, report, surroundings)
+
+
+def recorded_climbmix(source: str, num_shards: int, root: Path) -> Climbmix | None:
+    """Find the shards by the record alone, None where it does not know them; nobody is asked, nothing is written.
+
+    Raises:
+        UserError: there can be no such revision, or not that many shards.
+        BundleError: the record is damaged.
+    """
+    revision, names = _asked_for(source, num_shards)
+    record = read_record(root / RECORD, REPOSITORY)
+    if not _known(record, revision, names):
+        return None
+    commit = _commit(record, revision) or ""
+    return Climbmix(commit, {name: record.files[commit][name] for name in names}, root, silent, Surroundings())
+
+
+def _asked_for(source: str, num_shards: int) -> tuple[str, list[str]]:
+    """Return the revision and the names of the files."""
+    if not 1 <= num_shards <= limits.VALIDATION_SHARD:
+        raise UserError(
+            f"num_shards={num_shards} is out of range; climbmix has 1 to {limits.VALIDATION_SHARD} train shards."
+        )
+    revision = source.removeprefix(NAME).removeprefix("@") or _DEFAULT_REVISION
+    if source.endswith("@") or revision != revision.strip():
+        raise UserError(f"There is no revision in source={source!r}; use climbmix or climbmix@REVISION.")
+    return revision, [shard_name(index) for index in (*range(num_shards), limits.VALIDATION_SHARD)]
 
 
 def _commit(record: Record, revision: str) -> str | None:

@@ -1,11 +1,15 @@
 """A bundle as a person asks for it: built or found, and what it holds."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
+from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.experiment import Data
 from autoresearch_dagster.core.progress import Report, silent
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.data.build import DatasetProfile, build_bundle, profile
+from autoresearch_dagster.data.climbmix import NAME as CLIMBMIX
+from autoresearch_dagster.data.climbmix import recorded_climbmix
 from autoresearch_dagster.data.folders import MANIFEST, SHORT, name_of, read_manifest
 from autoresearch_dagster.data.sources import open_source
 
@@ -47,16 +51,43 @@ def obtain_bundle(
     )
 
 
-def find_built(settings: Settings, source: str, num_shards: int, sequence_length: int) -> Path | None:
-    """Return the packed rows of a bundle that is already built; nothing is built, fetched or created.
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What is there of a bundle, and what building it takes: bytes of disk and of download, None if not known."""
 
-    A corpus that would have to be asked for or hashed (climbmix, a folder) is found by what the manifests say.
+    packed_rows: Path | None
+    disk_bytes: int | None
+    download_bytes: int | None
+
+
+def forecast_bundle(settings: Settings, source: str, num_shards: int, sequence_length: int) -> Forecast:
+    """Look for a bundle; nothing is built, fetched, hashed or created.
+
+    A folder of parquet files, which would have to be hashed, is found by what the manifests say.
 
     Raises:
         UserError: the source is unknown, or has not that many shards.
     """
-    root = settings.bundles
-    shards = _shards_of(root, source, num_shards)
+    root, disk, download = settings.bundles, None, None
+    if source.partition("@")[0] == CLIMBMIX:
+        recorded = recorded_climbmix(source, num_shards, root)
+        shards = {name_of("shards", recorded.inputs)[:SHORT]} if recorded else set[str]()
+        if recorded is not None:
+            sizes = {name: file.size_bytes for name, file in recorded.files.items()}
+            here = sum(size for name, size in sizes.items() if (recorded.downloads / name).is_file())
+            download = sum(sizes.values()) - here
+            disk = download + round(sum(sizes.values()) * limits.PACKED_PER_SHARD_BYTE)
+    elif Path(source).expanduser().is_dir():
+        shards = _shards_by_manifest(root, str(Path(source).expanduser().resolve()), num_shards)
+        download = 0
+    else:
+        shards = {name_of("shards", open_source(source, num_shards, root, silent).inputs)[:SHORT]}
+        disk, download = limits.SAMPLE_BUNDLE_BYTES, 0
+    built = _rows_of(root, shards, sequence_length)
+    return Forecast(built, 0, 0) if built else Forecast(None, disk, download)
+
+
+def _rows_of(root: Path, shards: set[str], sequence_length: int) -> Path | None:
     for folder in _folders(root):
         if folder.parent.name == "packed_rows":
             told = read_manifest(folder)
@@ -67,20 +98,11 @@ def find_built(settings: Settings, source: str, num_shards: int, sequence_length
     return None
 
 
-def _shards_of(root: Path, source: str, num_shards: int) -> set[str]:
-    """Name the finished shard folders of a source."""
-    is_folder = Path(source).expanduser().is_dir()
-    if not is_folder and source.partition("@")[0] != "climbmix":
-        return {name_of("shards", open_source(source, num_shards, root, silent).inputs)[:SHORT]}
-    wanted = str(Path(source).expanduser().resolve()) if is_folder else source
-    found: set[str] = set()
-    for folder in _folders(root):
-        if folder.parent.name == "shards":
-            told = read_manifest(folder)
-            name, revision = str(told.get("source")), f"{wanted}@"  # climbmix is recorded with its commit
-            if told.get("num_shards") == num_shards and (name == wanted or name.startswith(revision)):
-                found.add(folder.name)
-    return found
+def _shards_by_manifest(root: Path, source: str, num_shards: int) -> set[str]:
+    """Name the finished shard folders that were made from a source."""
+    found = [(folder.name, read_manifest(folder)) for folder in _folders(root) if folder.parent.name == "shards"]
+    wanted = (source, num_shards)
+    return {name for name, told in found if (told.get("source"), told.get("num_shards")) == wanted}
 
 
 def folder_bytes(folder: Path) -> int:

@@ -8,6 +8,7 @@ from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.experiment import Data
 from autoresearch_dagster.core.presets import Preset, preset
 from autoresearch_dagster.core.progress import in_time, in_unit
+from autoresearch_dagster.experiments.bundle import Forecast
 from autoresearch_dagster.store.events import SessionConfig
 from autoresearch_dagster.store.state import SessionState
 
@@ -78,7 +79,7 @@ class Machine:
     runner_note: str
     image: str
     cores: int
-    bundle: Path | None
+    bundle: Forecast
     disk_free_bytes: int
     session: SessionState | None
     past: Past
@@ -90,7 +91,7 @@ def estimate(config: SessionConfig, machine: Machine) -> Estimate:
     experiments = experiments_of(config, state)
     slots = max(1, min(config.concurrency, machine.cores))
     seconds, source = _seconds(chosen, config, machine.past, machine.runner)
-    bundle_bytes, download = _bundle(config, machine.bundle)
+    bundle = machine.bundle
     image_bytes = limits.TRAINER_IMAGE_BYTES if machine.image == "to be built" else 0
     results = experiments * (_checkpoint(chosen, machine.past) + limits.RESULT_BYTES)
     return Estimate(
@@ -102,16 +103,16 @@ def estimate(config: SessionConfig, machine: Machine) -> Estimate:
         image=machine.image,
         slots=slots,
         source=config.source,
-        bundle=machine.bundle,
-        bundle_bytes=bundle_bytes,
-        download_bytes=download,
+        bundle=bundle.packed_rows,
+        bundle_bytes=bundle.disk_bytes,
+        download_bytes=bundle.download_bytes,
         experiments=experiments,
         batches=-(-experiments // config.batch_size),
         seconds_per_experiment=round(seconds, 1),
         seconds_from=source,
         wall_seconds=round(rounds(experiments, config.batch_size, slots) * seconds, 1),
         model_usd=0.0 if config.researcher == "scripted" else None,
-        disk_bytes=None if bundle_bytes is None else results + image_bytes + bundle_bytes,
+        disk_bytes=None if bundle.disk_bytes is None else results + image_bytes + bundle.disk_bytes,
         disk_free_bytes=machine.disk_free_bytes,
     )
 
@@ -144,10 +145,3 @@ def _checkpoint(chosen: Preset, past: Past) -> int:
     width = chosen.config.n_embd
     blocks = chosen.config.n_layer * BLOCK_MATRICES * width * width
     return FLOAT_BYTES * (2 * limits.VOCAB_SIZE * width + blocks)
-
-
-def _bundle(config: SessionConfig, built: Path | None) -> tuple[int | None, int | None]:
-    """Bytes on disk and to be fetched for the bundle."""
-    if built is not None:
-        return 0, 0
-    return (limits.SAMPLE_BUNDLE_BYTES, 0) if config.source == "sample" else (None, None)

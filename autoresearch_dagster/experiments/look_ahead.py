@@ -9,7 +9,7 @@ from autoresearch_dagster.containers.select import select_runner
 from autoresearch_dagster.core.experiment import Outcome
 from autoresearch_dagster.core.presets import preset
 from autoresearch_dagster.core.settings import Settings
-from autoresearch_dagster.experiments.bundle import find_built
+from autoresearch_dagster.experiments.bundle import forecast_bundle
 from autoresearch_dagster.experiments.estimate import Estimate, Machine, Past, estimate
 from autoresearch_dagster.experiments.session import make_researcher, refuse_other_terms
 from autoresearch_dagster.store.events import SessionConfig
@@ -29,7 +29,7 @@ def estimate_launch(config: SessionConfig, settings: Settings) -> Estimate:
     runner, image = selection.runner, "none needed"
     if isinstance(runner, DockerRunner):
         image = "ready" if runner.has_image() else "to be built"
-    bundle = find_built(settings, config.source, config.num_shards, chosen.sequence_length)
+    bundle = forecast_bundle(settings, config.source, config.num_shards, chosen.sequence_length)
     machine = Machine(
         runner=runner.name,
         runner_note=selection.reason,

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from autoresearch_dagster.data.climbmix import REPOSITORY
 from autoresearch_dagster.store.store import find_store
 from tests.command_line import files_below, is_one_sentence
 from tests.sessions import finished_session
@@ -72,3 +73,34 @@ def test_a_store_is_only_found_where_there_is_one(tmp_path, monkeypatch):
 
     assert find_store(Settings(home=tmp_path / "none", database_url="")) is None
     assert list(tmp_path.iterdir()) == []
+
+
+def test_climbmix_is_estimated_from_the_record_alone(command):
+    unknown = json.loads(command("run", "--source", "climbmix", "--dry-run", "--json").out)
+    assert (unknown["bundle_bytes"], unknown["download_bytes"]) == (None, None)
+    assert not command.home.exists()
+
+    commit, names = "a" * 40, ("shard_00000.parquet", "shard_06542.parquet")
+    files = {name: {"size_bytes": 1000, "sha256": "b" * 64} for name in names}
+    record = {"repository": REPOSITORY, "revisions": {"main": commit}, "files": {commit: files}}
+    downloads = command.home / "bundles" / "downloads" / "climbmix" / commit[:16]
+    downloads.mkdir(parents=True)
+    (command.home / "bundles" / "climbmix.json").write_text(json.dumps(record))
+    (downloads / names[0]).write_bytes(bytes(1000))
+    before = files_below(command.home)
+
+    known = json.loads(command("run", "--source", "climbmix@main", "--dry-run", "--json").out)
+    assert known["download_bytes"] == 1000
+    assert known["bundle_bytes"] > 1000
+    assert files_below(command.home) == before
+
+
+def test_a_folder_is_not_hashed_for_an_estimate(command, tmp_path):
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    (corpus / "a.parquet").write_bytes(b"never read")
+
+    found = json.loads(command("run", "--source", corpus, "--dry-run", "--json").out)
+
+    assert (found["download_bytes"], found["bundle_bytes"]) == (0, None)
+    assert not command.home.exists()

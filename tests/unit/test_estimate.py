@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoresearch_dagster.core.experiment import ExperimentKey, PlannedExperiment, TrainConfig, digest_of
+from autoresearch_dagster.experiments.bundle import Forecast
 from autoresearch_dagster.experiments.estimate import Machine, Past, estimate, rounds
 from autoresearch_dagster.store.events import SessionConfig
 from autoresearch_dagster.store.state import Experiment, SessionState
@@ -17,7 +18,7 @@ BARE = Machine(
     runner_note="",
     image="ready",
     cores=2,
-    bundle=Path("/bundles/packed_rows/x"),
+    bundle=Forecast(Path("/bundles/packed_rows/x"), 0, 0),
     disk_free_bytes=10**12,
     session=None,
     past=Past(),
@@ -69,10 +70,8 @@ def test_results_of_the_same_preset_replace_the_ceiling():
 
 def test_what_is_built_costs_nothing_and_what_is_not_is_said():
     built = estimate(CONFIG, BARE)
-    missing = estimate(CONFIG, Machine(**{**fields(BARE), "bundle": None, "image": "to be built"}))
-    unknown = estimate(
-        CONFIG.model_copy(update={"source": "/somewhere"}), Machine(**{**fields(BARE), "bundle": None})
-    )
+    missing = estimate(CONFIG, Machine(**{**fields(BARE), "bundle": Forecast(None, 20, 7), "image": "to be built"}))
+    unknown = estimate(CONFIG, Machine(**{**fields(BARE), "bundle": Forecast(None, None, None)}))
 
     assert (built.bundle_bytes, built.download_bytes) == (0, 0)
     assert missing.bundle_bytes is not None
