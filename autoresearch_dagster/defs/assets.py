@@ -76,7 +76,7 @@ def report_metadata(settings: Settings, state: SessionState) -> dict[str, dg.Met
 
 def _states(settings: Settings) -> list[SessionState]:
     journal = open_store(settings).journal
-    return [journal.state(session) for session in journal.sessions()]
+    return [journal.state(found.session) for found in journal.summaries() if not found.archived]
 
 
 @dg.asset(group_name=GROUP, deps=[experiment], kinds={"python"}, owners=[OWNER], op_tags=resource_tags(AGENT))

@@ -61,6 +61,8 @@ def import_session(settings: Settings, archive: Path, memory_key: str = "") -> S
     Raises:
         UserError: the archive is not believed, or its memory key is taken; nothing was written.
     """
+    if archive.exists() and not archive.is_file():
+        raise UserError(f"{archive} is not a file; name what `autoresearch session export` wrote.")
     with _refusing(archive), archive.open("rb") as file:
         checked = _check(file)
         store = open_store(settings)

@@ -1,0 +1,102 @@
+"""Two sessions at the same time on one machine: both end complete, and nothing of one is found in the other."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from mlflow.tracking import MlflowClient
+
+from autoresearch_dagster.core.settings import PROJECT_ROOT, Settings
+from autoresearch_dagster.store import database as db
+from autoresearch_dagster.store import events as ev
+from autoresearch_dagster.store.store import open_store
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(2_400)]
+EXPERIMENTS = 4
+KEYS = ("left", "right")
+
+
+def places(folder: Path) -> dict[str, str]:
+    return {
+        "AUTORESEARCH_HOME": str(folder / "home"),
+        "AUTORESEARCH_MLRUNS": str(folder / "mlruns"),
+        "DAGSTER_HOME": str(folder / "dagster"),
+        "TMPDIR": str(folder / "tmp"),
+        "AUTORESEARCH_RUNNER": "local",
+        "AUTORESEARCH_SLOTS": "2",
+    }
+
+
+def start(folder: Path, key: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "autoresearch_dagster.cli", "run", "--preset", "demo", "--memory-key", key]
+    return subprocess.Popen(
+        [*command, "--n-experiments", str(EXPERIMENTS), "--batch-size", "2"],
+        cwd=PROJECT_ROOT,
+        env={**os.environ, **places(folder)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def test_two_demos_at_once_are_both_complete_and_share_nothing(tmp_path: Path) -> None:
+    (tmp_path / "tmp").mkdir()
+    running = [start(tmp_path, key) for key in KEYS]
+    said = [process.communicate(timeout=2_000)[0] for process in running]
+    assert [process.returncode for process in running] == [0, 0], "\n".join(said)
+    store = open_store(Settings(home=tmp_path / "home"))
+    sessions = {summary.memory_key: summary for summary in store.journal.summaries()}
+    assert sorted(sessions) == sorted(KEYS)
+    receipts, slots = Counter[str](), Counter[str]()
+    for summary in sessions.values():
+        assert (summary.status, summary.finished, summary.planned) == ("finished", EXPERIMENTS, EXPERIMENTS)
+        state = store.journal.state(summary.session)
+        assert all(key.startswith(f"{state.id}_d") for key in state.experiments)
+        for experiment in state.experiments.values():
+            result = experiment.result
+            assert result is not None
+            assert result.accepted, result.error
+            assert result.receipt is not None
+            assert f'"key":"{experiment.planned.key}"'.encode() in store.blobs.get(result.receipt)
+            receipts[result.receipt] += 1
+        starts = [record.event for record in store.journal.events(state.id)]
+        slots.update(event.slot for event in starts if isinstance(event, ev.AttemptStarted))
+    assert set(receipts.values()) == {1}
+    assert slots.total() == 2 * EXPERIMENTS
+    _check_dagster(tmp_path, sessions)
+    _check_mlflow(tmp_path)
+    assert [path.name for path in (tmp_path / "tmp").glob("ar-*")] == []
+    assert list(Path(tempfile.gettempdir()).glob("ar-*-s01_d*")) == []
+    with db.read(store.engine) as connection:
+        tickets = connection.execute(db.slot_tickets.select()).all()
+    assert [ticket for ticket in tickets if ticket.state != "returned"] == []
+
+
+def _check_dagster(folder: Path, sessions: dict) -> None:
+    """Every experiment is one partition, materialised once."""
+    os.environ["DAGSTER_HOME"] = str(folder / "dagster")
+    with dg.DagsterInstance.get() as instance:
+        partitions = instance.get_dynamic_partitions("experiment")
+        shown = Counter(
+            record.partition_key
+            for record in instance.fetch_materializations(dg.AssetKey("experiment"), limit=100).records
+        )
+    assert len(partitions) == len(set(partitions)) == 2 * EXPERIMENTS
+    assert shown == Counter(partitions)
+    assert {key[:3] for key in partitions} == {summary.session for summary in sessions.values()}
+
+
+def _check_mlflow(folder: Path) -> None:
+    """Each session is one MLflow experiment, with a run for itself and one for each of its experiments."""
+    client = MlflowClient(tracking_uri=f"sqlite:///{folder / 'mlruns' / 'mlflow.db'}")
+    for key in KEYS:
+        found = client.get_experiment_by_name(key)
+        assert found is not None, key
+        runs = client.search_runs([found.experiment_id])
+        assert len(runs) == EXPERIMENTS + 1, [run.info.run_name for run in runs]
+        assert len({run.data.tags["autoresearch.subject"] for run in runs}) == EXPERIMENTS + 1
