@@ -14,13 +14,19 @@ import dagster as dg
 
 from autoresearch_dagster.core.resources import BUNDLE, EXPERIMENT
 from autoresearch_dagster.defs import assets, bundle
+from autoresearch_dagster.defs.config import flat_bundle_config
 from autoresearch_dagster.defs.maintenance import maintenance, reconcile
 from autoresearch_dagster.defs.research import research
 from autoresearch_dagster.defs.sensors import next_batch
 from autoresearch_dagster.defs.tags import resource_tags
 
 ASSETS = [bundle.climbmix_shards, bundle.tokenizer, bundle.packed_rows, bundle.dataset_profile]
-CHECKS = [bundle.tokenizer_round_trip, bundle.row_digests, bundle.no_shared_document]
+CHECKS = [
+    bundle.tokenizer_round_trip,
+    bundle.row_digests,
+    bundle.no_shared_document,
+    bundle.no_duplicates,
+]
 
 defs = dg.Definitions(
     assets=[*ASSETS, assets.experiment, assets.leaderboard, assets.research_report],
@@ -31,6 +37,7 @@ defs = dg.Definitions(
         dg.define_asset_job(
             "bundle",
             selection=ASSETS,
+            config=flat_bundle_config,
             executor_def=dg.in_process_executor,
             tags=resource_tags(BUNDLE),
             description="Builds the corpus, the tokenizer and the packed rows, and checks them.",

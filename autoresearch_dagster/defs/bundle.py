@@ -1,92 +1,116 @@
 """Assets of the bundle: shards, tokenizer, packed rows, profile; each cached by content."""
 
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import dagster as dg
 
+from autoresearch_dagster.core.errors import AutoresearchError
 from autoresearch_dagster.core.progress import Report, in_lines
-from autoresearch_dagster.core.resources import BUNDLE
+from autoresearch_dagster.core.resources import AGENT, BUNDLE
 from autoresearch_dagster.core.settings import load_settings
 from autoresearch_dagster.data import build
+from autoresearch_dagster.data.folders import Made
 from autoresearch_dagster.data.layout import Bundle
+from autoresearch_dagster.defs import bundle_story as story
 from autoresearch_dagster.defs.config import BundleConfig
 from autoresearch_dagster.defs.tags import OWNER, resource_tags
 
 GROUP = "bundle"
 
 
-def _folder(path: Path) -> dict[str, dg.MetadataValue]:
-    size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-    return {"folder": dg.MetadataValue.path(path), "bytes": dg.MetadataValue.int(size)}
+@contextmanager
+def _in_a_sentence() -> Iterator[None]:
+    """End a step with the one sentence of a fault of ours; trying again would not help."""
+    try:
+        yield
+    except AutoresearchError as fault:
+        raise dg.Failure(str(fault), allow_retries=False) from fault
+
+
+def _shards(config: BundleConfig, report: Report) -> Made:
+    return build.build_shards(config.source, config.num_shards, load_settings().bundles, report)
+
+
+def _tokenizer(config: BundleConfig, report: Report) -> tuple[Made, Made]:
+    shards = _shards(config, report)
+    return shards, build.build_tokenizer(shards.path, load_settings().bundles, report)
+
+
+def _rows(config: BundleConfig, report: Report) -> tuple[Made, Bundle]:
+    root = load_settings().bundles
+    shards, tokens = _tokenizer(config, report)
+    rows = build.build_packed_rows(shards.path, tokens.path, config.sequence_length, root, report)
+    return rows, Bundle(shards.path, tokens.path, rows.path)
 
 
 @dg.asset(group_name=GROUP, kinds={"parquet"}, owners=[OWNER], op_tags=resource_tags(BUNDLE))
 def climbmix_shards(context: dg.AssetExecutionContext, config: BundleConfig) -> dg.MaterializeResult:
-    """Training shards and the pinned validation shard."""
-    settings = load_settings()
-    path = build.build_shards(config.source, config.num_shards, settings.bundles, in_lines(context.log.info)).path
-    return dg.MaterializeResult(metadata={**_folder(path), "source": config.source})
-
-
-def _shards(config: BundleConfig, report: Report) -> Path:
-    return build.build_shards(config.source, config.num_shards, load_settings().bundles, report).path
+    """Training shards of a corpus and its pinned validation shard; fetched or made once for each source."""
+    with _in_a_sentence():
+        made = _shards(config, in_lines(context.log.info))
+        return dg.MaterializeResult(metadata=story.shards_story(made, config.source))
 
 
 @dg.asset(group_name=GROUP, deps=[climbmix_shards], kinds={"python"}, owners=[OWNER], op_tags=resource_tags(BUNDLE))
 def tokenizer(context: dg.AssetExecutionContext, config: BundleConfig) -> dg.MaterializeResult:
-    """Byte-pair encoding of 8,192 tokens, trained on the training shards; stored as data."""
-    path = build.build_tokenizer(
-        _shards(config, in_lines(context.log.info)), load_settings().bundles, in_lines(context.log.info)
-    ).path
-    return dg.MaterializeResult(metadata=_folder(path))
-
-
-def _bundle(config: BundleConfig, report: Report) -> Bundle:
-    return build.build_bundle(
-        config.source, config.num_shards, config.sequence_length, load_settings().bundles, report
-    )
+    """Byte-pair encoding of 8,192 tokens, trained on the training shards; stored as data, never as a pickle."""
+    with _in_a_sentence():
+        _, made = _tokenizer(config, in_lines(context.log.info))
+        return dg.MaterializeResult(metadata=story.tokenizer_story(made))
 
 
 @dg.asset(group_name=GROUP, deps=[tokenizer], kinds={"numpy"}, owners=[OWNER], op_tags=resource_tags(BUNDLE))
 def packed_rows(context: dg.AssetExecutionContext, config: BundleConfig) -> dg.MaterializeResult:
-    """Rows of token ids with the document of every target, split so that no document is in two parts."""
-    bundle = _bundle(config, in_lines(context.log.info))
-    profile = build.profile(bundle)
-    return dg.MaterializeResult(
-        metadata={
-            **_folder(bundle.packed),
-            "digest": bundle.digest,
-            "rows": dg.MetadataValue.json(profile.rows),
-            "sequence_length": bundle.sequence_length,
-        }
-    )
+    """Rows of token ids with the document of every target, split so that no document is in two parts.
+
+    Candidates read the train and development rows; selection, confirmation and decoy rows are the evaluator's.
+    """
+    with _in_a_sentence():
+        made, bundle = _rows(config, in_lines(context.log.info))
+        return dg.MaterializeResult(metadata=story.rows_story(made, bundle))
 
 
-@dg.asset(group_name=GROUP, deps=[packed_rows], kinds={"python"}, owners=[OWNER], op_tags=resource_tags(BUNDLE))
+@dg.asset(group_name=GROUP, deps=[packed_rows], kinds={"python"}, owners=[OWNER], op_tags=resource_tags(AGENT))
 def dataset_profile(context: dg.AssetExecutionContext, config: BundleConfig) -> dg.MaterializeResult:
     """The short summary of the bundle that the agent is told."""
-    profile = build.profile(_bundle(config, in_lines(context.log.info)))
-    return dg.MaterializeResult(metadata={"profile": dg.MetadataValue.json(profile.model_dump(mode="json"))})
-
-
-def _checked(found: tuple[bool, str]) -> dg.AssetCheckResult:
-    passed, description = found
-    return dg.AssetCheckResult(passed=passed, description=description)
+    with _in_a_sentence():
+        _, bundle = _rows(config, in_lines(context.log.info))
+        return dg.MaterializeResult(metadata=story.profile_story(build.profile(bundle)))
 
 
 @dg.asset_check(asset=tokenizer, name="round_trip")
 def tokenizer_round_trip(context: dg.AssetCheckExecutionContext, config: BundleConfig) -> dg.AssetCheckResult:
-    """Text that is encoded and decoded comes back as it was."""
-    return _checked(build.check_round_trip(_bundle(config, in_lines(context.log.info))))
+    """Text that is encoded and decoded comes back as it was, on real documents and on awkward ones."""
+    with _in_a_sentence():
+        _, bundle = _rows(config, in_lines(context.log.info))
+        passed, said = build.check_round_trip(bundle)
+        return dg.AssetCheckResult(passed=passed, description=said, metadata={"vocabulary": bundle.vocab_size})
 
 
 @dg.asset_check(asset=packed_rows, name="digests")
 def row_digests(context: dg.AssetCheckExecutionContext, config: BundleConfig) -> dg.AssetCheckResult:
     """Every file of the bundle still has the digest that its manifest records."""
-    return _checked(build.check_digests(_bundle(config, in_lines(context.log.info))))
+    with _in_a_sentence():
+        _, bundle = _rows(config, in_lines(context.log.info))
+        passed, said = build.check_digests(bundle)
+        folders = (bundle.shards, bundle.tokenizer, bundle.packed)
+        return dg.AssetCheckResult(passed=passed, description=said, metadata=story.check_story(bundle, folders))
 
 
 @dg.asset_check(asset=packed_rows, name="no_shared_document")
 def no_shared_document(context: dg.AssetCheckExecutionContext, config: BundleConfig) -> dg.AssetCheckResult:
     """No document is in two splits."""
-    return _checked(build.check_disjoint(_bundle(config, in_lines(context.log.info))))
+    with _in_a_sentence():
+        _, bundle = _rows(config, in_lines(context.log.info))
+        passed, said = build.check_disjoint(bundle)
+        return dg.AssetCheckResult(passed=passed, description=said, metadata=story.check_story(bundle))
+
+
+@dg.asset_check(asset=packed_rows, name="no_duplicates")
+def no_duplicates(context: dg.AssetCheckExecutionContext, config: BundleConfig) -> dg.AssetCheckResult:
+    """No train row holds a document whose exact text is in a validation row."""
+    with _in_a_sentence():
+        _, bundle = _rows(config, in_lines(context.log.info))
+        passed, said = build.check_no_duplicates(bundle)
+        return dg.AssetCheckResult(passed=passed, description=said, metadata=story.check_story(bundle))

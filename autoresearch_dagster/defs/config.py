@@ -98,6 +98,32 @@ class BundleConfig(dg.Config):
         f"{', '.join(f'{one.name} {one.sequence_length}' for one in PRESETS.values())}.",
     )
 
+    def checked(self) -> None:
+        """Refuse what cannot be built whatever the source.
+
+        Raises:
+            UserError: a value is out of range.
+        """
+        for name, value, least in (
+            ("num_shards", self.num_shards, 1),
+            ("sequence_length", self.sequence_length, 2),
+        ):
+            if value < least:
+                raise UserError(f"{name}={value} cannot be used: it should be {least} or more.")
+
+
+BUNDLE_STEPS = (
+    "climbmix_shards",
+    "tokenizer",
+    "tokenizer_round_trip",
+    "packed_rows",
+    "packed_rows_digests",
+    "packed_rows_no_shared_document",
+    "packed_rows_no_duplicates",
+    "dataset_profile",
+)
+"""The ops of the job `bundle`: its assets and their checks."""
+
 
 @dg.config_mapping
 def flat_research_config(config: ResearchConfig) -> dict[str, Any]:
@@ -112,3 +138,13 @@ def flat_research_config(config: ResearchConfig) -> dict[str, Any]:
         "ops": {"advance_session": {"config": config.model_dump(exclude_none=True)}},
         "loggers": {"console": {"config": {"log_level": level}}},
     }
+
+
+@dg.config_mapping
+def flat_bundle_config(config: BundleConfig) -> dict[str, Any]:
+    """Let a person write `{"source": "climbmix"}` once, for every asset and check of the bundle."""
+    try:
+        config.checked()
+    except UserError as fault:
+        raise dg.DagsterInvariantViolationError(str(fault)) from None
+    return {"ops": {step: {"config": config.model_dump()} for step in BUNDLE_STEPS}}
