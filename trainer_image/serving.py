@@ -74,10 +74,10 @@ def stand_in(vocab: int) -> torch.nn.Module:
 def logits_of(
     model: torch.nn.Module, tokens: np.ndarray, vocab: int, dtype: torch.dtype, positions: np.ndarray | None = None
 ) -> torch.Tensor:
-    """Run the model on int32 [B, T] and return logits [B, T, V], shifted so that the largest is 0.
+    """Run the model on int32 [B, T] and return logits [B, T, V] in the wire's type.
 
-    With `positions`, one for each row, the model computes the same and only [B, V] of it is returned.  The shift
-    and the clamp keep what the wire's type could not hold; minus infinity stays what it is.
+    With `positions`, one for each row, the model computes the same and only [B, V] of it is returned.  For half
+    precision they are shifted so that the largest is 0, and clamped; minus infinity stays what it is.
     """
     torch.manual_seed(ANSWER_SEED)
     with torch.no_grad():
@@ -90,11 +90,13 @@ def logits_of(
     expected = (*tokens.shape, vocab)
     if tuple(logits.shape) != expected:
         raise Refusal(f"model(idx) returned logits {tuple(logits.shape)}; return {expected}.")
+    if logits.is_complex():
+        raise Refusal("model(idx) returned complex numbers; return real logits.")
     if positions is not None:
         logits = logits[torch.arange(len(positions)), torch.from_numpy(positions.astype(np.int64))]
     logits = logits.detach().float()
-    logits = logits - logits.amax(dim=-1, keepdim=True)
     if dtype is not torch.float32:
+        logits = logits - logits.amax(dim=-1, keepdim=True)
         impossible = logits == -math.inf
         logits = logits.clamp_(min=torch.finfo(dtype).min).masked_fill_(impossible, -math.inf)
     return logits.to(dtype).cpu()

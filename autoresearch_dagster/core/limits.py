@@ -80,10 +80,12 @@ IMAGE_BUILD_S: Final = 1800  # seconds without output of one build step: pip unp
 POLL_S: Final = 0.1  # seconds between looks at a running container
 
 # --- trusted evaluation -------------------------------------------------------------------------
-ANSWER_BATCH_ROWS: Final = 8  # rows of one request; the shape never changes during an evaluation
+ANSWER_BATCH_ROWS: Final = 4  # rows of one request, always: small, so that little training fits into one answer
 ANSWER_FIRST_S: Final = 120.0  # wall seconds for import, load and the first answer
 ANSWER_S: Final = 60.0  # wall seconds for one later answer
-ANSWER_MEMORY_BYTES: Final = 4 * GIB  # logits of 8 x 512 x 8,192 take 134 MB in fp32, twice while sending
+ANSWER_MEMORY_BYTES: Final = (
+    4 * GIB
+)  # logits of 4 x 512 x 8,192 take 67 MB in fp32, 4 x 2,048 x 8,192 four times that
 SOCKET_PATH_BYTES: Final = 103  # of the path of a Unix socket: 104 with its end on macOS, 108 on Linux
 ERROR_MESSAGE_BYTES: Final = 1024  # length of the error text a model server may send before real rows
 MIN_LOGIT_ROOM: Final = -1e30  # below this a target counts as impossible: not finite

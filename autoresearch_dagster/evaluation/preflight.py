@@ -29,12 +29,13 @@ ROWS = lim.ANSWER_BATCH_ROWS
 class Preflight:
     """Development rows, and the same rows probed.
 
-    Shapes: rows and probes uint16 [B, T+1]; order int [B], probes[i] is made from rows[order[i]]; cuts int [B],
-    of the probes; filler uint16 [B, T+1], other development rows.
+    Shapes: rows, probes and company uint16 [B, T+1]; order int [B], probes[i] is made from rows[order[i]]; cuts
+    int [B], of the probes; company holds rows[order] at even places and other development rows between them.
     """
 
     rows: Tokens
     probes: Tokens
+    company: Tokens
     order: npt.NDArray[np.intp]
     cuts: npt.NDArray[np.intp]
 
@@ -52,9 +53,12 @@ class Preflight:
             )
         generator = np.random.default_rng(PLAN_SEED)
         rows, others = found[:ROWS], found[ROWS:]
-        order = np.roll(np.arange(ROWS), 1 + ROWS // 2)  # no row keeps its place
+        order = np.arange(ROWS)[::-1]  # no row keeps its place
         cuts = generator.integers(1, bundle.sequence_length, ROWS)
-        return cls(rows, make_probes(rows[order], cuts, others, bos_token(bundle), generator).tokens, order, cuts)
+        probes = make_probes(rows[order], cuts, others, bos_token(bundle), generator).tokens
+        company = rows[order]
+        company[1::2] = others[: len(company[1::2])]
+        return cls(rows, probes, company, order, cuts)
 
     @property
     def positions(self) -> npt.NDArray[np.intp]:
@@ -156,8 +160,8 @@ def _diagnosis(server: Server, plan: Preflight, first: Logits, tolerance: float,
             "The model's answers in eval() are not deterministic: the same rows asked twice gave different logits; "
             "random numbers, a clock, or something that forward keeps from call to call."
         )
-    server.ask(plan.rows[plan.order])
-    if differ(first[plan.order], server.take()):
+    server.ask(plan.company)
+    if differ(first[plan.order][::2], server.take()[::2]):
         return (
             "The model's answers depend on the other rows of the batch or on a row's place in it: is dropout on in "
             "eval() (F.dropout needs training=self.training), or a statistic taken over the batch?"

@@ -25,17 +25,20 @@ def row_nats(logits: npt.NDArray[np.floating], targets: npt.NDArray[np.integer])
     nats = np.empty(len(wanted), dtype=np.float64)
     for start in range(0, len(wanted), TILE):
         tile = scores[start : start + TILE].float()
-        _check(tile)
+        tile = tile - _top(tile)  # a new tensor: the answer stays as it is
         chosen = tile.gather(1, wanted[start : start + TILE, None]).squeeze(1)
-        if not bool((chosen > MIN_LOGIT_ROOM).all()):
+        if not bool((chosen > MIN_LOGIT_ROOM).all()):  # false for NaN too: a row of nothing but -inf
             raise BadLogits("the model gave a true next token probability zero")
-        nats[start : start + TILE] = (torch.logsumexp(tile, dim=1) - chosen).double().numpy()
+        nats[start : start + TILE] = (tile.exp_().sum(dim=1).log_() - chosen).double().numpy()
     return nats
 
 
-def _check(tile: torch.Tensor) -> None:
-    if not bool((tile < torch.inf).all()):  # false for NaN too
+def _top(tile: torch.Tensor) -> torch.Tensor:
+    """Return the largest logit of each position, [n, 1], which shows a NaN or +inf anywhere."""
+    top = tile.amax(dim=1, keepdim=True)
+    if not bool((top < torch.inf).all()):  # false for NaN too
         raise BadLogits("the model answered NaN or infinite logits")
+    return top
 
 
 def log_probabilities(logits: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
@@ -51,8 +54,7 @@ def log_probabilities(logits: npt.NDArray[np.floating]) -> npt.NDArray[np.float6
     """
     torch.set_num_threads(1)
     scores = torch.from_numpy(np.ascontiguousarray(logits)).double()
-    _check(scores)
-    if bool((scores.amax(dim=1) == -torch.inf).any()):
+    if bool((_top(scores) == -torch.inf).any()):
         raise BadLogits("the model gave every token probability zero")
     return scores.log_softmax(dim=1).clamp_(min=-AUDIT_FLOOR_NATS).numpy()
 
