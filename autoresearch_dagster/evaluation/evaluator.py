@@ -125,7 +125,11 @@ class _Evaluation:
             found = tolerance.measured(self.job, deviation)
         else:
             self._ours(lambda: server.greet(0))
-        self._load(server)
+        try:
+            server.load()
+        except ServerFailed as failure:
+            raise NoScore(shown(server, failure)) from failure
+        self._on_time(server)
         return found, stand_in
 
     def _ours(self, doing: Callable[[], Result]) -> Result:
@@ -138,13 +142,6 @@ class _Evaluation:
                 f"A model server of {self.job.key} failed before it loaded anything ({failure}{told}); "
                 "run `autoresearch doctor`."
             ) from failure
-
-    def _load(self, server: Server) -> None:
-        try:
-            server.load()
-        except ServerFailed as failure:
-            raise NoScore(shown(server, failure)) from failure
-        self._on_time(server)
 
     def _on_time(self, server: Server) -> None:
         if excess := self.limits.excess(server.clock):
@@ -213,7 +210,6 @@ class _Evaluation:
             committed.tolerance = tolerance.measured(job, max(between, committed.tolerance.deviation))
             tolerance.keep(job, committed.tolerance)
         allowed = committed.tolerance.nats
-        self._load(server)
         preflight.check_against(server, self.plan, committed.preflight, allowed)
         self._on_time(server)
         audits = self._compare(server, committed)

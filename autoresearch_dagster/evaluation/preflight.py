@@ -105,21 +105,20 @@ def check_alone(server: Server, plan: Preflight, tolerance: float) -> Logits:
 
 
 def check_against(server: Server, plan: Preflight, committed: Logits, tolerance: float) -> None:
-    """Let B answer the probes and compare with what A committed.
+    """Let B load the model and answer the probes; compare with what A committed.
 
     Raises:
         NoScore: it fails, or answers something else.
     """
     try:
+        server.load()
         if pair_deviation(server, plan, committed, timed=True) > tolerance:
             raise NoScore(
                 "Two fresh processes answer the same development rows differently: the answers depend on what the "
                 "model was asked before, on random numbers or on the clock; make forward a function of its input."
             )
-    except ServerFailed as failure:
-        raise NoScore(shown(server, failure)) from failure
-    except BadLogits as failure:
-        raise NoScore(f"The trained model cannot be scored: {failure}.") from failure
+    except (ServerFailed, BadLogits) as failure:
+        raise NoScore(f"The trained model answers in one process and fails in the next: {failure}.") from failure
 
 
 def pair_deviation(server: Server, plan: Preflight, committed: Logits, *, timed: bool) -> float:
@@ -131,7 +130,10 @@ def pair_deviation(server: Server, plan: Preflight, committed: Logits, *, timed:
 
 
 def shown(server: Server, failure: ServerFailed) -> str:
-    """Say why a server failed before it had any scored row: its own words may be shown."""
+    """Say why A failed before it had any scored row: its own words may be shown.
+
+    B's never are: a channel that nobody knows of might lead from A to it.
+    """
     return failure.told or f"The trained model cannot be scored: {server.why(failure)}."
 
 
