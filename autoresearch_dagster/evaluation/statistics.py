@@ -27,49 +27,25 @@ def score_record(
 
     Shapes: nats [n, T], zero at special targets; bytes of each target likewise.
     """
-    total, n_seed, n_exact = float(nats.sum()), int(seed_bytes.sum()), int(exact_bytes.sum())
-    bpb = total / (LN2 * n_seed)
-    error, documents = clustered_error(nats, seed_bytes, rows.documents)
-    half = student_quantile(0.5 + lim.INTERVAL_LEVEL / 2, documents - 1) * error if documents > 1 else 0.0
+    from autoresearch_dagster.evaluation.clusters import arm  # scipy: only where scores are made
+    from autoresearch_dagster.evaluation.paired import score_interval
+
+    total, n_exact = float(nats.sum()), int(exact_bytes.sum())
+    found = score_interval(arm([nats], rows.documents, seed_bytes))
     return ScoreRecord(
         rows=rowset,
         rows_digest=rows_digest(rows),
         n_rows=len(nats),
         n_targets=nats.size,
-        n_documents=documents,
+        n_documents=found.n_documents,
         nats=total,
-        bytes_seed=n_seed,
+        bytes_seed=int(seed_bytes.sum()),
         bytes_exact=n_exact,
-        val_bpb=bpb,
+        val_bpb=found.val_bpb,
         val_bpb_exact=total / (LN2 * n_exact),
-        standard_error=error,
-        interval=(bpb - half, bpb + half),
+        standard_error=found.standard_error_bpb,
+        interval=(found.low_bpb, found.high_bpb),
     )
-
-
-def clustered_error(
-    nats: Floats, n_bytes: npt.NDArray[np.integer], documents: npt.NDArray[np.integer]
-) -> tuple[float, int]:
-    """Return the standard error of bits per byte and the number of documents.
-
-    A ratio of sums over documents: linearised, each document one observation.
-    """
-    _, place = np.unique(documents.ravel(), return_inverse=True)
-    count = int(place.max()) + 1
-    if count < 2:
-        return 0.0, count
-    of_nats = np.bincount(place, weights=nats.ravel(), minlength=count)
-    of_bytes = np.bincount(place, weights=n_bytes.ravel(), minlength=count)
-    residual = of_nats - of_nats.sum() / of_bytes.sum() * of_bytes
-    variance = count / (count - 1) * float((residual**2).sum())
-    return math.sqrt(variance) / (LN2 * float(of_bytes.sum())), count
-
-
-def student_quantile(probability: float, freedom: int) -> float:
-    """Return the quantile of Student's t."""
-    from scipy.special import stdtrit
-
-    return float(stdtrit(freedom, probability))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from autoresearch_dagster.evaluation.score import deviations, log_probabilities
 from autoresearch_dagster.evaluation.statistics import (
     Audits,
     audit_record,
-    clustered_error,
     rejection,
     score_record,
 )
@@ -47,34 +46,7 @@ def test_bits_per_byte_and_its_interval():
     assert record.n_documents == 32
     assert record.interval[0] < record.val_bpb < record.interval[1]
     half = record.interval[1] - record.val_bpb
-    assert half == pytest.approx(2.0395 * record.standard_error, rel=1e-4)  # Student's t, 31 degrees
-
-
-def test_documents_and_not_targets_are_the_observations():
-    generator = np.random.default_rng(0)
-    of_document = np.repeat(generator.exponential(2.0, 32), 4).reshape(8, 16)
-    documents = np.arange(128).reshape(8, 16) // 4
-    ones = np.ones((8, 16), dtype=np.int32)
-
-    clustered, count = clustered_error(of_document, ones, documents)
-    single, _ = clustered_error(of_document, ones, np.arange(128).reshape(8, 16))
-
-    assert count == 32
-    assert clustered > 1.9 * single  # four equal targets are one observation
-
-
-def test_the_error_of_the_mean_of_equal_documents_is_the_textbook_one():
-    values = np.random.default_rng(1).normal(5, 1, (1, 50))
-
-    error, _ = clustered_error(values, np.ones((1, 50), dtype=int), np.arange(50)[None])
-
-    assert error == pytest.approx(values.std(ddof=1) / math.sqrt(50) / math.log(2))
-
-
-def test_one_document_has_no_error_to_tell():
-    record = scored(documents=np.zeros((8, 16)))
-
-    assert (record.n_documents, record.standard_error, record.interval) == (1, 0.0, (record.val_bpb,) * 2)
+    assert half == pytest.approx(2.0395 * record.standard_error, rel=1e-4)  # Student's t: 32 equal documents
 
 
 def test_an_honest_model_is_not_rejected_and_its_score_not_corrected():
