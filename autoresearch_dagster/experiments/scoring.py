@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import ValidationError
 
 from autoresearch_dagster.containers.protocol import JobLimits
 from autoresearch_dagster.core.experiment import (
@@ -22,6 +23,8 @@ from autoresearch_dagster.data import tokenizer
 from autoresearch_dagster.evaluation.job import EvaluationJob, Refusal, Score
 from autoresearch_dagster.evaluation.receipt import EVALUATOR_VERSION, Receipt, Rowset
 from autoresearch_dagster.experiments.laboratory import KEY_LABEL, Laboratory
+from autoresearch_dagster.store.leaderboard import best
+from autoresearch_dagster.store.state import SessionState
 from autoresearch_dagster.training.run import TrainingReport
 
 
@@ -51,6 +54,19 @@ class Trained:
 def labels_of(planned: PlannedExperiment, attempt: Attempt) -> dict[str, str]:
     """Return the labels by which a later driver finds the jobs of an experiment."""
     return {KEY_LABEL: planned.key, "autoresearch.attempt": str(attempt.number)}
+
+
+def reference_of(state: SessionState, lab: Laboratory) -> Digest | None:
+    """Return the nats of the session's best score so far, if they are of the rows that are scored now."""
+    top = best(state)
+    if top is None or top.receipt is None:
+        return None
+    try:
+        receipt = Receipt.model_validate_json(lab.store.blobs.get(top.receipt))
+    except ValidationError:  # of an older evaluator
+        return None
+    same = receipt.bundle == lab.bundle.digest and receipt.n_rows == lab.preset.scored_rows
+    return receipt.nats_per_target if same and receipt.rows == "selection" else None
 
 
 def evaluation_job(trained: Trained) -> EvaluationJob:
