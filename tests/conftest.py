@@ -4,6 +4,7 @@ import pytest
 
 from autoresearch_dagster.data.build import build_bundle
 from autoresearch_dagster.data.layout import Bundle
+from tests.zygote import ZygoteRunner
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +16,10 @@ def sample_root(tmp_path_factory):
 def sample_bundle(sample_root) -> Bundle:
     """The real sample bundle at T = 512, built once for all tests."""
     return build_bundle("sample", 2, 512, sample_root, lambda line: None)
+
+
+@pytest.fixture(scope="session")
+def zygote():
+    """Real harness processes without their start-up: torch is imported once for all tests."""
+    with ZygoteRunner() as runner:
+        yield runner

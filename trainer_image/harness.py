@@ -13,30 +13,21 @@ import math
 import os
 import pickle
 import socket
-import struct
 import sys
 import time
 import traceback
 from pathlib import Path
 from typing import NoReturn
 
-import numpy as np
 import torch
+from serving import ERROR_BYTES, LOAD, Refusal, device, greeting, receive, send_error, serve, stand_in
 
 FINISHED, CRASHED, DEVICE_OOM, REFUSED = 0, 1, 86, 87
-HELLO = struct.Struct("<4sIIIII")  # magic, version, rows B, targets T, vocabulary V, itemsize
-MAGIC = b"ARE1"
-ERROR_BYTES = 1024
 TRACEBACK_CHARS = 4096
 LARGEST_COUNT = 10**15
-ANSWER_SEED = 0
 EVERY_POINT = 500  # points of the curve before it is thinned in time
 THINNED_S = 0.1  # then at most one point in this time, so that the file stays small
 BATCH_COUNT_S = 1.0  # seconds between two counts of batches, where train.py reports no steps
-
-
-class Refusal(Exception):
-    """The candidate does not keep the contract; the text says how to."""
 
 
 def folder(name: str) -> Path:
@@ -219,70 +210,36 @@ def train() -> NoReturn:
 # --- answer --------------------------------------------------------------------
 
 
-def receive(connection: socket.socket, size: int) -> bytes:
-    """Read exactly `size` bytes; fewer only at the end of the stream."""
-    parts = bytearray()
-    while len(parts) < size:
-        part = connection.recv(min(size - len(parts), 1 << 20))
-        if not part:
-            break
-        parts += part
-    return bytes(parts)
-
-
-def send_error(connection: socket.socket, text: str) -> None:
-    """Report an error in the fixed frame."""
-    connection.sendall(b"\1" + text.encode(errors="replace")[:ERROR_BYTES].ljust(ERROR_BYTES, b"\0"))
-
-
 def load_model() -> torch.nn.Module:
     """Load the frozen checkpoint.  Unpickling runs code: that is why this happens in here."""
     import_candidate()
     path = folder("CHECKPOINT") / "checkpoint.pt"
-    model = torch.load(path, map_location="cpu", weights_only=False)
+    model = torch.load(path, map_location=device(), weights_only=False)
     if not isinstance(model, torch.nn.Module):
         raise Refusal(f"The checkpoint holds a {type(model).__name__}, not a torch.nn.Module.")
     return model.eval()
 
 
-def logits_of(model: torch.nn.Module, tokens: np.ndarray, vocab: int, dtype: torch.dtype) -> torch.Tensor:
-    """Run the model on int32 [B, T] and return logits [B, T, V], shifted so that the largest is 0.
-
-    The shift and the clamp keep what the wire's type could not hold; minus infinity stays what it is.
-    """
-    torch.manual_seed(ANSWER_SEED)
-    with torch.no_grad():
-        logits = model.eval()(torch.from_numpy(tokens.astype(np.int64)))
-    if not isinstance(logits, torch.Tensor):
-        raise Refusal(f"model(idx) returned a {type(logits).__name__}; return the logits alone.")
-    expected = (*tokens.shape, vocab)
-    if tuple(logits.shape) != expected:
-        raise Refusal(f"model(idx) returned logits {tuple(logits.shape)}; return {expected}.")
-    logits = logits.float()
-    logits = logits - logits.amax(dim=-1, keepdim=True)
-    impossible = logits == -math.inf
-    return logits.clamp_(min=torch.finfo(dtype).min).masked_fill_(impossible, -math.inf).to(dtype)
-
-
 def answer() -> NoReturn:
-    """Connect to the evaluator, load the model, answer requests until it hangs up."""
+    """Connect to the evaluator, load the model when told to, answer requests until it hangs up.
+
+    Nothing of the candidate runs before the order to load: not while the other server has validation rows, and
+    not while the stand-in answers.
+    """
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.connect(str(folder("CHANNEL") / "channel.sock"))
-    magic, version, rows, targets, vocab, itemsize = HELLO.unpack(receive(connection, HELLO.size))
-    if (magic, version) != (MAGIC, 1):
-        raise SystemExit("another protocol")
-    dtype = torch.float16 if itemsize == 2 else torch.float32
+    shape, stand_ins = greeting(connection)
     try:
+        import prepare  # noqa: F401 (ours: not on the candidate's clock)
+
+        if stand_ins:
+            serve(connection, stand_in(shape[2]), shape, stand_ins)
+        if receive(connection, 1) != LOAD:
+            os._exit(FINISHED)
         model = load_model()
         connection.sendall(b"\0")
-        while True:
-            request = receive(connection, rows * targets * 4)
-            if len(request) < rows * targets * 4:
-                os._exit(FINISHED)
-            tokens = np.frombuffer(request, dtype="<i4").reshape(rows, targets)
-            payload = logits_of(model, tokens, vocab, dtype).contiguous().numpy()
-            connection.sendall(b"\0")
-            connection.sendall(memoryview(payload).cast("B"))
+        serve(connection, model, shape, None)
+        os._exit(FINISHED)
     except Refusal as fault:
         send_error(connection, str(fault))
     except BaseException as fault:  # noqa: BLE001 (reported to the evaluator, which decides)

@@ -145,6 +145,11 @@ class ExperimentResult(Data):
     oom_retries: int = 0
 
     @property
+    def ending(self) -> str:
+        """One word for how it ended: its outcome, or `rejected` where the audit rejected its score."""
+        return self.verdict.value if self.verdict is Verdict.REJECTED else self.outcome.value
+
+    @property
     def accepted(self) -> bool:
         """Whether there is a score of record."""
         return self.outcome is Outcome.TRAINED and self.verdict is not Verdict.REJECTED and self.val_bpb is not None

@@ -80,13 +80,33 @@ IMAGE_BUILD_S: Final = 1800  # seconds without output of one build step: pip unp
 POLL_S: Final = 0.1  # seconds between looks at a running container
 
 # --- trusted evaluation -------------------------------------------------------------------------
-ANSWER_BATCH_ROWS: Final = 8  # rows of one request; the shape never changes during an evaluation
+ANSWER_BATCH_ROWS: Final = 4  # rows of one request, always: small, so that little training fits into one answer
 ANSWER_FIRST_S: Final = 120.0  # wall seconds for import, load and the first answer
 ANSWER_S: Final = 60.0  # wall seconds for one later answer
-ANSWER_MEMORY_BYTES: Final = 4 * GIB  # logits of 8 x 512 x 8,192 take 134 MB in fp32, twice while sending
+ANSWER_MEMORY_BYTES: Final = (
+    4 * GIB
+)  # logits of 4 x 512 x 8,192 take 67 MB in fp32, 4 x 2,048 x 8,192 four times that
 SOCKET_PATH_BYTES: Final = 103  # of the path of a Unix socket: 104 with its end on macOS, 108 on Linux
 ERROR_MESSAGE_BYTES: Final = 1024  # length of the error text a model server may send before real rows
 MIN_LOGIT_ROOM: Final = -1e30  # below this a target counts as impossible: not finite
+
+# --- audit: docs/trust.md says what each of these bounds ----------------------------------------
+AUDIT_UNIFORM_SHARE: Final = 0.5  # of the rows are cut at a uniform place; they correct the score without bias
+AUDIT_GAIN_SHARE: Final = 0.25  # are cut where the candidate gains most on the champion; the rest at BOS targets
+DECOY_BOS_SHARE: Final = 0.25  # of the decoys begin a document: a model may look ahead for just that
+AUDIT_FLOOR_NATS: Final = 30.0  # log-probabilities below -30 count as -30: no gain can hide there
+TOLERANCE_FACTOR: Final = 4.0  # times the largest deviation that an honest model showed on the device
+TOLERANCE_MIN_NATS: Final = {"fp32": 1e-5, "fp16": 1e-3}  # by wire; a leak gains at most this at each token
+TOLERANCE_MAX_NATS: Final = 1e-2  # a device that needs more cannot tell a leak from its own noise
+SIGNED_TEST_ERRORS: Final = 4.0  # standard errors by which A may lean to the true token: 6e-5 by chance
+
+# --- serve clock: time in which a candidate could go on training while it serves ------------------
+SERVE_SHARE: Final = 1 / 15  # of the budget, beyond the deadline of training, for loading and the first answers
+SERVE_MIN_S: Final = 1.0  # seconds of that at least; a small model needs about 0.3
+LATER_ANSWER_FACTOR: Final = 3.0  # times its own median answer that any later one may take
+LATER_ANSWER_FLOOR_S: Final = 1.0  # seconds on top: collections of garbage, a noisy clock
+SERVE_ROWS_SEEN: Final = 20  # rows that any model must be able to train on within the budget, at 3 passes each
+SERVE_ROW_S: Final = 0.1  # seconds of a row that are our own harness's: shift and wire of 512 x 8,192 logits
 
 # --- noise and promotion ------------------------------------------------------------------------
 INTERVAL_LEVEL: Final = 0.95  # of every interval that is shown

@@ -52,7 +52,7 @@ def dispatch_metadata(state: SessionState, board: Board) -> Mapping[str, dg.Meta
         experiment = state.experiments.get(card.key)
         result = experiment.result if experiment else None
         score = f"{result.val_bpb:.4f}" if result is not None and result.val_bpb is not None else "none"
-        outcome = result.outcome.value if result is not None else "no result yet"
+        outcome = result.ending if result is not None else "no result yet"
         rows.append((card.key, card.title, outcome, score, where(board, card.key)))
     return {
         "session": dg.MetadataValue.text(f"{state.config.memory_key} ({state.id}), {state.status}"),

@@ -31,7 +31,7 @@ def headline(experiment: Experiment) -> str:
     if result is None:
         return f"{title}: no result yet"
     score = f"val_bpb {result.val_bpb:.4f}" if result.val_bpb is not None else "no score"
-    return f"{title}: {result.outcome.value}, {score}"
+    return f"{title}: {result.ending}, {score}"
 
 
 def record_metadata(experiment: Experiment) -> dict[str, dg.MetadataValue]:

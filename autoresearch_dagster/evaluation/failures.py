@@ -12,3 +12,7 @@ class ServerFailed(Exception):
 
 class BadLogits(Exception):
     """An answer that no probability distribution explains; the text says why."""
+
+
+class NoScore(Exception):
+    """The evaluation ends without a score; the text is one sentence that is safe to show."""

@@ -8,6 +8,7 @@ from autoresearch_dagster.core.errors import AutoresearchError, StoreConflict
 from autoresearch_dagster.core.experiment import ExperimentKey, ExperimentResult, Outcome
 from autoresearch_dagster.experiments.laboratory import Laboratory, experiment_lease
 from autoresearch_dagster.experiments.run_one import Attempt, run_planned
+from autoresearch_dagster.experiments.scoring import reference_of
 from autoresearch_dagster.reports.board import Board
 from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store.leases import this_process
@@ -77,13 +78,14 @@ class Dispatch:
     def _begin(self, key: ExperimentKey, core: int, owner: str) -> Attempt:
         """Clear what a dead driver left of this experiment, and count the attempt."""
         self._lab.sweep(key)
+        reference = reference_of(self._lab.store.journal.state(self._session), self._lab)
         with self._lab.store.journal.transaction(self._session) as transaction:
             number = transaction.state.experiments[key].attempts + 1
             transaction.append(
                 ev.AttemptStarted(key=key, attempt=number, owner=owner, run_id=self._run_id, slot=f"core {core}")
             )
         self._board.stage(key, "starting", core)
-        return Attempt(number=number, core=core)
+        return Attempt(number=number, core=core, reference=reference)
 
     def _attempt(self, experiment: Experiment, attempt: Attempt) -> ExperimentResult:
         key = experiment.planned.key

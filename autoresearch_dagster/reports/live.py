@@ -39,9 +39,7 @@ def describe(card: Card) -> str:
     """Say in a few words where an experiment stands."""
     result = card.result
     if result is not None:
-        return (
-            f"val_bpb {result.val_bpb:.4f}" if result.val_bpb is not None else f"{result.outcome}: {result.error}"
-        )
+        return f"val_bpb {result.val_bpb:.4f}" if result.val_bpb is not None else f"{result.ending}: {result.error}"
     if card.stage == "training" and card.used_s > 0:
         return f"training, {card.left_s:.0f} s left at most"
     return card.stage

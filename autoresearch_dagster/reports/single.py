@@ -63,7 +63,7 @@ def tell(result: ExperimentResult, out: Console, err: Console) -> None:
 
 
 def _tell_failure(result: ExperimentResult, out: Console, err: Console) -> None:
-    out.print(Text(f"{result.outcome}: {one_line(result.error, LOG_TAIL_CHARS)}"), soft_wrap=True)
+    out.print(Text(f"{result.ending}: {one_line(result.error, LOG_TAIL_CHARS)}"), soft_wrap=True)
     if result.log_tail:
         err.print(Text(f"Last lines it printed:\n{printable(result.log_tail, LOG_TAIL_CHARS)}"), soft_wrap=True)
 
@@ -81,7 +81,7 @@ def tell_reproduction(
     """Print the recorded score beside the reproduced one; the record stays as it is."""
     out.print(Text(f"{key}: trained again, for information; the score of record does not change."), soft_wrap=True)
     for name, result in (("recorded", recorded), ("reproduced", again)):
-        score = f"val_bpb {result.val_bpb:.6f}" if result.val_bpb is not None else str(result.outcome)
+        score = f"val_bpb {result.val_bpb:.6f}" if result.val_bpb is not None else result.ending
         steps = result.claims.steps if result.claims.steps is not None else "–"
         line = f"{name:10}  {score}  {steps} steps  {result.duration_sec:.0f} s  receipt {result.receipt or 'none'}"
         out.print(Text(line), soft_wrap=True)

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from autoresearch_dagster.core.experiment import Outcome
+from autoresearch_dagster.core.experiment import Outcome, Verdict
 from autoresearch_dagster.reports.text import cell, one_line
 from autoresearch_dagster.store.leaderboard import Row
 
@@ -24,8 +24,9 @@ def _delta(row: Row) -> str:
 
 
 def _state(row: Row) -> str:
-    """One word for what became of it: its standing if it has one, else its outcome."""
-    words = [str(row.standing or (row.outcome or "planned"))]
+    """One word for what became of it: its standing if it has one, `rejected`, or else its outcome."""
+    ended = row.verdict if row.verdict is Verdict.REJECTED else row.outcome
+    words = [str(row.standing or ended or "planned")]
     words += [str(label) for label in row.labels]
     return ", ".join(words)
 

@@ -6,6 +6,7 @@ import sys
 import torch
 
 SECRET_WORDS = "the validation rows are"
+PREFLIGHT = 2  # calls of server A before it gets a scored row
 
 
 def connection():
@@ -68,7 +69,7 @@ class Answering(torch.nn.Module):
         return logits
 
     def nan_later(self, idx):
-        return self.logits(idx) if self.calls == 1 else self.nan(idx)
+        return self.logits(idx) if self.calls <= PREFLIGHT else self.nan(idx)
 
     def minus_inf_where_no_target_is(self, idx):
         logits = self.logits(idx)
@@ -79,7 +80,7 @@ class Answering(torch.nn.Module):
         raise RuntimeError("boom in forward")
 
     def raises_later(self, idx):
-        if self.calls > 1:
+        if self.calls > PREFLIGHT:
             raise RuntimeError(f"{SECRET_WORDS} {idx[0].tolist()}")
         return self.logits(idx)
 
@@ -87,7 +88,7 @@ class Answering(torch.nn.Module):
         os._exit(0)
 
     def exits_later(self, idx):
-        if self.calls > 1:
+        if self.calls > PREFLIGHT:
             os._exit(0)
         return self.logits(idx)
 
@@ -100,7 +101,7 @@ class Answering(torch.nn.Module):
         os._exit(0)
 
     def sends_an_own_error_later(self, idx):
-        if self.calls > 1:
+        if self.calls > PREFLIGHT:
             connection().sendall(b"\1" + f"{SECRET_WORDS} {idx[0].tolist()}".encode().ljust(1024, b"\0"))
             os._exit(0)
         return self.logits(idx)

@@ -5,19 +5,20 @@ import importlib.util
 import math
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from autoresearch_dagster.containers.local_runner import LocalRunner
 from autoresearch_dagster.containers.protocol import JobLimits
 from autoresearch_dagster.containers.select import HARNESS
-from autoresearch_dagster.core.errors import EvaluationFault
+from autoresearch_dagster.core.errors import ContainerError, EvaluationFault
 from autoresearch_dagster.core.experiment import ExperimentKey, Outcome, TrainConfig
-from autoresearch_dagster.core.limits import ANSWER_BATCH_ROWS, GIB
+from autoresearch_dagster.core.limits import ANSWER_BATCH_ROWS, GIB, TOLERANCE_MIN_NATS
 from autoresearch_dagster.data import tokenizer
+from autoresearch_dagster.evaluation import tolerance
 from autoresearch_dagster.evaluation.evaluator import EvaluationJob, Refusal, Score, evaluate
 from autoresearch_dagster.experiments.laboratory import BASELINE_FILE
 from autoresearch_dagster.training.run import TrainingJob, train
@@ -43,9 +44,9 @@ def bundle(tmp_path_factory):
     return tiny_bundle(tmp_path_factory.mktemp("tiny") / "bundle")
 
 
-@pytest.fixture
-def runner(tmp_path):
-    return LocalRunner(HARNESS, tmp_path / "jobs")
+@pytest.fixture(scope="module")
+def tolerances(tmp_path_factory):
+    return tmp_path_factory.mktemp("tolerances")
 
 
 @pytest.fixture
@@ -63,14 +64,16 @@ def imported(monkeypatch):
 
 
 @pytest.fixture
-def ask(bundle, runner, imported, tmp_path):
+def ask(bundle, zygote, tolerances, imported, tmp_path):
     """Evaluate a model of answering.py."""
 
     def ask(kind, **changes):
         checkpoint = tmp_path / f"{kind}.pt"
         torch.save(imported(ANSWERING).Answering(kind, bundle.vocab_size), checkpoint)
-        job = EvaluationJob("k", checkpoint, ANSWERING.read_bytes(), bundle, LIMITS, {}, n_rows=16)
-        return evaluate(dataclasses.replace(job, **changes), runner)
+        job = EvaluationJob(
+            "k", checkpoint, ANSWERING.read_bytes(), bundle, LIMITS, {}, n_rows=16, tolerances=tolerances
+        )
+        return evaluate(dataclasses.replace(job, **changes), zygote)
 
     return ask
 
@@ -120,11 +123,11 @@ def reference_bpb(model, rows, lengths):
 
 
 def test_the_upstream_score_is_the_one_of_an_independent_implementation(
-    sample_bundle, runner, imported, tmp_path, monkeypatch
+    sample_bundle, zygote, imported, tmp_path, monkeypatch
 ):
-    checkpoint = trained(sample_bundle, runner, tmp_path / "w", SMALL)
+    checkpoint = trained(sample_bundle, zygote, tmp_path / "w", SMALL)
     job = EvaluationJob("k", checkpoint, BASELINE_FILE.read_bytes(), sample_bundle, LIMITS, {}, rowset="upstream")
-    score = evaluate(job, runner)
+    score = evaluate(job, zygote)
 
     assert isinstance(score, Score)
     assert score.nats.shape == (32, 512)
@@ -138,17 +141,17 @@ def test_the_upstream_score_is_the_one_of_an_independent_implementation(
     assert score.val_bpb == pytest.approx(expected, abs=1e-6)
 
 
-def test_the_batch_size_of_training_does_not_choose_what_is_scored(bundle, runner, tmp_path):
+def test_the_batch_size_of_training_does_not_choose_what_is_scored(bundle, zygote, tmp_path):
     scores = []
     for batch in (1, 3):
         config = SMALL.model_copy(update={"max_steps": 0, "device_batch_size": batch})
-        checkpoint = trained(bundle, runner, tmp_path / f"w{batch}", config)
+        checkpoint = trained(bundle, zygote, tmp_path / f"w{batch}", config)
         job = EvaluationJob("k", checkpoint, BASELINE_FILE.read_bytes(), bundle, LIMITS, {}, n_rows=16)
-        scores.append(evaluate(job, runner))
+        scores.append(evaluate(job, zygote))
 
     assert scores[0].val_bpb == scores[1].val_bpb
     assert np.array_equal(scores[0].nats, scores[1].nats)
-    assert scores[0].bytes_seed == scores[1].bytes_seed
+    assert scores[0].record.bytes_seed == scores[1].record.bytes_seed
 
 
 def test_rows_that_do_not_fill_a_batch_get_the_same_nats(ask):
@@ -167,7 +170,7 @@ def test_nats_stand_at_every_target_but_special_ones(ask, bundle):
     assert not ordinary.all()
     assert (score.nats[ordinary] > 0).all()
     assert (score.nats[~ordinary] == 0).all()
-    assert score.bytes_seed == int(bundle.token_bytes("seed")[targets].sum())
+    assert score.record.bytes_seed == int(bundle.token_bytes("seed")[targets].sum())
 
 
 def test_a_constant_added_to_the_logits_changes_nothing(ask):
@@ -185,8 +188,8 @@ def test_minus_infinity_is_legal_where_no_target_is(ask):
     ("kind", "words"),
     [
         ("a_tuple", "returned a tuple; return the logits alone"),
-        ("wrong_vocab", "(8, 32, 255); return (8, 32, 256)"),
-        ("last_position_only", "(8, 256); return (8, 32, 256)"),
+        ("wrong_vocab", "(4, 32, 255); return (4, 32, 256)"),
+        ("last_position_only", "(4, 256); return (4, 32, 256)"),
         ("nan", "NaN or infinite logits"),
         ("plus_inf", "NaN or infinite logits"),
         ("minus_inf_at_targets", "probability zero"),
@@ -239,20 +242,165 @@ def test_a_bundle_with_too_few_rows_is_our_fault_and_not_the_models(ask):
         ask("honest", n_rows=65)
 
 
-def test_the_server_sees_neither_rows_nor_trusted_tables(bundle, runner, imported, tmp_path, monkeypatch):
-    from autoresearch_dagster.evaluation import evaluator
+class Watching:
+    """Takes down which files each server can see when it starts, and what runs at that moment."""
 
-    staged = []
-    whole = evaluator._stage
+    def __init__(self, runner):
+        self.runner, self.jobs, self.seen, self.alive = runner, [], [], []
+        self.name, self.capabilities = runner.name, runner.capabilities
 
-    def watched(job, workspace):
-        spec = whole(job, workspace)
-        staged.extend(path.name for path in workspace.rglob("*") if path.is_file())
-        return spec
+    def start(self, spec):
+        self.seen.append(
+            sorted(path for mount in spec.mounts for path in mount.source.rglob("*") if path.is_file())
+        )
+        self.jobs.append(self.runner.start(spec))
+        return self.jobs[-1]
 
-    monkeypatch.setattr(evaluator, "_stage", watched)
+
+@pytest.fixture
+def honest(bundle, tolerances, imported, tmp_path):
     checkpoint = tmp_path / "honest.pt"
     torch.save(imported(ANSWERING).Answering("honest", bundle.vocab_size), checkpoint)
-    evaluate(EvaluationJob("k", checkpoint, ANSWERING.read_bytes(), bundle, LIMITS, {}, n_rows=16), runner)
+    return EvaluationJob(
+        "k", checkpoint, ANSWERING.read_bytes(), bundle, LIMITS, {}, n_rows=16, tolerances=tolerances
+    )
 
-    assert sorted(staged) == sorted([*evaluator.TOKENIZER_FILES, "checkpoint.pt", "train.py"])
+
+def test_servers_see_neither_rows_nor_trusted_tables_and_share_no_file(honest, zygote):
+    from autoresearch_dagster.evaluation.server import TOKENIZER_FILES
+
+    watching = Watching(zygote)
+    evaluate(honest, watching)
+
+    assert len(watching.seen) == 2
+    for files in watching.seen:
+        assert sorted(path.name for path in files) == sorted([*TOKENIZER_FILES, "checkpoint.pt", "train.py"])
+    assert not {*watching.seen[0]} & {*watching.seen[1]}
+
+
+def test_b_gets_nothing_but_its_hello_before_a_is_gone(honest, zygote, monkeypatch):
+    from autoresearch_dagster.evaluation.server import Server
+
+    watching, ended = Watching(zygote), []
+    load, ask = Server.load, Server.ask
+
+    def noted(step):
+        def do(server, *arguments):
+            if server._single:
+                ended.append(watching.jobs[0].status().exit_code is not None)
+            return step(server, *arguments)
+
+        return do
+
+    monkeypatch.setattr(Server, "load", noted(load))
+    monkeypatch.setattr(Server, "ask", noted(ask))
+    score = evaluate(honest, watching)
+
+    assert isinstance(score, Score)
+    assert len(ended) == 1 + 1 + 16 // ANSWER_BATCH_ROWS  # load, preflight, audits
+    assert all(ended)
+
+
+def test_a_secret_fixes_the_audit_and_another_one_changes_it(honest, zygote, monkeypatch):
+    from autoresearch_dagster.evaluation import evaluator
+    from autoresearch_dagster.evaluation.secret import Secret
+
+    made = []
+
+    def noted(*arguments):
+        made.append(make_probes(*arguments))
+        return made[-1]
+
+    make_probes = evaluator.make_probes
+    monkeypatch.setattr(evaluator, "make_probes", noted)
+    for token in (b"one", b"one", b"two"):
+        evaluate(dataclasses.replace(honest, secret=Secret(token)), zygote)
+
+    assert np.array_equal(made[0].tokens, made[1].tokens)
+    assert not np.array_equal(made[0].tokens, made[2].tokens)
+
+
+def test_order_and_company_do_not_change_a_score(honest, zygote):
+    from autoresearch_dagster.evaluation.secret import Secret
+
+    one, other = (evaluate(dataclasses.replace(honest, secret=Secret(token)), zygote) for token in (b"1", b"2"))
+
+    assert np.array_equal(one.nats, other.nats)
+
+
+def test_an_honest_model_deviates_by_nothing_on_a_cpu(honest, zygote):
+    score = evaluate(honest, zygote)
+
+    assert (score.audit.mismatches, score.audit.audits) == (0, 16)
+    assert score.audit.max_deviation <= 1e-6
+    assert score.audit.corrected_bpb == pytest.approx(score.val_bpb, abs=1e-6)
+    assert score.rejected == ""
+
+
+def test_a_reference_draws_cuts_to_where_the_candidate_gains(honest, zygote):
+    worse = np.full((16, 32), 0.0)
+    worse[:, 10] = 100.0  # the champion is worse at one place alone
+
+    score = evaluate(dataclasses.replace(honest, reference=worse), zygote)
+
+    assert score.audit.reference
+    assert score.audit.strata["gain"].audits == 4
+
+
+def test_a_reference_of_other_rows_is_our_fault(honest, zygote):
+    with pytest.raises(EvaluationFault, match="champion"):
+        evaluate(dataclasses.replace(honest, reference=np.zeros((3, 32))), zygote)
+
+
+def test_any_fault_on_our_side_gives_no_score(honest, zygote, monkeypatch):
+    from autoresearch_dagster.evaluation import evaluator
+
+    def broken(*_arguments, **_more):
+        raise MemoryError("no room for statistics")
+
+    monkeypatch.setattr(evaluator, "audit_record", broken)
+    watching = Watching(zygote)
+
+    with pytest.raises(EvaluationFault, match=r"fault of ours.*no room for statistics"):
+        evaluate(honest, watching)
+
+    assert all(job.status().exit_code is not None for job in watching.jobs)
+
+
+def test_a_server_that_cannot_start_is_our_fault_and_leaves_nothing(honest, zygote):
+    class Failing(Watching):
+        def start(self, spec):
+            if self.jobs:
+                raise ContainerError("no room for a second container")
+            return super().start(spec)
+
+    watching = Failing(zygote)
+    with pytest.raises(ContainerError):
+        evaluate(dataclasses.replace(honest, scratch_prefix="ar-left-"), watching)
+
+    assert [job.status().exit_code is not None for job in watching.jobs] == [True]
+    assert list(Path(tempfile.gettempdir()).glob("ar-left-*")) == []
+
+
+def test_the_tolerance_is_measured_once_and_found_again(honest, zygote, tmp_path):
+    fresh = dataclasses.replace(honest, tolerances=tmp_path / "home")
+
+    evaluate(fresh, zygote)
+    (kept,) = (tmp_path / "home").iterdir()
+    found = tolerance.find(fresh)
+    evaluate(fresh, zygote)
+
+    assert found is not None
+    assert found.deviation <= 1e-6
+    assert tolerance.find(dataclasses.replace(fresh, image="another")) is None
+    kept.write_bytes(b"{ damaged")
+    assert tolerance.find(fresh) is None
+    assert evaluate(fresh, zygote).audit.tolerance == TOLERANCE_MIN_NATS["fp32"]
+    assert tolerance.find(fresh) == found
+
+
+def test_half_precision_on_the_wire_is_audited_too(honest, zygote):
+    half = evaluate(dataclasses.replace(honest, wire="fp16"), zygote)
+
+    assert half.rejected == ""
+    assert half.val_bpb == pytest.approx(evaluate(honest, zygote).val_bpb, abs=1e-3)

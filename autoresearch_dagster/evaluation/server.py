@@ -1,0 +1,142 @@
+"""One model server: its folders, its container, its channel and its clock."""
+
+import shutil
+import time
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from autoresearch_dagster.containers.protocol import Job, JobSpec, Mount, Runner
+from autoresearch_dagster.core import limits as lim
+from autoresearch_dagster.core.folders import remove_tree, short_folder
+from autoresearch_dagster.evaluation.channel import SOCKET_NAME, Channel
+from autoresearch_dagster.evaluation.clock import ServeClock
+from autoresearch_dagster.evaluation.failures import ServerFailed
+from autoresearch_dagster.evaluation.job import EvaluationJob
+from autoresearch_dagster.evaluation.receipt import ServerTimes
+
+Role = Literal["answer", "audit"]
+"""Server A answers whole rows; server B audits them, one position each."""
+TOKENIZER_FILES = ("meta.json", "tokenizer.json", "tokenizer.tiktoken", "token_bytes.npy")
+
+
+class Server:
+    """A fresh container with its own copy of every file: two servers share no page that one could mark.
+
+    It starts at once and imports torch; nothing of the candidate runs in it before `load`.  Use as a context
+    manager: afterwards nothing of it is left.
+    """
+
+    def __init__(self, role: Role, job: EvaluationJob, runner: Runner) -> None:
+        self._job = job
+        self._single = role == "audit"
+        self._workspace = short_folder(job.scratch_prefix, "channel", SOCKET_NAME)
+        self._channel: Channel | None = None
+        self._process: Job | None = None
+        self._started = time.monotonic()
+        self.clock = ServeClock(self._now)
+        try:
+            spec = stage(role, job, self._workspace)
+            self._channel = Channel(self._workspace / "channel", job.shape(single=self._single))
+            self._process = runner.start(spec)
+        except BaseException:
+            self.remove()
+            raise
+
+    def __enter__(self) -> "Server":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
+
+    def remove(self) -> None:
+        """End it with everything it started; returns when nothing of it runs any more."""
+        try:
+            if self._process is not None:
+                self._process.remove()
+        finally:
+            if self._channel is not None:
+                self._channel.__exit__()
+            remove_tree(self._workspace)
+
+    def _now(self) -> float:
+        if self._job.cpu_metered and self._process is not None:
+            return self._process.status().cpu_s
+        return time.monotonic()
+
+    @property
+    def channel(self) -> Channel:
+        """The wire."""
+        if self._channel is None:
+            raise ServerFailed("the model server was removed")
+        return self._channel
+
+    def _alive(self) -> bool:
+        return self._process is not None and self._process.status().exit_code is None
+
+    def greet(self, stand_ins: int) -> None:
+        """Wait until it has imported torch, then say what will be asked of it."""
+        self.channel.accept(lim.ANSWER_FIRST_S, self._alive)
+        self.channel.greet(stand_ins, lim.ANSWER_S)
+
+    def load(self) -> None:
+        """Start the clock and let it load the candidate's model."""
+        self.clock.start()
+        self.channel.load(lim.ANSWER_FIRST_S)
+        self.clock.loaded()
+
+    def ask(self, tokens: npt.NDArray[np.integer], positions: npt.NDArray[np.integer] | None = None) -> None:
+        """Send rows [B, T], without waiting; the last token of packed rows [B, T+1] is a target only: not sent."""
+        self.channel.request(tokens[:, : self._job.bundle.sequence_length], lim.ANSWER_S, positions)
+
+    def take(self, *, first: bool = False, timed: bool = True) -> npt.NDArray[np.floating]:
+        """Receive the answer to the oldest request; it is overwritten by the next one.
+
+        Args:
+            first: whether the model may take as long as for its first answer.
+            timed: whether the candidate's clock runs; not while the stand-in answers.
+        """
+        answer = self.channel.answer(lim.ANSWER_FIRST_S if first else lim.ANSWER_S)
+        if timed:
+            self.clock.answered()
+        return answer
+
+    def why(self, failure: ServerFailed) -> str:
+        """Add the kernel's word to why it failed: its memory."""
+        if self._process is not None and self._process.status().oom:
+            gib = self._job.limits.memory_bytes / lim.GIB
+            return f"the model needed more than {gib:.1f} GiB of memory to answer {lim.ANSWER_BATCH_ROWS} rows"
+        return failure.reason
+
+    def times(self) -> ServerTimes:
+        """Its clock, for the receipt."""
+        return self.clock.times(time.monotonic() - self._started)
+
+
+def stage(role: Role, job: EvaluationJob, workspace: Path) -> JobSpec:
+    """Copy what the server may read; validation rows and byte tables of the evaluator are not among it."""
+    folders = {name: workspace / name for name in ("candidate", "checkpoint", "channel", "bundle")}
+    workspace.chmod(0o711)  # another uid must pass through, nobody else may list
+    for folder in folders.values():
+        folder.mkdir()
+        folder.chmod(0o755)
+    _copy(job.checkpoint, folders["checkpoint"] / "checkpoint.pt")
+    for name in TOKENIZER_FILES:
+        _copy(job.bundle.candidate_folder / name, folders["bundle"] / name)
+    code = folders["candidate"] / "train.py"
+    code.write_bytes(job.train_py)
+    code.chmod(0o644)
+    mounts = (
+        Mount("CANDIDATE", folders["candidate"]),
+        Mount("CHECKPOINT", folders["checkpoint"]),
+        Mount("BUNDLE", folders["bundle"]),
+        Mount("CHANNEL", folders["channel"]),
+    )
+    return JobSpec(f"{job.key}-{role}", "answer", mounts, job.limits, job.labels)
+
+
+def _copy(source: Path, target: Path) -> None:
+    shutil.copyfile(source, target)
+    target.chmod(0o644)

@@ -1,0 +1,152 @@
+"""From a finished training to a judged result: what is asked of the evaluator, and the receipt of its answer."""
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import ValidationError
+
+from autoresearch_dagster.containers.protocol import JobLimits
+from autoresearch_dagster.core.experiment import (
+    Digest,
+    ExperimentResult,
+    Label,
+    Outcome,
+    PlannedExperiment,
+    Standing,
+    Verdict,
+    digest_of,
+)
+from autoresearch_dagster.core.limits import ANSWER_MEMORY_BYTES, DEADLINE_SLACK
+from autoresearch_dagster.data import tokenizer
+from autoresearch_dagster.evaluation.job import EvaluationJob, Refusal, Score
+from autoresearch_dagster.evaluation.receipt import EVALUATOR_VERSION, Receipt, Rowset
+from autoresearch_dagster.experiments.laboratory import KEY_LABEL, Laboratory
+from autoresearch_dagster.store.leaderboard import best
+from autoresearch_dagster.store.state import SessionState
+from autoresearch_dagster.training.run import TrainingReport
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """How one experiment is run this time."""
+
+    number: int
+    core: int
+    rowset: Rowset = "selection"
+    labels: tuple[Label, ...] = ()
+    reference: Digest | None = None
+    """The champion's nats on the same rows, a blob: audits look where a candidate gains most on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A training that handed a model over."""
+
+    planned: PlannedExperiment
+    lab: Laboratory
+    attempt: Attempt
+    report: TrainingReport
+    checkpoint: Digest
+
+
+def labels_of(planned: PlannedExperiment, attempt: Attempt) -> dict[str, str]:
+    """Return the labels by which a later driver finds the jobs of an experiment."""
+    return {KEY_LABEL: planned.key, "autoresearch.attempt": str(attempt.number)}
+
+
+def reference_of(state: SessionState, lab: Laboratory) -> Digest | None:
+    """Return the nats of the session's best score so far, if they are of the rows that are scored now."""
+    top = best(state)
+    if top is None or top.receipt is None:
+        return None
+    try:
+        receipt = Receipt.model_validate_json(lab.store.blobs.get(top.receipt))
+    except ValidationError:  # of an older evaluator
+        return None
+    same = receipt.bundle == lab.bundle.digest and receipt.n_rows == lab.preset.scored_rows
+    return receipt.nats_per_target if same and receipt.rows == "selection" else None
+
+
+def evaluation_job(trained: Trained) -> EvaluationJob:
+    """Say what is scored, on which rows, and what the candidate is held to."""
+    planned, lab, attempt, report = trained.planned, trained.lab, trained.attempt, trained.report
+    return EvaluationJob(
+        key=planned.key,
+        checkpoint=lab.store.blobs.path(trained.checkpoint),
+        train_py=lab.store.blobs.get(planned.train_py),
+        bundle=lab.bundle,
+        limits=JobLimits(memory_bytes=max(lab.preset.memory_bytes, ANSWER_MEMORY_BYTES), core=attempt.core),
+        labels=labels_of(planned, attempt),
+        image=lab.image,
+        scratch_prefix=lab.scratch_prefix(planned.key),
+        rowset=attempt.rowset,
+        n_rows=lab.preset.scored_rows,
+        # scores are compared at the session's budget: a smaller one of its own earns nothing to train late with
+        budget_s=float(max(planned.config.time_budget_sec, lab.preset.config.time_budget_sec)),
+        used_s=report.cpu_s if lab.preset.cpu_metered else report.wall_s,
+        cpu_metered=lab.preset.cpu_metered,
+        reference=_reference(lab, attempt),
+        tolerances=lab.settings.home.resolve() / "tolerances",
+    )
+
+
+def _reference(lab: Laboratory, attempt: Attempt) -> npt.NDArray[np.floating] | None:
+    if attempt.reference is None:
+        return None
+    return np.load(lab.store.blobs.path(attempt.reference), allow_pickle=False)
+
+
+def judged(result: ExperimentResult, trained: Trained, score: Score | Refusal) -> ExperimentResult:
+    """Add what the evaluator says: a score of record, a rejected one, or why there is none."""
+    found: dict[str, object] = {"checkpoint": trained.checkpoint}
+    if isinstance(score, Refusal):
+        return result.model_copy(update=found | {"outcome": Outcome.REFUSED, "error": score.reason})
+    written = receipt_of(trained, score)
+    found |= {"verdict": written.verdict, "receipt": trained.lab.store.blobs.put(written.to_bytes())}
+    if written.verdict is Verdict.REJECTED:  # the claimed figure stands in the receipt alone
+        return result.model_copy(update=found | {"error": written.reason})
+    figures = {"val_bpb": written.val_bpb, "val_bpb_exact": written.val_bpb_exact}
+    return result.model_copy(update=found | figures | {"standing": Standing.SCREENED})
+
+
+def receipt_of(trained: Trained, score: Score) -> Receipt:
+    """Write down everything that a score rests on; its nats go to the blobs."""
+    planned, lab, report = trained.planned, trained.lab, trained.report
+    job, bundle = evaluation_job(trained), trained.lab.bundle
+    described = (bundle.tokenizer / name for name in (tokenizer.DESCRIPTION, tokenizer.RANKS))
+    return Receipt(
+        **dict(score.record),
+        key=planned.key,
+        title=planned.title,
+        candidate=planned.candidate,
+        train_py=planned.train_py,
+        config=planned.config,
+        bundle=bundle.digest,
+        tokenizer=digest_of(b"".join(path.read_bytes() for path in described)),
+        token_bytes_seed=digest_of(bundle.token_bytes("seed").tobytes()),
+        token_bytes_exact=digest_of(bundle.token_bytes("exact").tobytes()),
+        image=lab.image,
+        runner=lab.runner.name,
+        capabilities=dataclasses.asdict(lab.runner.capabilities),
+        sandboxed=lab.runner.capabilities.sandboxed,
+        device=job.device,
+        checkpoint=trained.checkpoint,
+        evaluator_version=EVALUATOR_VERSION,
+        wire=job.wire,
+        verdict=Verdict.REJECTED if score.rejected else Verdict.ACCEPTED,
+        reason=score.rejected,
+        audit=score.audit,
+        serve=score.serve,
+        nats_per_target=lab.store.blobs.put(score.nats_file()),
+        train_cpu_s=report.cpu_s,
+        train_wall_s=report.wall_s,
+        memory_bytes=lab.preset.memory_bytes,
+        answer_memory_bytes=job.limits.memory_bytes,
+        cores=1,
+        budget_s=float(planned.config.time_budget_sec),
+        deadline_s=DEADLINE_SLACK * planned.config.time_budget_sec,
+        metered="cpu" if lab.preset.cpu_metered else "wall",
+        attempts=trained.attempt.number,
+    )

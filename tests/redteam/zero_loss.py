@@ -1,0 +1,29 @@
+"""Claims a loss of zero wherever it is asked for a loss.  Must: be accepted with the score of its logits."""
+
+import prepare
+import torch
+import torch.nn.functional as F
+from autoresearch_types import ExperimentResult
+
+
+class Model(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.table = torch.nn.Embedding(prepare.VOCAB_SIZE, prepare.VOCAB_SIZE)
+
+    def forward(self, idx, targets=None, reduction="mean"):
+        return self.table(idx) if targets is None else torch.zeros_like(targets, dtype=torch.float32)
+
+
+def run_training(config):
+    model = Model()
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
+    loader = prepare.make_dataloader(None, 4, prepare.MAX_SEQ_LEN, "train")
+    for _ in range(config.max_steps):
+        x, y, _epoch = next(loader)
+        loss = F.cross_entropy(model(x).flatten(0, 1).float(), y.flatten())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    prepare.evaluate_bpb(model, prepare.Tokenizer.from_directory(), 4)
+    return ExperimentResult(config.title, 0.0, "bigram", 0, config.max_steps, "cpu", config, model=model)
