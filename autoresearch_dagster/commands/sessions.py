@@ -16,6 +16,9 @@ def list_sessions(*, all: bool = False, json: Json = False) -> int:
     Args:
         all: Show archived ones too.
         json: Print JSON for programs.
+
+    Example:
+        autoresearch session list --all
     """
     from autoresearch_dagster.experiments.overview import overview
 
@@ -46,6 +49,9 @@ def archive(key: str) -> int:
 
     Args:
         key: Memory key or id of the session.
+
+    Example:
+        autoresearch session archive my-research
     """
     from autoresearch_dagster.experiments.archive import put_away
 
@@ -59,6 +65,9 @@ def restore(key: str) -> int:
 
     Args:
         key: Memory key or id of the session.
+
+    Example:
+        autoresearch session restore my-research
     """
     from autoresearch_dagster.experiments.archive import take_out
 
@@ -74,6 +83,9 @@ def export(key: str, file: Path, *, with_checkpoints: bool = False) -> int:
         key: Memory key or id of the session.
         file: The archive, a tar; it must not exist yet.
         with_checkpoints: Also write the checkpoints that are still here; they are large.
+
+    Example:
+        autoresearch session export my-research research.tar
     """
     from autoresearch_dagster.experiments.archive import export_session
 
@@ -90,6 +102,9 @@ def import_archive(file: Path, *, memory_key: str = "") -> int:
     Args:
         file: What `session export` wrote.
         memory_key: Another name for it here; needed where its own is taken.
+
+    Example:
+        autoresearch session import research.tar --memory-key theirs
     """
     from autoresearch_dagster.experiments.import_archive import import_session
 
@@ -106,6 +121,9 @@ def gc(*, dry_run: bool = False, json: Json = False) -> int:
     Args:
         dry_run: Only say what would go.
         json: Print JSON for programs.
+
+    Example:
+        autoresearch gc --dry-run
     """
     from autoresearch_dagster.experiments.collect_garbage import collect_garbage
 

@@ -13,23 +13,23 @@ from tests.command_line import is_one_sentence
 
 def test_a_bundle_is_built_once_and_described(command, shared):
     first = command("bundle", "--preset", "demo", home=shared)
-    again = command("bundle", "--sequence-length", 512, home=shared)
+    again = command("bundle", "--sequence-length", 256, home=shared)
     told = json.loads(command("bundle", "--preset", "demo", "--json", home=shared).out)
 
     assert (first.code, again.code) == (0, 0)
     assert "was already built." in again.out
     assert told["already_built"]
     assert told["digest"][:16] in first.out
-    assert told["sequence_length"] == told["profile"]["sequence_length"] == 512
+    assert told["sequence_length"] == told["profile"]["sequence_length"] == 256
     assert (shared / "bundles" / "packed_rows" / told["digest"][:16]).samefile(told["packed_rows"])
     assert told["bytes"] > 10**6
 
 
 def test_another_length_shares_shards_and_tokenizer(command, shared):
-    done = command("bundle", "--sequence-length", 256, home=shared)
+    done = command("bundle", "--sequence-length", 512, home=shared)
 
     assert "is built." in done.out
-    assert "packing rows of 256" in done.err
+    assert "packing rows of 512" in done.err
     assert "training" not in done.err
 
 
