@@ -18,7 +18,7 @@ from autoresearch_dagster.reports.document import session_report
 from autoresearch_dagster.reports.tables import leaderboard_markdown
 from autoresearch_dagster.store.leaderboard import best
 from autoresearch_dagster.store.leaderboard import leaderboard as ranked
-from autoresearch_dagster.store.state import SessionState
+from autoresearch_dagster.store.state import Experiment, SessionState
 from autoresearch_dagster.store.store import open_store
 
 GROUP = "research"
@@ -44,7 +44,7 @@ def experiment(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         recorded, again = reproduce(settings, key, in_lines(context.log.info))
     except AutoresearchError as fault:
         raise dg.Failure(str(fault), allow_retries=False) from fault
-    shown = next(found for state in _states(settings) if (found := state.experiments.get(ExperimentKey(key))))
+    shown = _recorded(settings, ExperimentKey(key))
     context.log.info(f"{headline(shown)} of record; reproduced: {again.outcome.value}, {again.val_bpb}")
     return dg.MaterializeResult(
         metadata={**record_metadata(shown), **reproduction_metadata(recorded, again)},
@@ -72,6 +72,13 @@ def report_metadata(settings: Settings, state: SessionState) -> dict[str, dg.Met
     text = session_report(state)
     path.write_text(text, encoding="utf-8")
     return {"file": dg.MetadataValue.path(path), "report": dg.MetadataValue.md(text)}
+
+
+def _recorded(settings: Settings, key: ExperimentKey) -> Experiment:
+    """Find an experiment that is known to be there, in an archived session too."""
+    journal = open_store(settings).journal
+    states = (journal.state(session) for session in journal.sessions())
+    return next(state.experiments[key] for state in states if key in state.experiments)
 
 
 def _states(settings: Settings) -> list[SessionState]:

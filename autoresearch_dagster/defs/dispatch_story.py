@@ -54,8 +54,10 @@ def dispatch_metadata(state: SessionState, board: Board) -> Mapping[str, dg.Meta
         score = f"{result.val_bpb:.4f}" if result is not None and result.val_bpb is not None else "none"
         outcome = result.ending if result is not None else "no result yet"
         rows.append((card.key, card.title, outcome, score, where(board, card.key)))
-    return {
+    found: dict[str, dg.MetadataValue] = {
         "session": dg.MetadataValue.text(f"{state.config.memory_key} ({state.id}), {state.status}"),
-        "experiments": table(("key", "title", "outcome", "val_bpb", "trained"), rows),
-        "left": dg.MetadataValue.int(state.remaining),
+        "experiments_left": dg.MetadataValue.int(state.remaining),
     }
+    if rows:
+        found["experiments"] = table(("key", "title", "outcome", "val_bpb", "trained"), rows)
+    return found

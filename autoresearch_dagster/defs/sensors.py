@@ -20,10 +20,11 @@ def _ended_runs(instance: dg.DagsterInstance, session: str, dispatch: str) -> li
 
 
 def _requests(instance: dg.DagsterInstance, store: Store) -> Iterator[dg.RunRequest]:
-    for session in store.journal.sessions():
-        state = store.journal.state(session)
-        if state.status != "active" or state.driver != "daemon" or store.leases.holder(lease_name(session)):
+    for found in store.journal.summaries():
+        session = found.session
+        if found.status != "active" or found.driver != "daemon" or store.leases.holder(lease_name(session)):
             continue
+        state = store.journal.state(session)
         # Dagster never launches a used run_key again, so it names the attempt at this dispatch too.
         dispatch = f"d{state.dispatches}" if state.pending else f"e{state.sequence}"
         ended = _ended_runs(instance, session, dispatch)
