@@ -73,7 +73,7 @@ ACCEPTED = (
     "honest_cache",
     "honest_compiled",
 )
-ALONE = ("marker", "never_answers")
+ALONE = ("marker", "never_answers", "dawdles")
 """Have a test of their own."""
 QUICK = {
     "look_ahead",
@@ -179,3 +179,13 @@ def test_an_answer_that_does_not_come_ends_the_evaluation(judge, monkeypatch):
 
     assert (result.outcome, receipt) == (Outcome.REFUSED, None)
     assert "did not answer in time" in result.error
+
+
+def test_many_slow_answers_end_it_too(judge, monkeypatch):
+    monkeypatch.setattr(limits, "HARD_STOP_MIN_S", 1.0)
+    monkeypatch.setattr(limits, "SERVE_WALL_FACTOR", 0.0)
+
+    result, receipt = judge("dawdles", config=SHORT.model_copy(update={"time_budget_sec": 60}))
+
+    assert (result.outcome, receipt) == (Outcome.REFUSED, None)
+    assert "its answers took too long" in result.error
