@@ -106,6 +106,7 @@ SERVE_MIN_S: Final = 1.0  # seconds of that at least; a small model needs about 
 LATER_ANSWER_FACTOR: Final = 3.0  # times its own median answer that any later one may take
 LATER_ANSWER_FLOOR_S: Final = 1.0  # seconds on top: collections of garbage, a noisy clock
 SERVE_ROWS_SEEN: Final = 20  # rows that any model must be able to train on within the budget, at 3 passes each
+SERVE_WALL_FACTOR: Final = 10.0  # wall seconds for each that all answers may compute: a crowded machine
 SERVE_ROW_S: Final = 0.1  # seconds of a row that are our own harness's: shift and wire of 512 x 8,192 logits
 
 # --- noise and promotion ------------------------------------------------------------------------

@@ -90,6 +90,10 @@ class ServeLimits:
         """For a median answer: a model that trained on 20 rows at 3 passes each stays below."""
         return self.batch_rows * (lim.SERVE_ROW_S + self.budget_s / (3 * lim.SERVE_ROWS_SEEN))
 
+    def wall_s(self, n_rows: int) -> float:
+        """Wall seconds after which a server that sleeps is given up, however little it computes."""
+        return lim.HARD_STOP_MIN_S + lim.SERVE_WALL_FACTOR * self.answer_s * n_rows / self.batch_rows
+
     def excess(self, clock: ServeClock) -> str:
         """Say which limit a server has passed by now, in one sentence, or ''."""
         if clock.charged_s > self.allowed_s:

@@ -79,6 +79,18 @@ def stand_in_deviation(server: Server, plan: Preflight) -> tuple[Logits, float]:
     return plan.at_cuts(first), max(found for _row, found, _place in _differences(plan, first, second))
 
 
+def load(server: Server) -> None:
+    """Let A load the model.
+
+    Raises:
+        NoScore: it cannot; the text says why.
+    """
+    try:
+        server.load()
+    except ServerFailed as failure:
+        raise NoScore(_shown(server, failure)) from failure
+
+
 def check_alone(server: Server, plan: Preflight, tolerance: float) -> Logits:
     """Let A answer rows and probes; return its answers at the cuts.
 
@@ -98,7 +110,7 @@ def check_alone(server: Server, plan: Preflight, tolerance: float) -> Logits:
         if differing:
             raise NoScore(_diagnosis(server, plan, first, tolerance, *differing[0]))
     except ServerFailed as failure:
-        raise NoScore(shown(server, failure)) from failure
+        raise NoScore(_shown(server, failure)) from failure
     except BadLogits as failure:
         raise NoScore(f"The trained model cannot be scored: {failure}.") from failure
     return plan.at_cuts(first)
@@ -129,7 +141,7 @@ def pair_deviation(server: Server, plan: Preflight, committed: Logits, *, timed:
     return float(deviations(committed, server.take(first=True, timed=timed)).max())
 
 
-def shown(server: Server, failure: ServerFailed) -> str:
+def _shown(server: Server, failure: ServerFailed) -> str:
     """Say why A failed before it had any scored row: its own words may be shown.
 
     B's never are: a channel that nobody knows of might lead from A to it.

@@ -1,5 +1,6 @@
 """One model server: its folders, its container, its channel and its clock."""
 
+import math
 import shutil
 import time
 from pathlib import Path
@@ -12,8 +13,8 @@ from autoresearch_dagster.containers.protocol import Job, JobSpec, Mount, Runner
 from autoresearch_dagster.core import limits as lim
 from autoresearch_dagster.core.folders import remove_tree, short_folder
 from autoresearch_dagster.evaluation.channel import SOCKET_NAME, Channel
-from autoresearch_dagster.evaluation.clock import ServeClock
-from autoresearch_dagster.evaluation.failures import ServerFailed
+from autoresearch_dagster.evaluation.clock import ServeClock, ServeLimits
+from autoresearch_dagster.evaluation.failures import NoScore, ServerFailed
 from autoresearch_dagster.evaluation.job import EvaluationJob
 from autoresearch_dagster.evaluation.receipt import ServerTimes
 
@@ -37,6 +38,8 @@ class Server:
         self._process: Job | None = None
         self._started = time.monotonic()
         self.clock = ServeClock(self._now)
+        self.limits = ServeLimits(job.budget_s, job.used_s)
+        self._hard_stop = math.inf
         try:
             spec = stage(role, job, self._workspace)
             self._channel = Channel(self._workspace / "channel", job.shape(single=self._single))
@@ -82,10 +85,23 @@ class Server:
         self.channel.greet(stand_ins, lim.ANSWER_S)
 
     def load(self) -> None:
-        """Start the clock and let it load the candidate's model."""
+        """Start the clock and let it load the candidate's model.
+
+        Raises:
+            ServerFailed: it cannot.
+            NoScore: it took longer than it may.
+        """
+        self._hard_stop = time.monotonic() + self.limits.wall_s(self._job.n_rows)
         self.clock.start()
         self.channel.load(lim.ANSWER_FIRST_S)
         self.clock.loaded()
+        self._on_time()
+
+    def _on_time(self) -> None:
+        if excess := self.limits.excess(self.clock):
+            raise NoScore(excess)
+        if time.monotonic() > self._hard_stop:
+            raise ServerFailed("its answers took too long")
 
     def ask(self, tokens: npt.NDArray[np.integer], positions: npt.NDArray[np.integer] | None = None) -> None:
         """Send rows [B, T], without waiting; the last token of packed rows [B, T+1] is a target only: not sent."""
@@ -97,10 +113,15 @@ class Server:
         Args:
             first: whether the model may take as long as for its first answer.
             timed: whether the candidate's clock runs; not while the stand-in answers.
+
+        Raises:
+            ServerFailed: it did not answer as it should.
+            NoScore: it took longer than it may.
         """
         answer = self.channel.answer(lim.ANSWER_FIRST_S if first else lim.ANSWER_S)
         if timed:
             self.clock.answered()
+            self._on_time()
         return answer
 
     def why(self, failure: ServerFailed) -> str:

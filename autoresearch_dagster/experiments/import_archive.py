@@ -20,7 +20,7 @@ from typing import BinaryIO
 from pydantic import ValidationError
 
 from autoresearch_dagster.core.errors import StoreConflict, UserError
-from autoresearch_dagster.core.experiment import Digest, PlannedExperiment, digest_of
+from autoresearch_dagster.core.experiment import Digest, PlannedExperiment, Verdict, digest_of
 from autoresearch_dagster.core.limits import (
     ARCHIVE_EVENT_BYTES,
     ARCHIVE_EVENTS_BYTES,
@@ -190,8 +190,10 @@ def _check_receipts(records: list[ev.Recorded], receipt: Callable[[Digest], byte
             planned |= {item.key: item for item in event.planned}
         elif isinstance(event, ev.ExperimentFinished) and event.result.receipt is not None:
             said, mine, result = read_receipt(receipt(event.result.receipt)), planned[event.key], event.result
+            scored = None if result.verdict is Verdict.REJECTED else said.get("val_bpb")
             if (
-                (said.get("val_bpb"), said.get("checkpoint")) != (result.val_bpb, result.checkpoint)
+                (scored, said.get("checkpoint")) != (result.val_bpb, result.checkpoint)
+                or said.get("verdict", result.verdict) != result.verdict
                 or said.get("train_py") != mine.train_py
                 or str(said.get("key")).partition("_")[2] != mine.key.partition("_")[2]
             ):

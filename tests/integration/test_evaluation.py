@@ -302,7 +302,7 @@ def test_b_gets_nothing_but_its_hello_before_a_is_gone(honest, zygote, monkeypat
 
 
 def test_a_secret_fixes_the_audit_and_another_one_changes_it(honest, zygote, monkeypatch):
-    from autoresearch_dagster.evaluation import evaluator
+    from autoresearch_dagster.evaluation import answers
     from autoresearch_dagster.evaluation.secret import Secret
 
     made = []
@@ -311,8 +311,8 @@ def test_a_secret_fixes_the_audit_and_another_one_changes_it(honest, zygote, mon
         made.append(make_probes(*arguments))
         return made[-1]
 
-    make_probes = evaluator.make_probes
-    monkeypatch.setattr(evaluator, "make_probes", noted)
+    make_probes = answers.make_probes
+    monkeypatch.setattr(answers, "make_probes", noted)
     for token in (b"one", b"one", b"two"):
         evaluate(dataclasses.replace(honest, secret=Secret(token)), zygote)
 

@@ -73,8 +73,25 @@ ACCEPTED = (
     "honest_cache",
     "honest_compiled",
 )
-ALONE = ("marker", "never_answers")
+ALONE = ("marker", "never_answers", "dawdles")
 """Have a test of their own."""
+QUICK = {
+    "look_ahead",
+    "functional_dropout",
+    "memory",
+    "late_first_answer",
+    "recognises_development",
+    "tiny_push",
+    "forged_print",
+    "honest_lstm",
+}
+"""One of each kind; the others belong to make test-slow."""
+
+
+def cases(table):
+    """Parameters of a test, the bulk of them slow."""
+    rows = table.items() if isinstance(table, dict) else [(name,) for name in table]
+    return [pytest.param(*row, marks=() if row[0] in QUICK else pytest.mark.slow, id=row[0]) for row in rows]
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +125,7 @@ def test_every_candidate_is_in_the_table():
     assert files == {*REFUSED, *REJECTED, *NO_SCORE, *ACCEPTED, *ALONE}
 
 
-@pytest.mark.parametrize(("name", "words"), REFUSED.items())
+@pytest.mark.parametrize(("name", "words"), cases(REFUSED))
 def test_it_is_refused_and_told_why(judge, name, words):
     result, receipt = judge(name)
 
@@ -117,7 +134,7 @@ def test_it_is_refused_and_told_why(judge, name, words):
     assert len(result.error.splitlines()) == 1
 
 
-@pytest.mark.parametrize(("name", "words"), REJECTED.items())
+@pytest.mark.parametrize(("name", "words"), cases(REJECTED))
 def test_it_passes_the_preflight_and_is_rejected_by_the_audit(judge, name, words):
     result, receipt = judge(name)
 
@@ -128,7 +145,7 @@ def test_it_passes_the_preflight_and_is_rejected_by_the_audit(judge, name, words
     assert receipt.val_bpb > 0  # the claimed figure stands in the receipt alone
 
 
-@pytest.mark.parametrize("name", NO_SCORE)
+@pytest.mark.parametrize("name", cases(NO_SCORE))
 def test_a_rarer_leak_gets_no_score_either(judge, name):
     result, _ = judge(name)
 
@@ -136,7 +153,7 @@ def test_a_rarer_leak_gets_no_score_either(judge, name):
     assert result.val_bpb is None
 
 
-@pytest.mark.parametrize("name", ACCEPTED)
+@pytest.mark.parametrize("name", cases(ACCEPTED))
 def test_it_is_accepted(judge, name):
     result, receipt = judge(name, config=SHORT.model_copy(update={"time_budget_sec": 20}))
 
@@ -162,3 +179,13 @@ def test_an_answer_that_does_not_come_ends_the_evaluation(judge, monkeypatch):
 
     assert (result.outcome, receipt) == (Outcome.REFUSED, None)
     assert "did not answer in time" in result.error
+
+
+def test_many_slow_answers_end_it_too(judge, monkeypatch):
+    monkeypatch.setattr(limits, "HARD_STOP_MIN_S", 1.0)
+    monkeypatch.setattr(limits, "SERVE_WALL_FACTOR", 0.0)
+
+    result, receipt = judge("dawdles", config=SHORT.model_copy(update={"time_budget_sec": 60}))
+
+    assert (result.outcome, receipt) == (Outcome.REFUSED, None)
+    assert "its answers took too long" in result.error
