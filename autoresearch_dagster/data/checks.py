@@ -88,7 +88,10 @@ def _documents(bundle: Bundle, split: Split) -> npt.NDArray[np.int32]:
 
 def check_no_duplicates(bundle: Bundle) -> tuple[bool, str]:
     """Whether no train document has exactly the text of a validation document."""
-    hashes = open_array(bundle.packed / TRUSTED_FOLDER / DOCUMENT_HASHES)
+    path = bundle.packed / TRUSTED_FOLDER / DOCUMENT_HASHES
+    if not path.is_file():
+        return False, f"{path} is missing; delete {bundle.packed} and build the bundle again."
+    hashes = open_array(path)
     train, validation = (
         np.unique(hashes[np.concatenate([_documents(bundle, split) for split in splits])])
         for splits in (CANDIDATE_SPLITS, TRUSTED_SPLITS)

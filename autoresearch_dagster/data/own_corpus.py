@@ -52,8 +52,17 @@ class OwnCorpus:
 
 
 def folder_of(source: str) -> Path:
-    """Return the folder that a source names, absolute, links resolved, `~` expanded."""
-    return Path(source).expanduser().resolve()
+    """Return the folder that a source names, absolute, links resolved, `~` expanded.
+
+    Raises:
+        UserError: no folder can have that name.
+    """
+    try:
+        if not source.strip():
+            raise ValueError("it is empty")
+        return Path(source).expanduser().resolve()
+    except (ValueError, RuntimeError, OSError) as fault:
+        raise UserError(f"The source {source!r} names no folder ({fault}); write its whole path.") from fault
 
 
 def open_own_corpus(source: str, num_shards: int, root: Path, report: Report) -> OwnCorpus:

@@ -73,9 +73,11 @@ class TokenizedShards:
         if found:
             self.report(f"tokenizing: {len(found)} of {len(paths)} shards are tokenised already")
         before = sum(documents[path] for path in found)
-        meter = Meter("tokenizing", sum(documents.values()), "documents", self.report, done_before=before)
+        total = sum(documents.values())
+        meter = Meter("tokenizing", total, "documents", self.report, done_before=before)
         encoder = Encoder(self.tokenizer, self.head)
         made = [self._make(path, encoder, meter) for path in paths]
+        meter.add(total - meter.done)  # a shard twice in the corpus, or tokenised by another process meanwhile
         contents = Contents(sum(one.documents for one in made), sum(one.nulls for one in made))
         if contents.nulls:
             self.report(f"tokenizing: {contents.nulls:,} rows of the shards have no text (null) and are skipped")

@@ -4,12 +4,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from autoresearch_dagster.core.errors import BundleError
 from autoresearch_dagster.core.progress import Meter
 from autoresearch_dagster.data import build
 from autoresearch_dagster.data.encoding import Encoder
-from autoresearch_dagster.data.reading import read_strings, read_texts
+from autoresearch_dagster.data.reading import read_strings, read_texts, strings
 from autoresearch_dagster.data.tokenizing import tokenize_shard
 from tests import corpora
 
@@ -162,3 +164,11 @@ def test_too_few_rows_are_said(corpus, sample_bundle, tmp_path):
     corpora.write(corpus / "part-11.parquet", ["short"] * 1200)
     with pytest.raises(BundleError, match=r"The validation shard gives only \d+ rows, at least 64 are needed"):
         corpora.build_rows(corpus, sample_bundle.tokenizer, tmp_path / "root", report=silent)
+
+
+@settings(max_examples=50, deadline=None)
+@given(documents=st.lists(st.text("aé你🙂\n", max_size=40), min_size=1, max_size=5), characters=st.integers(1, 12))
+def test_the_beginning_of_a_text_is_cut_by_characters_and_not_by_bytes(tmp_path_factory, documents, characters):
+    path = corpora.write(tmp_path_factory.mktemp("cut") / "a.parquet", documents)
+    found = [text for texts in read_texts(path) for text in strings(texts, path, characters)]
+    assert found == [document[:characters] for document in documents]

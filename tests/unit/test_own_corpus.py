@@ -1,4 +1,5 @@
 import os
+import shutil
 from itertools import pairwise
 from pathlib import Path
 
@@ -202,6 +203,22 @@ def test_fewer_than_two_shards_are_refused(tmp_path, files):
 def test_a_source_that_is_nothing_is_refused_with_what_there_is(tmp_path):
     with pytest.raises(UserError, match=r"no source 'nowhere' and no folder .*/nowhere; use source='sample'"):
         build.build_shards("nowhere", 1, tmp_path / "root", silent)
+
+
+@pytest.mark.parametrize("source", ["", "  ", "~nobody-of-this-name/corpus", "a\0b"])
+def test_a_source_that_no_folder_can_have_is_refused(tmp_path, source):
+    with pytest.raises(UserError, match="names no folder"):
+        build.build_shards(source, 1, tmp_path / "root", silent)
+
+
+def test_a_shard_that_is_there_twice_is_tokenised_once(corpus, sample_bundle, tmp_path):
+    shutil.copyfile(corpus / "part-2.parquet", corpus / "part-9.parquet")
+    told = []
+    made = corpora.build_rows(corpus, sample_bundle.tokenizer, tmp_path / "root", report=told.append)
+    assert made.built
+    amounts = [one for one in told if not isinstance(one, str) and one.task == "tokenizing"]
+    assert amounts[-1].finished
+    assert sum(str(one).startswith("tokenized") and str(one).endswith(": built") for one in told) == 3
 
 
 def test_digests_are_remembered_by_path_size_time_and_inode(tmp_path):
