@@ -97,7 +97,9 @@ def audit(server: Server, asked: Questions, committed: Answers) -> Audits:
     order = asked.order("audit order")
     decoys = np.asarray(job.bundle.rows("decoy").tokens)
     probes = np.empty_like(tokens)
-    probes[order] = make_probes(tokens[order], cuts[order], decoys, asked.bos, job.secret.generator("decoys")).tokens
+    probes[order] = make_probes(
+        tokens[order], cuts[order], decoys, asked.bos, job.secret.generator("decoys")
+    ).tokens
     targets = tokens[np.arange(len(tokens)), cuts]
     deviation, signed = np.empty(len(tokens)), np.empty(len(tokens))
 

@@ -7,29 +7,32 @@ import docker
 import pytest
 
 from autoresearch_dagster.containers.docker_runner import ping
+from autoresearch_dagster.core.presets import preset
 from autoresearch_dagster.core.settings import load_settings
 from tests.command_line import is_one_sentence
+
+LENGTH = preset("demo").sequence_length
 
 
 def test_a_bundle_is_built_once_and_described(command, shared):
     first = command("bundle", "--preset", "demo", home=shared)
-    again = command("bundle", "--sequence-length", 256, home=shared)
+    again = command("bundle", "--sequence-length", LENGTH, home=shared)
     told = json.loads(command("bundle", "--preset", "demo", "--json", home=shared).out)
 
     assert (first.code, again.code) == (0, 0)
     assert "was already built." in again.out
     assert told["already_built"]
     assert told["digest"][:16] in first.out
-    assert told["sequence_length"] == told["profile"]["sequence_length"] == 256
+    assert told["sequence_length"] == told["profile"]["sequence_length"] == LENGTH
     assert (shared / "bundles" / "packed_rows" / told["digest"][:16]).samefile(told["packed_rows"])
     assert told["bytes"] > 10**6
 
 
 def test_another_length_shares_shards_and_tokenizer(command, shared):
-    done = command("bundle", "--sequence-length", 512, home=shared)
+    done = command("bundle", "--sequence-length", LENGTH // 2, home=shared)
 
     assert "is built." in done.out
-    assert "packing rows of 512" in done.err
+    assert f"packing rows of {LENGTH // 2}" in done.err
     assert "training" not in done.err
 
 

@@ -5,7 +5,8 @@ import subprocess
 
 import pytest
 
-from autoresearch_dagster.core.presets import PRESETS
+from autoresearch_dagster.core.experiment import ExperimentKey, PlannedExperiment
+from autoresearch_dagster.core.presets import preset
 from autoresearch_dagster.core.settings import PROJECT_ROOT, Settings
 from autoresearch_dagster.data.build import build_bundle
 from autoresearch_dagster.experiments.laboratory import BASELINE_FILE
@@ -20,16 +21,13 @@ from tests.contract.jobs import PATIENCE_S
 def home(shared):
     """A session of one experiment, the baseline, with a made-up score; and one on a bundle that is gone."""
     settings = Settings(home=shared, database_url="")
-    bundle = build_bundle("sample", 1, PRESETS["demo"].sequence_length, settings.bundles, lambda told: None)
+    bundle = build_bundle("sample", 1, preset("demo").sequence_length, settings.bundles, lambda told: None)
     for memory_key, digest in (("recorded", bundle.digest), ("elsewhere", "f" * 64)):
         record(settings, memory_key, digest)
     return shared
 
 
 def record(settings, memory_key, bundle):
-    from autoresearch_dagster.core.experiment import ExperimentKey, PlannedExperiment
-    from autoresearch_dagster.core.presets import preset
-
     store = open_store(settings)
     config = ev.SessionConfig(memory_key=memory_key, preset="demo", time_budget_sec=20)
     state = store.journal.create(config, "cli", bundle)

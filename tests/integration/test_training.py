@@ -4,7 +4,6 @@ import dataclasses
 import os
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -13,10 +12,11 @@ from autoresearch_dagster.containers.local_runner import LocalRunner
 from autoresearch_dagster.containers.protocol import JobLimits
 from autoresearch_dagster.containers.select import HARNESS
 from autoresearch_dagster.core.experiment import ExperimentKey, Outcome, PlannedExperiment, TrainConfig
+from autoresearch_dagster.core.folders import find_folders
 from autoresearch_dagster.core.limits import DEADLINE_SLACK, GIB, MIB
 from autoresearch_dagster.core.presets import PRESETS
 from autoresearch_dagster.core.settings import Settings
-from autoresearch_dagster.experiments.laboratory import BASELINE_FILE, Laboratory
+from autoresearch_dagster.experiments.laboratory import BASELINE_FILE, Laboratory, scratch_prefix
 from autoresearch_dagster.experiments.run_one import Attempt, run_planned
 from autoresearch_dagster.store.store import open_store
 from autoresearch_dagster.training.run import TrainingJob, train
@@ -286,7 +286,6 @@ def test_a_score_rests_on_a_receipt_that_names_everything(lab):
 
 
 def test_nothing_of_an_experiment_stays_in_the_temporary_folder(lab):
-    before = set(Path(tempfile.gettempdir()).glob("ar-*"))
     scored(lab, "uniform")
 
-    assert set(Path(tempfile.gettempdir()).glob("ar-*")) <= before
+    assert find_folders(scratch_prefix(lab.settings)) == []
