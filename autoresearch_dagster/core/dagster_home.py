@@ -13,12 +13,15 @@ nux:
 """
 
 
-def use_dagster_home(settings: Settings) -> None:
+def use_dagster_home(settings: Settings) -> Path:
     """Choose the persistent instance: `DAGSTER_HOME` if it is set, else a folder in the project's home."""
     home = Path(os.environ.setdefault("DAGSTER_HOME", str(settings.home.resolve() / "dagster")))
     home.mkdir(parents=True, exist_ok=True)
     if not (home / "dagster.yaml").exists():
-        (home / "dagster.yaml").write_text(INSTANCE_YAML, encoding="utf-8")
+        draft = home / f".dagster.yaml.{os.getpid()}"
+        draft.write_text(INSTANCE_YAML, encoding="utf-8")
+        draft.replace(home / "dagster.yaml")  # another process may be reading it
+    return home
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import dagster as dg
+from filelock import FileLock
 
 from autoresearch_dagster.core.dagster_home import use_dagster_home
 from autoresearch_dagster.core.errors import AutoresearchError
@@ -31,6 +32,16 @@ def _reason(result: dg.ExecuteInProcessResult) -> str:
     return "the run failed"
 
 
+def open_instance(settings: Settings) -> dg.DagsterInstance:
+    """Open Dagster's instance, one process at a time: two that create its tables at once leave them unusable."""
+    home = use_dagster_home(settings)
+    with FileLock(home / ".opening.lock"):
+        instance = dg.DagsterInstance.get()
+        for storage in (instance.run_storage, instance.event_log_storage, instance.schedule_storage):
+            assert storage is not None  # each makes its tables when it is first asked for
+    return instance
+
+
 def drive(
     config: SessionConfig,
     settings: Settings,
@@ -45,8 +56,7 @@ def drive(
         KeyboardInterrupt: the person stopped it; whoever catches it pauses the session.
     """
     report = _once(report)
-    use_dagster_home(settings)
-    instance = dg.DagsterInstance.get()
+    instance = open_instance(settings)
     open_session(open_store(settings), settings, config, "cli", report)
     flat: dict[str, object] = {**config.model_dump(exclude_none=True), "quiet": True}
     while True:
