@@ -49,7 +49,7 @@ layers: dev-tools ## import-linter
 	@$(BIN)/lint-imports
 
 test: dev-tools ## everything that needs no GPU and no key, in at most 10 minutes
-	@$(BIN)/python -m pytest -q -m "not slow and not night"
+	@$(BIN)/python -m pytest -q -m "not slow and not night" --numprocesses auto --dist loadfile
 
 test-slow: dev-tools ## fixed samples of the long suites, the demo from a fresh clone
 	@$(BIN)/python -m pytest -q -m slow --timeout 1800
