@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from rich.table import Table
-from rich.text import Text
 
 from autoresearch_dagster.commands.console import DONE, FAILED, Json, out, print_json
 from autoresearch_dagster.core.progress import in_unit
@@ -21,6 +20,8 @@ def list_sessions(*, all: bool = False, json: Json = False) -> int:
         autoresearch session list --all
     """
     from autoresearch_dagster.experiments.overview import overview
+    from autoresearch_dagster.reports.tables import print_table
+    from autoresearch_dagster.reports.text import cell
 
     sessions = overview(load_settings(), archived=all)
     if json:
@@ -39,8 +40,8 @@ def list_sessions(*, all: bool = False, json: Json = False) -> int:
         marks = [row.status, *(word for word in ("archived", "imported") if getattr(row, word))]
         last = row.updated_at.astimezone().strftime("%Y-%m-%d %H:%M")
         cells = (row.session, row.memory_key, ", ".join(marks), f"{row.finished}/{row.planned}", best, last)
-        table.add_row(*map(Text, cells))
-    out.print(table)
+        table.add_row(*map(cell, cells))
+    print_table(out, table)
     return DONE
 
 
