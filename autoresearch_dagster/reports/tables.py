@@ -44,8 +44,10 @@ def width_of(console: Console) -> int:
 
 
 def print_table(console: Console, table: Table) -> None:
-    """Print a table as wide as its console lets it be."""
-    console.print(table, width=width_of(console), crop=console.is_terminal)
+    """Print a table as wide as its console lets it be; a file has no width of its own."""
+    if not console.is_terminal:
+        console = Console(file=console.file, width=width_of(console), highlight=False)
+    console.print(table)
 
 
 def leaderboard_table(rows: Sequence[Row], title: str, width: int = FILE_CHARS) -> Table:
