@@ -79,6 +79,7 @@ def test_what_a_model_server_prints_is_stored_nowhere(start):
     assert job.log() == ""
 
 
+@pytest.mark.slow
 def test_a_candidate_scores_the_same_in_a_container_and_in_a_local_process(settings):
     scores = {}
     for runner in ("docker", "local"):

@@ -72,6 +72,7 @@ def test_a_model_that_looks_ahead_is_refused(judge):
     assert "looks ahead" in result.error
 
 
+@pytest.mark.slow
 def test_a_model_that_recognises_the_preflight_is_rejected(judge):
     result, receipt = judge("recognises_development")
 
@@ -79,6 +80,7 @@ def test_a_model_that_recognises_the_preflight_is_rejected(judge):
     assert receipt.audit.mismatches > 0
 
 
+@pytest.mark.slow
 def test_code_in_a_checkpoint_reaches_nothing_of_the_host(judge):
     marker = Path(f"/tmp/ar-marker-{uuid.uuid4().hex}")
 

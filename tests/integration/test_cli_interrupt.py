@@ -18,11 +18,22 @@ RUN = [*PROGRAM, "run", "--memory-key", "interrupted", "--preset", "demo"]
 RUN += ["--n-experiments", "1", "--batch-size", "1"]
 
 
+def can_be_interrupted():
+    """Undo what a parent in the background leaves to its children: to ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.fixture(scope="module")
 def stopped(shared):
     """A session stopped with Ctrl-C while its experiment trains."""
     process = subprocess.Popen(
-        RUN, cwd=PROJECT_ROOT, env=environment(shared), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        RUN,
+        cwd=PROJECT_ROOT,
+        env=environment(shared),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=can_be_interrupted,
     )
     deadline = time.monotonic() + PATIENCE_S
     while not (running := list((shared / "jobs").glob("*.json"))):
@@ -91,6 +102,7 @@ def test_ctrl_c_is_one_sentence_that_says_how_to_go_on(name, tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=can_be_interrupted,
         start_new_session=True,
     )
     assert process.stderr is not None

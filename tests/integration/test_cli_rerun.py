@@ -62,6 +62,7 @@ def key_of(home, memory_key):
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.slow
 def test_two_reruns_at_once_have_receipts_of_their_own_and_change_nothing(command, home):
     key = key_of(home, "recorded")
     before = open_store(Settings(home=home, database_url="")).journal.find("recorded")
