@@ -30,6 +30,7 @@ def scored(planned: PlannedExperiment, blobs: Blobs) -> Any:
         "train_py": planned.train_py,
         "val_bpb": result.val_bpb,
         "checkpoint": checkpoint,
+        "a_later_field": blobs.put(f"evidence of {name}".encode()),
         "nats_per_target": blobs.put(f"nats of {name}".encode()),
     }
     return result.model_copy(

@@ -53,8 +53,8 @@ class ServeClock:
 
     @property
     def median_s(self) -> float:
-        """The candidate's own median answer; the first is left out, which may have set things up."""
-        return median(self.answers_s[1:] or self.answers_s or [0.0])
+        """The candidate's own median answer, 0 before the second: the first may have set things up."""
+        return median(self.answers_s[1:] or [0.0])
 
     def times(self, wall_s: float) -> ServerTimes:
         """Say it for a receipt."""

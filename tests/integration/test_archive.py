@@ -123,7 +123,7 @@ def test_an_imported_session_is_the_exported_one(tmp_path, calm, checkpoints):
     assert len(results) == 6
     for result in results:
         receipt = json.loads(here.blobs.get(result.receipt))
-        for digest in (result.curve, receipt["nats_per_target"]):
+        for digest in (result.curve, receipt["nats_per_target"], receipt["a_later_field"]):
             assert here.blobs.get(digest) == there.blobs.get(digest)
         if checkpoints:
             assert here.blobs.get(result.checkpoint) == there.blobs.get(result.checkpoint)
