@@ -47,18 +47,21 @@ class Dev:
             "AUTORESEARCH_RUNNER": "local",
             "DAGSTER_HOME": str(folder / "dagster"),
             "TMPDIR": str(folder / "tmp"),
+            "PYTHONPATH": str(PROJECT_ROOT),
         }
+        self.folder = folder  # Dagster lets the `.env` of the folder it is started in win over the environment
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [str(DAGSTER), "dev", *WORKSPACE, "-h", "127.0.0.1", "-p", str(self.port)],
-                cwd=PROJECT_ROOT,
+                cwd=folder,
                 env=self.environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
 
     def wait(self) -> None:
@@ -78,7 +81,7 @@ class Dev:
     def launch(self, **config: object) -> None:
         done = subprocess.run(
             [str(DAGSTER), "job", "launch", *WORKSPACE, "-j", "research", "--config-json", json.dumps(config)],
-            cwd=PROJECT_ROOT,
+            cwd=self.folder,
             env=self.environment,
             capture_output=True,
             text=True,
