@@ -8,7 +8,7 @@ time is charged: together with the training it may not exceed the deadline by mo
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from statistics import median
+from statistics import median_low
 
 from autoresearch_dagster.core import limits as lim
 from autoresearch_dagster.evaluation.receipt import ServerTimes
@@ -53,8 +53,8 @@ class ServeClock:
 
     @property
     def median_s(self) -> float:
-        """The candidate's own median answer, 0 before the second: the first may have set things up."""
-        return median(self.answers_s[1:] or [0.0])
+        """The lower median of the answers after the first, which may have set things up."""
+        return median_low(self.answers_s[1:] or [0.0])
 
     def times(self, wall_s: float) -> ServerTimes:
         """Say it for a receipt."""
