@@ -81,7 +81,10 @@ class ZygoteRunner:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()
-        self._process.wait(10)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(10)
+        self._process.kill()
+        self._process.wait()
         self._process.stdout.close()
 
     def _order(self, **order: object) -> int | None:

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import tempfile
 from collections import Counter
 from pathlib import Path
 
@@ -11,7 +10,9 @@ import dagster as dg
 import pytest
 from mlflow.tracking import MlflowClient
 
+from autoresearch_dagster.core.folders import find_folders
 from autoresearch_dagster.core.settings import PROJECT_ROOT, Settings
+from autoresearch_dagster.experiments.laboratory import scratch_prefix
 from autoresearch_dagster.store import database as db
 from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store.store import open_store
@@ -71,7 +72,7 @@ def test_two_demos_at_once_are_both_complete_and_share_nothing(tmp_path: Path) -
     _check_dagster(tmp_path, sessions)
     _check_mlflow(tmp_path)
     assert [path.name for path in (tmp_path / "tmp").glob("ar-*")] == []
-    assert list(Path(tempfile.gettempdir()).glob("ar-*-s01_d*")) == []
+    assert find_folders(scratch_prefix(Settings(home=tmp_path / "home"))) == []
     with db.read(store.engine) as connection:
         tickets = connection.execute(db.slot_tickets.select()).all()
     assert [ticket for ticket in tickets if ticket.state != "returned"] == []
