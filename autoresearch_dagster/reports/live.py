@@ -86,7 +86,7 @@ class LiveView:
             self._print(str(told))
 
     def _print(self, line: str) -> None:
-        self._console.print(Text(f"  {line}"), style="dim", soft_wrap=True)
+        self._console.print(Text(f"  {line}"), style="dim", soft_wrap=self._live is None)
 
     def _watch(self) -> None:
         while not self._end.wait(REFRESH_S):
@@ -110,7 +110,8 @@ class LiveView:
                 where = f"core {card.core}" if card.core is not None else ""
                 title, said = one_line(card.title, TITLE_CHARS), one_line(describe(card), SAID_CHARS)
                 line = f"  {card.key}  {where:7} {title:<{TITLE_CHARS}} {said}"
-                self._console.print(Text(line), soft_wrap=True)
+                # Beside the display rich would not crop the display either, and lose count of its lines.
+                self._console.print(Text(line), soft_wrap=self._live is None)
 
 
 def _table(cards: list[Card], width: int) -> Table:
