@@ -1,5 +1,3 @@
-import re
-
 """Bars, table and lines share one display; without a terminal there are only lines."""
 
 import io
@@ -67,19 +65,6 @@ def test_on_a_terminal_what_is_done_stays_as_a_line(width):
     text = shown.file.getvalue()
     assert "begin" in text
     assert "1.0 GiB of 1.0 GiB" in " ".join(text.split())
-
-
-def test_a_line_beside_the_display_leaves_no_row_wider_than_the_terminal():
-    shown, board = console(90, terminal=True), Board()
-    with LiveView(board, shown) as view:
-        board.add(KEY, "a title that is long enough to fill its column")
-        board.stage(KEY, "training", 1)
-        board.progress(KEY, CurvePoint(step=1, loss=2.0, elapsed_s=1.0), 1.0, 9.0)
-        view._show()
-        view.report("a line " * 30)
-
-    rows = [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", line) for line in shown.file.getvalue().split("\n")]
-    assert max(map(len, rows)) <= 90
 
 
 def test_without_a_terminal_there_are_lines_and_no_control_characters():
