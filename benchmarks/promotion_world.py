@@ -18,10 +18,11 @@ from pathlib import Path
 
 import numpy as np
 
+from autoresearch_dagster.core.judgement import NoiseFloor, PromotionDecision, ScreeningDecision
 from autoresearch_dagster.evaluation.clusters import Arm
-from autoresearch_dagster.evaluation.noise import NoiseFloor, measure_noise_floor
-from autoresearch_dagster.evaluation.promotion import PromotionDecision, confirm
-from autoresearch_dagster.evaluation.screening import ScreeningDecision, screen
+from autoresearch_dagster.evaluation.noise import measure_noise_floor
+from autoresearch_dagster.evaluation.promotion import confirm
+from autoresearch_dagster.evaluation.screening import screen
 from autoresearch_dagster.evaluation.spending import FULL_PLAN, ConfirmationPlan
 
 MEASURED = Path(__file__).with_name("promotion_noise_demo.json")

@@ -31,7 +31,7 @@ from autoresearch_dagster.core.settings import PROJECT_ROOT, Settings
 from autoresearch_dagster.store import database as db
 from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store import read_tables
-from autoresearch_dagster.store.state import fold
+from autoresearch_dagster.store.fold import fold
 from autoresearch_dagster.store.store import Store, open_store
 
 BATCH, PROCESSES = 4, 11

@@ -12,12 +12,15 @@ from autoresearch_dagster.core.experiment import (
     Label,
     Outcome,
     PlannedExperiment,
+    Purpose,
     Standing,
     TrainConfig,
     Verdict,
     digest_of,
 )
 from autoresearch_dagster.store import events as ev
+from autoresearch_dagster.store import promotion_events as pe
+from tests.judged import promotion, screening
 
 START = datetime(2026, 3, 1, 22, 0, tzinfo=UTC)
 TITLES = st.sampled_from(["wide", "Wide ", "cosine lr", "ütf – 日本", "baseline", 'quote " and \\'])
@@ -48,6 +51,8 @@ class Author:
         self.pending: int | None = None
         self.keys: list[ExperimentKey] = []
         self.open: list[ExperimentKey] = []
+        self.trained: list[ExperimentKey] = []
+        self.confirming: list[ExperimentKey] = []
 
     def next(self) -> ev.Event:
         kinds = [self.reply, self.steer, self.pause, self.hypothesis, self.put_away, self.take_out]
@@ -56,6 +61,10 @@ class Author:
             kinds += [self.answer] if self.pending is not None else [self.launch, self.launch]
         if self.open:
             kinds += [self.attempt, self.finish, self.finish]
+        if self.trained:
+            kinds += [self.screen, self.confirm]
+        if self.confirming:
+            kinds += [self.judge, self.refuse, self.crown]
         return self.draw(st.sampled_from(kinds))()
 
     def reply(self) -> ev.Event:
@@ -148,7 +157,51 @@ class Author:
     def finish(self) -> ev.Event:
         key = self.draw(st.sampled_from(self.open))
         self.open.remove(key)
+        if "_e" in key:
+            self.trained.append(key)
         return ev.ExperimentFinished(key=key, result=result(self.draw))
+
+    def screen(self) -> ev.Event:
+        outcome = self.draw(st.sampled_from(["worth_confirming", "within_noise", "regression"]))
+        key = self.draw(st.sampled_from(self.trained))
+        return pe.CandidateScreened(key=key, against=None, decision=screening(outcome, self.draw(FLOATS)))
+
+    def confirm(self) -> ev.Event:
+        key = self.draw(st.sampled_from(self.trained))
+        name = ExperimentKey(f"s01_d{self.dispatch:02}_c{len(self.keys) + 1:02}")
+        self.keys.append(name)
+        self.open.append(name)
+        self.confirming.append(key)
+        planned = PlannedExperiment(
+            key=name,
+            title="x",
+            revision=1,
+            train_py=digest_of(b"x"),
+            config=TrainConfig(),
+            purpose=Purpose.CONFIRMATION,
+            trains=key,
+        )
+        left_out = tuple(self.draw(st.lists(st.sampled_from(self.trained), max_size=1)))
+        return pe.ConfirmationPlanned(
+            dispatch=self.dispatch,
+            against=None,
+            candidates=(key,),
+            left_out=left_out,
+            seeds=(1,),
+            planned=(planned,),
+        )
+
+    def judge(self) -> ev.Event:
+        outcome = self.draw(st.sampled_from(["confirmed", "undecided", "within_noise"]))
+        decision = promotion(outcome, self.draw(FLOATS), looks=self.draw(st.integers(1, 9)))
+        return pe.PromotionJudged(key=self.draw(st.sampled_from(self.confirming)), decision=decision)
+
+    def refuse(self) -> ev.Event:
+        key, rejected = self.draw(st.sampled_from(self.confirming)), self.draw(st.booleans())
+        return pe.PromotionRefused(key=key, reason=self.draw(TEXT), rejected=rejected)
+
+    def crown(self) -> ev.Event:
+        return pe.ChampionChosen(key=self.draw(st.sampled_from(self.confirming)), reason="better")
 
 
 @st.composite

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from autoresearch_dagster.agent.history import Row, result_fields
+from autoresearch_dagster.agent.history import Row, judgement_fields, result_fields
 from autoresearch_dagster.agent.signatures import Transaction
 from autoresearch_dagster.core.experiment import ExperimentKey
 from autoresearch_dagster.store import events as ev
@@ -17,7 +17,7 @@ def result_row(state: SessionState, key: ExperimentKey, title: str) -> Row:
     result = state.experiments[key].result
     if result is None:
         return {"title": title, "key": key, "success": False, "val_bpb": None, "error": "not decided yet"}
-    return {"title": title, "key": key, **result_fields(result)}
+    return {"title": title, "key": key, **result_fields(result), **judgement_fields(state.experiments[key])}
 
 
 def evaluate(results: Sequence[Any], batch_id: str = "") -> Row:

@@ -122,4 +122,5 @@ def override_limit(state: SessionState) -> int:
 
 def session_budget_s(state: SessionState, preset: Preset) -> int:
     """Return the longest training budget of the session, in seconds."""
-    return min(state.config.time_budget_sec, preset.config.time_budget_sec)
+    asked = min(state.config.time_budget_sec, preset.config.time_budget_sec)
+    return asked if state.floor is None else min(asked, state.floor.budget_s)

@@ -5,6 +5,7 @@ import difflib
 from pydantic import JsonValue
 
 from autoresearch_dagster.core.experiment import ExperimentResult, Outcome, Standing, Verdict
+from autoresearch_dagster.store.leaderboard import leader, score
 from autoresearch_dagster.store.state import Edit, Experiment, SessionState
 
 Row = dict[str, JsonValue]
@@ -45,18 +46,19 @@ def experiment_row(experiment: Experiment) -> Row:
     row: Row = {"title": experiment.planned.title, "key": experiment.planned.key}
     if experiment.result is None:
         return row | {"success": False, "val_bpb": None, "error": "still running", "outcome": "not_run"}
-    return row | result_fields(experiment.result)
+    return row | result_fields(experiment.result) | judgement_fields(experiment)
 
 
-def score(experiment: Experiment) -> float | None:
-    """Return the score of record, if there is one."""
-    return experiment.result.val_bpb if experiment.result and experiment.result.accepted else None
+def judgement_fields(experiment: Experiment) -> Row:
+    """Return how a result stands beside the champion's: the gain in bpb, and the sentence that explains it."""
+    decided = experiment.promotion or experiment.screening
+    return {"gain_bpb": decided.gain_bpb if decided else None, "judgement": experiment.judgement or None}
 
 
 def best(state: SessionState) -> Experiment | None:
-    """Return the experiment with the lowest score of record; the earlier one on a tie."""
-    scored = [experiment for experiment in state.experiments.values() if score(experiment) is not None]
-    return min(scored, key=lambda experiment: score(experiment) or 0.0, default=None)
+    """Return the champion; None where that is the baseline, or nothing has a score."""
+    found = leader(state)
+    return found.experiment if found else None
 
 
 def latest_run(state: SessionState, title: str) -> Experiment | None:
@@ -121,13 +123,13 @@ def trial(state: SessionState, edit: Edit, champion: Experiment | None) -> Row:
         "outcome": outcome_word(run, champion),
         "kept": run is not None and run is champion,
     }
-    return compared(row, score(champion) if champion else None)
+    top = leader(state)
+    return compared(row, top.val_bpb if top else None)
 
 
 def trials(state: SessionState) -> list[Row]:
     """Return the edit history in the order in which edits were saved."""
-    champion = best(state)
-    return [trial(state, edit, champion) for edit in state.edits]
+    return [trial(state, edit, best(state)) for edit in state.edits]
 
 
 def near_titles(state: SessionState, title: str) -> str:

@@ -6,6 +6,7 @@ from autoresearch_dagster.agent.researcher import Message
 from autoresearch_dagster.agent.signatures import Toolbox
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.presets import RANGES, Preset
+from autoresearch_dagster.store.leaderboard import leader
 from autoresearch_dagster.store.state import SessionState
 
 HISTORY_ROWS = 20
@@ -73,10 +74,10 @@ def _directive(state: SessionState) -> str:
 
 
 def _resumed(state: SessionState) -> str:
-    champion = history.best(state)
+    top = leader(state)
     head = f"The session goes on: {state.remaining} more experiment(s)."
-    if champion:
-        head += f" Best so far: {champion.planned.title}, val_bpb {history.score(champion):.6f}."
+    if top:
+        head += f" Best so far: {top.title}, val_bpb {top.val_bpb:.6f}."
     rows = [
         f"| {row['title']} | {str(row['change_summary'])[:72]} | {row['val_bpb']} | {row['outcome']} |"
         for row in history.trials(state)[-HISTORY_ROWS:]

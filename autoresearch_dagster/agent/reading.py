@@ -5,6 +5,8 @@ from pydantic import JsonValue
 from autoresearch_dagster.agent import history
 from autoresearch_dagster.agent.signatures import ToolContext
 from autoresearch_dagster.core import limits
+from autoresearch_dagster.store.leaderboard import leader
+from autoresearch_dagster.store.state import SessionState
 
 
 def inspect_dataset(ctx: ToolContext, num_shards: int = 1, memory_key: str = "") -> JsonValue:
@@ -43,11 +45,11 @@ def _code(title: str, text: str) -> history.Row:
 def get_code_edit_history(ctx: ToolContext, memory_key: str = "") -> JsonValue:
     """All saved edits with hypothesis, result and how they stand beside the best."""
     rows = history.trials(ctx.state)
-    champion = history.best(ctx.state)
+    top = leader(ctx.state)
     return {
         "memory_key": ctx.state.config.memory_key,
-        "best_val_bpb": history.score(champion) if champion else None,
-        "best_title": champion.planned.title if champion else None,
+        "best_val_bpb": top.val_bpb if top else None,
+        "best_title": top.title if top else None,
         "trials": list(rows),
         "count_edits": len(ctx.state.edits),
         "count_runs": sum(1 for run in ctx.state.experiments.values() if run.result),
@@ -76,8 +78,8 @@ def _score(row: history.Row) -> float:
 
 def get_leaderboard(ctx: ToolContext, memory_key: str = "") -> JsonValue:
     """All decided experiments in the order in which they were planned, and the best of them."""
-    champion = history.best(ctx.state)
-    value = history.score(champion) if champion else None
+    top = leader(ctx.state)
+    champion, value = (top.experiment, top.val_bpb) if top else (None, None)
     rows = [
         history.compared(history.experiment_row(run), value) | {"kept": run is champion}
         for run in ctx.state.experiments.values()
@@ -147,5 +149,20 @@ def get_budget(ctx: ToolContext, memory_key: str = "") -> JsonValue:
         "input_tokens": sum(turn.replied.input_tokens for turn in state.turns),
         "output_tokens": sum(turn.replied.output_tokens for turn in state.turns),
         "saved_edits": len(state.edits),
+        "time_budget_sec": state.floor.budget_s if state.floor else state.config.time_budget_sec,
+        "noise_floor": _noise_floor(state),
         "override_only_edits": max(limits.CONFIG_ONLY_EDIT_LIMIT, state.config.batch_size),
+    }
+
+
+def _noise_floor(state: SessionState) -> JsonValue:
+    """What the baseline's seeds say, in bpb; None before they were trained."""
+    if state.floor is None:
+        return None
+    floor = state.floor.floor
+    return {
+        "seeds": floor.n_seeds,
+        "baseline_val_bpb": list(floor.scores_bpb),
+        "sd_bpb": floor.sd_bpb,
+        "smallest_gain_found_bpb": floor.detectable_gain_bpb,
     }

@@ -5,6 +5,7 @@ from importlib import resources
 from autoresearch_dagster.agent import history
 from autoresearch_dagster.agent.edit_rules import override_limit
 from autoresearch_dagster.agent.researcher import Reply, ResearcherView
+from autoresearch_dagster.store.leaderboard import leader
 from autoresearch_dagster.store.state import SessionState
 
 
@@ -49,13 +50,15 @@ def _idle_plan(state: SessionState) -> str:
 
 def summary(state: SessionState) -> str:
     """Return the closing words of a session, from its results alone."""
-    champion = history.best(state)
+    top = leader(state)
     finished = [experiment for experiment in state.experiments.values() if experiment.result]
     failed = sum(history.score(experiment) is None for experiment in finished)
     lines = [f"{len(finished)} experiment(s) finished, {failed} of them without a score."]
-    if champion is None:
+    if top is None:
         return "\n".join([*lines, "None has a score, so there is no best."])
-    edit = state.latest_edit(champion.planned.title)
+    if top.experiment is None:
+        return "\n".join([*lines, "No gain over the baseline was confirmed."])
+    edit = state.latest_edit(top.title)
     change = edit.saved.change_summary if edit else ""
-    lines.append(f"Best: {champion.planned.title} with val_bpb {history.score(champion):.6f}. {change}".strip())
+    lines.append(f"Best: {top.title} with val_bpb {top.val_bpb:.6f}. {change}".strip())
     return "\n".join(lines)

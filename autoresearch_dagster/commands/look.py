@@ -63,15 +63,17 @@ def leaderboard(memory_key: MemoryKey = "", *, json: Json = False) -> int:
     found = ranking_of(load_settings(), memory_key)
     if found is None:
         if json:
-            print_json([])
+            print_json(None)
         else:
             out.print(NO_SESSION)
         return DONE
     if json:
-        print_json(list(found.rows))
-    else:
-        title = f"{found.session.memory_key} ({found.session.session})"
-        print_table(out, leaderboard_table(found.rows, title, width_of(out)))
+        print_json(found)
+        return DONE
+    title = f"{found.session.memory_key} ({found.session.session})"
+    print_table(out, leaderboard_table(found.rows, title, width_of(out), found.session.floor))
+    if found.session.floor is not None:
+        out.print(f"\nNoise floor: {found.session.floor.reason}")
     return DONE
 
 

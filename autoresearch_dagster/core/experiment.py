@@ -60,6 +60,14 @@ class Label(StrEnum):
     REPRODUCTION = "reproduction"
 
 
+class Purpose(StrEnum):
+    """What a training is for; only a candidate's counts as one of the session's experiments."""
+
+    CANDIDATE = "candidate"
+    NOISE_FLOOR = "noise_floor"
+    CONFIRMATION = "confirmation"
+
+
 class TrainConfig(Data):
     """What `run_training` is given besides the title: the knobs of the tutorial, and the seed."""
 
@@ -94,6 +102,14 @@ class PlannedExperiment(Data):
     train_py: Digest
     config: TrainConfig
     parent_title: str | None = None
+    purpose: Purpose = Purpose.CANDIDATE
+    trains: ExperimentKey | None = None
+    """The candidate that a confirmation trains at another seed; None for the baseline."""
+
+    @property
+    def shown_as(self) -> str:
+        """The title as a person is shown it: with the seed where several trainings share it."""
+        return self.title if self.purpose is Purpose.CANDIDATE else f"{self.title}, seed {self.config.seed}"
 
     @property
     def candidate(self) -> Digest:

@@ -1,5 +1,6 @@
-"""Temporary folders: where they may be, and how they are deleted."""
+"""Folders and files: temporary ones, how they are deleted, how a file is written whole."""
 
+import os
 import subprocess
 import tempfile
 from pathlib import Path
@@ -32,3 +33,12 @@ def remove_tree(folder: Path) -> None:
     `rm` and not `shutil.rmtree`, which recurses: thousands of nested folders would end in a RecursionError.
     """
     subprocess.run(["rm", "-rf", "--", str(folder)], check=False, capture_output=True)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file so that a reader, and whoever comes after a kill, finds all of it or what was there before."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".")
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+    Path(temporary).replace(path)

@@ -125,6 +125,11 @@ CONFIRMATION_SHARES: Final = (0.4, 0.6)  # of a candidate's error rate, spent at
 CONFIRMATION_SEEDS_SMALL: Final = (2,)  # in the demo: one look
 CONFIRMATION_SHARES_SMALL: Final = (1.0,)
 FUTILITY_SHARE: Final = 0.5  # of the gain that the last look needs; below it no further seeds are trained
+FIRST_CONFIRMATION_SEED: Final = 101  # far from those of floor and screening, which selected what is confirmed
+SEEDS_OF_A_REIGN: Final = 100  # a new champion is compared at other seeds than those it was chosen by
+PROMOTION_AUDITS: Final = 512  # audited positions of a candidate before it becomes champion
+FLOOR_TRIES: Final = 2  # times that missing seeds of a noise floor are trained before a person is asked
+BASELINE_TIMES: Final = 1.25  # what the baseline needed for its steps: the budget of every experiment, at most
 POWER: Final = 0.8  # at which the smallest detectable gain is stated
 SMALLEST_P: Final = 1e-12  # a p-value is not told more finely
 

@@ -19,6 +19,10 @@ class Preset:
     sequence_length: int
     scored_rows: int
     cpu_metered: bool
+    confirmation_rows: int
+    """Rows of a confirmation, at most: what the bundle has of them."""
+    confirmation_share: float
+    """Trainings that confirmations may take for each experiment that a session was granted."""
     memory_bytes: int = limits.MEMORY_FLOOR_BYTES
 
 
@@ -29,9 +33,17 @@ PRESETS: dict[str, Preset] = {
         sequence_length=256,
         scored_rows=16,
         cpu_metered=True,
+        confirmation_rows=64,
+        confirmation_share=0.5,
     ),
     "workshop": Preset(
-        name="workshop", config=TrainConfig(), sequence_length=512, scored_rows=64, cpu_metered=True
+        name="workshop",
+        config=TrainConfig(),
+        sequence_length=512,
+        scored_rows=64,
+        cpu_metered=True,
+        confirmation_rows=128,
+        confirmation_share=2.0,
     ),
     "gpu": Preset(
         name="gpu",
@@ -41,6 +53,8 @@ PRESETS: dict[str, Preset] = {
         sequence_length=2048,
         scored_rows=1024,
         cpu_metered=False,
+        confirmation_rows=1024,
+        confirmation_share=2.0,
     ),
 }
 

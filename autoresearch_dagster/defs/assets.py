@@ -15,9 +15,8 @@ from autoresearch_dagster.defs.shown import tag_worker
 from autoresearch_dagster.defs.tags import OWNER, resource_tags
 from autoresearch_dagster.experiments.reproduce import reproduce
 from autoresearch_dagster.reports.document import session_report
-from autoresearch_dagster.reports.tables import leaderboard_markdown
-from autoresearch_dagster.store.leaderboard import best
-from autoresearch_dagster.store.leaderboard import leaderboard as ranked
+from autoresearch_dagster.reports.standings import standings_markdown
+from autoresearch_dagster.store.leaderboard import leader
 from autoresearch_dagster.store.state import Experiment, SessionState
 from autoresearch_dagster.store.store import open_store
 
@@ -54,13 +53,11 @@ def experiment(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
 
 def leaderboard_metadata(states: Sequence[SessionState]) -> dict[str, dg.MetadataValue]:
     """Show the leaderboards of some sessions on the asset's page."""
-    text = "\n\n".join(
-        f"### {state.config.memory_key}\n\n{leaderboard_markdown(ranked(state))}" for state in states
-    )
+    text = "\n\n".join(f"### {state.config.memory_key}\n\n{standings_markdown(state)}" for state in states)
     found: dict[str, dg.MetadataValue] = {"leaderboard": dg.MetadataValue.md(text)}
-    tops = [top for state in states if (top := best(state)) is not None and top.val_bpb is not None]
+    tops = [top.val_bpb for state in states if (top := leader(state)) is not None]
     if tops:
-        found["best_val_bpb"] = dg.MetadataValue.float(min(top.val_bpb or 0.0 for top in tops))
+        found["best_val_bpb"] = dg.MetadataValue.float(min(tops))
     return found
 
 
@@ -78,7 +75,7 @@ def _recorded(settings: Settings, key: ExperimentKey) -> Experiment:
     """Find an experiment that is known to be there, in an archived session too."""
     journal = open_store(settings).journal
     states = (journal.state(session) for session in journal.sessions())
-    return next(state.experiments[key] for state in states if key in state.experiments)
+    return next(state.everything[key] for state in states if key in state.everything)
 
 
 def _states(settings: Settings) -> list[SessionState]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from autoresearch_dagster.core.experiment import ExperimentKey
+from autoresearch_dagster.core.experiment import ExperimentKey, Purpose
 from autoresearch_dagster.defs.tables import table
 from autoresearch_dagster.reports.board import Board
 from autoresearch_dagster.store.state import SessionState
@@ -15,8 +15,9 @@ def thought(state: SessionState) -> str:
     plan = state.turns[-1].plan if state.turns else None
     if state.status != "active":
         return f"The session {state.id} is {state.status}: {state.reason}."
-    if plan is None:
-        return f"The session {state.id} has no plan yet."
+    if plan is None or any(one.planned.purpose is not Purpose.CANDIDATE for one in state.unfinished):
+        waiting = ", ".join(one.planned.shown_as for one in state.unfinished)
+        return f"The session {state.id} trains {waiting or 'nothing yet'}."
     left = f"{state.remaining} of {state.allotted} experiments are left."
     number = state.turns[-1].number
     return f"The plan of turn {number}, which sleeps until its experiments are done; {left}\n{plan.code}"
@@ -24,10 +25,11 @@ def thought(state: SessionState) -> str:
 
 def plan_metadata(state: SessionState, key: ExperimentKey) -> Mapping[str, dg.MetadataValue]:
     """Describe one planned experiment, before it runs."""
-    planned = state.experiments[key].planned
+    planned = state.everything[key].planned
     claims = [claim for claim, _ in state.hypotheses if claim.title == planned.title]
     found: dict[str, dg.MetadataValue] = {
-        "title": dg.MetadataValue.text(planned.title),
+        "title": dg.MetadataValue.text(planned.shown_as),
+        "purpose": dg.MetadataValue.text(planned.purpose.value),
         "config": dg.MetadataValue.json(planned.config.model_dump()),
     }
     if claims:
@@ -49,7 +51,7 @@ def dispatch_metadata(state: SessionState, board: Board) -> Mapping[str, dg.Meta
     """Sum up the dispatch: a row for each of its experiments."""
     rows: list[tuple[str, str, str, str, str]] = []
     for card in board.cards():
-        experiment = state.experiments.get(card.key)
+        experiment = state.everything.get(card.key)
         result = experiment.result if experiment else None
         score = f"{result.val_bpb:.4f}" if result is not None and result.val_bpb is not None else "none"
         outcome = result.ending if result is not None else "no result yet"

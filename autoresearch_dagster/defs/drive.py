@@ -67,6 +67,8 @@ def drive(
         on_dispatch(state)
         if state.status == "finished":
             return state
+        if state.status == "paused":
+            raise AutoresearchError(f"The session {state.config.memory_key!r} is paused: {state.reason}.")
         flat = {"session": state.id, "quiet": True}
 
 

@@ -27,7 +27,7 @@ def data_version(experiment: Experiment) -> str:
 
 def headline(experiment: Experiment) -> str:
     """Say in a line what became of an experiment."""
-    result, title = experiment.result, experiment.planned.title
+    result, title = experiment.result, experiment.planned.shown_as
     if result is None:
         return f"{title}: no result yet"
     score = f"val_bpb {result.val_bpb:.4f}" if result.val_bpb is not None else "no score"
@@ -37,12 +37,17 @@ def headline(experiment: Experiment) -> str:
 def record_metadata(experiment: Experiment) -> dict[str, dg.MetadataValue]:
     """Describe the result of record; `val_bpb` is drawn over the partitions."""
     result, planned = experiment.result, experiment.planned
-    found: dict[str, dg.MetadataValue] = {"title": dg.MetadataValue.text(planned.title)}
+    found: dict[str, dg.MetadataValue] = {
+        "title": dg.MetadataValue.text(planned.shown_as),
+        "purpose": dg.MetadataValue.text(planned.purpose.value),
+    }
     if result is None:
         return found
     if result.val_bpb is not None:
         found["val_bpb"] = dg.MetadataValue.float(result.val_bpb)
     found |= _facts(result)
+    if experiment.judgement:
+        found["judgement"] = dg.MetadataValue.text(experiment.judgement)
     found["config"] = dg.MetadataValue.json(planned.config.model_dump())
     if planned.parent_title:
         found["parent"] = dg.MetadataValue.text(planned.parent_title)

@@ -71,7 +71,7 @@ def train_experiment(context: dg.OpExecutionContext, key: str) -> str:
         # The journal still holds the plan: the next dispatch runs it again.
         context.log.warning(f"{key} has no result yet: {fault}")
         return key
-    experiment = desk.state().experiments[ExperimentKey(key)]
+    experiment = desk.state().everything[ExperimentKey(key)]
     context.log.info(f"{key} {headline(experiment)}; {where(desk.board, key)}.")
     context.log_event(experiment_event(experiment))
     return key

@@ -26,7 +26,7 @@ def _requests(instance: dg.DagsterInstance, store: Store) -> Iterator[dg.RunRequ
             continue
         state = store.journal.state(session)
         # Dagster never launches a used run_key again, so it names the attempt at this dispatch too.
-        dispatch = f"d{state.dispatches}" if state.pending else f"e{state.sequence}"
+        dispatch = state.stage
         ended = _ended_runs(instance, session, dispatch)
         if len(ended) >= FAILURES_IN_A_ROW:
             pause(session, store, f"dispatch {dispatch} ended unsettled {len(ended)} times; see its runs")

@@ -12,10 +12,11 @@ from autoresearch_dagster.experiments.look_ahead import estimate_launch
 from autoresearch_dagster.experiments.session import pause
 from autoresearch_dagster.reports.board import Board
 from autoresearch_dagster.reports.live import LiveView
+from autoresearch_dagster.reports.standings import floor_sentence, verdict
 from autoresearch_dagster.reports.tables import leaderboard_table, print_table, width_of
 from autoresearch_dagster.reports.text import one_line
 from autoresearch_dagster.store.events import SessionConfig
-from autoresearch_dagster.store.leaderboard import best, leaderboard
+from autoresearch_dagster.store.leaderboard import leaderboard, lowest
 from autoresearch_dagster.store.state import SessionState
 from autoresearch_dagster.store.store import open_store
 
@@ -36,7 +37,7 @@ def research_in_terminal(config: SessionConfig, settings: Settings, out: Console
         _say(out, f"Research {config.memory_key}: {line}")
         _say(out, str(forecast))
         with LiveView(board, out) as view:
-            state = drive(config, settings, board, view.report, lambda state: _tell_batch(state, out))
+            state = drive(config, settings, board, view.report, Story(out).tell)
     except KeyboardInterrupt:
         store = open_store(settings)
         found = store.journal.find(config.memory_key)
@@ -45,7 +46,7 @@ def research_in_terminal(config: SessionConfig, settings: Settings, out: Console
         _say(out, f"Paused; nothing is lost. `{go_on(found.config if found else config)}` goes on.")
         raise
     _conclude(state, settings, out)
-    return best(state) is not None
+    return lowest(state) is not None
 
 
 def go_on(config: SessionConfig) -> str:
@@ -64,29 +65,36 @@ def _say(out: Console, line: str) -> None:
     out.print(Text(line), soft_wrap=not out.is_terminal)
 
 
-def _tell_batch(state: SessionState, out: Console) -> None:
-    top = best(state)
-    if state.status != "finished" and top is not None:
-        done = sum(experiment.result is not None for experiment in state.experiments.values())
-        title = one_line(top.title, NAME_CHARS)
-        _say(out, f"Dispatch {state.dispatches}: {done} results, best val_bpb {top.val_bpb:.4f} ({title}).")
+class Story:
+    """What a person is told after each dispatch: what was decided and why, each thing once."""
+
+    def __init__(self, out: Console) -> None:
+        """Tell it on a console."""
+        self._out = out
+        self._told: set[str] = set()
+
+    def tell(self, state: SessionState) -> None:
+        """Tell what is new."""
+        self._once(floor_sentence(state))
+        for one in state.experiments.values():
+            if one.judgement:
+                self._once(f"{one_line(one.planned.title, NAME_CHARS)}: {one.judgement}")
+        if state.champion is not None:
+            self._once(f"New champion: {one_line(state.champion.planned.title, NAME_CHARS)}.")
+
+    def _once(self, line: str) -> None:
+        if line and line not in self._told:
+            self._told.add(line)
+            _say(self._out, line)
 
 
 def _conclude(state: SessionState, settings: Settings, out: Console) -> None:
     out.print()
     heading = "Leaderboard (val_bpb: bits per byte, lower is better)"
-    print_table(out, leaderboard_table(leaderboard(state), heading, width_of(out)))
-    top = best(state)
+    floor = state.floor.floor if state.floor else None
+    print_table(out, leaderboard_table(leaderboard(state), heading, width_of(out), floor))
     out.print()
-    if top is not None:
-        title = one_line(top.title, NAME_CHARS)
-        _say(
-            out,
-            f"Best candidate: {title}, val_bpb {top.val_bpb:.4f}, screened on one seed: "
-            "differences of a few thousandths are noise.",
-        )
-    else:
-        _say(out, "No candidate has a score of record; the column state says why.")
+    _say(out, verdict(state))
     report = settings.home.resolve() / "reports" / f"{state.id}.md"
     _say(out, f"\nReport   {report}")
     _say(out, "Look     `autoresearch dev` opens Dagster (runs, partitions) and MLflow (code, curves, lineage)")

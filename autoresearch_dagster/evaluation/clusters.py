@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from autoresearch_dagster.core.errors import EvaluationFault
-from autoresearch_dagster.evaluation.intervals import Component
+from autoresearch_dagster.core.judgement import Component
 
 
 @dataclass(frozen=True, slots=True)

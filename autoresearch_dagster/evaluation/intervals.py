@@ -16,22 +16,14 @@ tabulated values of t-table", Sankhyā A 23 (1961) 359-378.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from scipy.special import gammaincinv, stdtrit
 
+from autoresearch_dagster.core.judgement import Component
 from autoresearch_dagster.core.limits import SMALLEST_P
 
 HALVINGS = 50
 """Of a bracket; leaves about 15 digits."""
-
-
-@dataclass(frozen=True, slots=True)
-class Component:
-    """One part of a variance and the degrees of freedom that it was estimated with."""
-
-    variance: float
-    df: float
 
 
 def half_width(components: Sequence[Component], error_rate: float) -> float:

@@ -6,37 +6,10 @@ from scipy.special import nctdtr, ndtr, stdtrit
 
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.errors import EvaluationFault
-from autoresearch_dagster.core.experiment import Data
+from autoresearch_dagster.core.judgement import NoiseFloor
 from autoresearch_dagster.evaluation.clusters import Arm
-from autoresearch_dagster.evaluation.intervals import Component, chi_square_quantile, root
+from autoresearch_dagster.evaluation.intervals import chi_square_quantile, root
 from autoresearch_dagster.evaluation.spending import ConfirmationPlan, reading_error_rate
-
-
-class NoiseFloor(Data):
-    """What the baseline's seeds show, in bpb.
-
-    `sd_low_bpb` and `sd_high_bpb` are the 95 % interval of the sd (chi-square); `sd_bound_bpb` is its one-sided
-    bound at 80 %, which screening takes for the sd.  `detectable_gain_bpb` is the smallest true gain that passes
-    screening and confirmation with 80 % probability if the pairs share no luck; None where there is no noise.
-    `identical` marks a baseline that scores alike at every seed: it fixes its own seed, and its sd of zero is
-    not used.
-    """
-
-    n_seeds: int
-    scores_bpb: tuple[float, ...]
-    mean_bpb: float
-    sd_bpb: float
-    sd_low_bpb: float
-    sd_high_bpb: float
-    sd_bound_bpb: float
-    detectable_gain_bpb: float | None
-    identical: bool
-    reason: str
-
-    @property
-    def seed_part(self) -> Component:
-        """Variance of one score over seeds."""
-        return Component(self.sd_bpb**2, self.n_seeds - 1)
 
 
 def measure_noise_floor(baseline: Arm, plan: ConfirmationPlan) -> NoiseFloor:
@@ -64,6 +37,13 @@ def measure_noise_floor(baseline: Arm, plan: ConfirmationPlan) -> NoiseFloor:
         identical=baseline.identical,
         reason=_reason(baseline, sd, sd * low, sd * high, gain),
     )
+
+
+def mean_interval(floor: NoiseFloor) -> tuple[float, float]:
+    """Return the 95 % t interval of the baseline's expected score over seeds, on these rows."""
+    width = -float(stdtrit(floor.n_seeds - 1, (1 - limits.INTERVAL_LEVEL) / 2))
+    half = width * floor.sd_bpb / math.sqrt(floor.n_seeds)
+    return floor.mean_bpb - half, floor.mean_bpb + half
 
 
 def _sd_factors(df: int) -> tuple[float, float]:

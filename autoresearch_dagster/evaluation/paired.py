@@ -30,60 +30,10 @@ import math
 import numpy as np
 
 from autoresearch_dagster.core.errors import EvaluationFault
-from autoresearch_dagster.core.experiment import Data
+from autoresearch_dagster.core.judgement import Component, PairedDifference, ScoreInterval
 from autoresearch_dagster.core.limits import INTERVAL_LEVEL
 from autoresearch_dagster.evaluation.clusters import Arm, document_component
-from autoresearch_dagster.evaluation.intervals import Component, half_width
-
-
-class ScoreInterval(Data):
-    """One training's score on the population of documents that its rows were drawn from, in bpb."""
-
-    val_bpb: float
-    standard_error_bpb: float
-    low_bpb: float
-    high_bpb: float
-    df: float
-    n_documents: int
-
-
-class PairedDifference(Data):
-    """Candidate minus champion on the same rows, in bpb: below zero is better.
-
-    `low_bpb` and `high_bpb` hold at 95 %, for both kinds of luck.  With one seed the seed part is None and they
-    speak of these two trained models only, not of what another seed would give.
-    """
-
-    difference_bpb: float
-    low_bpb: float
-    high_bpb: float
-    per_seed_bpb: tuple[float, ...]
-    n_documents: int
-    document_se_bpb: float
-    document_df: float
-    seed_se_bpb: float | None
-    seed_df: float | None
-
-    @property
-    def gain_bpb(self) -> float:
-        """How much better the candidate is."""
-        return -self.difference_bpb
-
-    @property
-    def document_part(self) -> Component:
-        """The share of the variance that more rows would shrink."""
-        return Component(self.document_se_bpb**2, self.document_df)
-
-    @property
-    def seed_part(self) -> Component:
-        """The share of the variance that more seeds would shrink, from the pairs alone.
-
-        Raises:
-            ValueError: there is one seed only.
-        """
-        if self.seed_se_bpb is None or self.seed_df is None:
-            raise ValueError("One seed says nothing of how seeds differ.")
-        return Component(self.seed_se_bpb**2, self.seed_df)
+from autoresearch_dagster.evaluation.intervals import half_width
 
 
 def score_interval(trained: Arm, seed: int = 0) -> ScoreInterval:

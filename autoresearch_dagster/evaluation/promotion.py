@@ -7,41 +7,14 @@ the chance that a candidate which is not better in expectation is ever confirmed
 """
 
 from collections.abc import Iterable
-from typing import Literal, assert_never
+from typing import assert_never
 
-from autoresearch_dagster.core.experiment import Data
+from autoresearch_dagster.core.judgement import NoiseFloor, PromotionDecision, PromotionOutcome
 from autoresearch_dagster.core.limits import FUTILITY_SHARE
 from autoresearch_dagster.evaluation.clusters import Arm
-from autoresearch_dagster.evaluation.noise import NoiseFloor
-from autoresearch_dagster.evaluation.paired import PairedDifference, paired_difference
+from autoresearch_dagster.evaluation.paired import paired_difference
 from autoresearch_dagster.evaluation.readings import needed_gain, p_value, readings
 from autoresearch_dagster.evaluation.spending import ConfirmationPlan, candidate_error_rate, look_error_rate
-
-PromotionOutcome = Literal["champion", "confirmed", "undecided", "within_noise"]
-
-
-class PromotionDecision(Data):
-    """What the seeds so far say.
-
-    `confirmed` if and only if `assured_gain_bpb` is above zero: the gain that is left at the error rate of
-    this look.  `undecided` asks for `next_seeds` seeds in each arm.  `p` is comparable with `error_rate`;
-    `error_spent` is what this candidate has used up so far; `looks` counts every look of the session at the
-    confirmation rows, this one included.  `champion` comes from `choose_champion`.
-    """
-
-    outcome: PromotionOutcome
-    reason: str
-    gain_bpb: float
-    assured_gain_bpb: float
-    difference: PairedDifference
-    p: float
-    error_rate: float
-    error_spent: float
-    number: int
-    n_seeds: int
-    next_seeds: int | None
-    looks: int
-    identical: bool
 
 
 def confirm(

@@ -14,10 +14,9 @@ the luck of the documents.
 
 from dataclasses import dataclass
 
+from autoresearch_dagster.core.judgement import Component, NoiseFloor, PairedDifference
 from autoresearch_dagster.evaluation.clusters import Arm
-from autoresearch_dagster.evaluation.intervals import Component, half_width, one_sided_p
-from autoresearch_dagster.evaluation.noise import NoiseFloor
-from autoresearch_dagster.evaluation.paired import PairedDifference
+from autoresearch_dagster.evaluation.intervals import half_width, one_sided_p
 from autoresearch_dagster.evaluation.spending import READINGS
 
 

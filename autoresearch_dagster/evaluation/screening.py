@@ -6,27 +6,11 @@ wide for losses, which are final.
 """
 
 import math
-from typing import Literal
 
 from autoresearch_dagster.core import limits
-from autoresearch_dagster.core.experiment import Data
+from autoresearch_dagster.core.judgement import NoiseFloor, ScreeningDecision
 from autoresearch_dagster.evaluation.clusters import Arm
-from autoresearch_dagster.evaluation.noise import NoiseFloor
-from autoresearch_dagster.evaluation.paired import PairedDifference, paired_difference
-
-
-class ScreeningDecision(Data):
-    """What one seed says.
-
-    `noise_bpb` is the sd that luck gives the difference: documents from these rows, seeds from the noise floor,
-    with the upper bound of its sd and as if the pair shared no luck.
-    """
-
-    outcome: Literal["regression", "within_noise", "worth_confirming"]
-    reason: str
-    gain_bpb: float
-    noise_bpb: float
-    difference: PairedDifference
+from autoresearch_dagster.evaluation.paired import paired_difference
 
 
 def screen(champion: Arm, candidate: Arm, floor: NoiseFloor) -> ScreeningDecision:

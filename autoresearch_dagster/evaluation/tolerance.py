@@ -6,8 +6,6 @@ rows in another order and company, as in the audit.  What it deviates, times a f
 """
 
 import contextlib
-import os
-import tempfile
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -15,6 +13,7 @@ from pydantic import ValidationError
 from autoresearch_dagster.core import limits as lim
 from autoresearch_dagster.core.errors import EvaluationFault
 from autoresearch_dagster.core.experiment import Data, canonical_json, digest_of
+from autoresearch_dagster.core.folders import write_whole
 from autoresearch_dagster.evaluation.channel import Wire
 from autoresearch_dagster.evaluation.job import EvaluationJob
 from autoresearch_dagster.evaluation.receipt import EVALUATOR_VERSION
@@ -81,11 +80,7 @@ def keep(job: EvaluationJob, found: Tolerance) -> None:
     if path is None:
         return
     with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".")
-        with os.fdopen(handle, "wb") as file:
-            file.write(canonical_json(found.model_dump(mode="json")))
-        Path(temporary).replace(path)
+        write_whole(path, canonical_json(found.model_dump(mode="json")))
 
 
 def _path(job: EvaluationJob) -> Path | None:

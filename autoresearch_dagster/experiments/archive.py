@@ -148,10 +148,8 @@ def named_blobs(records: Iterable[ev.Recorded], read: Callable[[Digest], bytes])
         event = record.event
         if isinstance(event, ev.EditSaved):
             needed.add(event.train_py)
-        elif isinstance(event, ev.CallPending):
-            needed |= {planned.train_py for planned in event.planned}
-        elif isinstance(event, ev.ExperimentFinished):
-            result = event.result
+        needed |= {planned.train_py for planned in ev.planned_in(event)}
+        for _, result in ev.results_in(event):
             needed |= _present(result.receipt, result.curve)
             checkpoints |= _present(result.checkpoint)
             if result.receipt is not None:

@@ -27,7 +27,7 @@ from autoresearch_dagster.data.climbmix import LOCK
 from autoresearch_dagster.experiments.archive import named_blobs
 from autoresearch_dagster.experiments.laboratory import experiment_lease, scratch_prefix
 from autoresearch_dagster.store.blobs import NAME, UNFINISHED
-from autoresearch_dagster.store.leaderboard import best_experiment
+from autoresearch_dagster.store.leaderboard import lowest
 from autoresearch_dagster.store.leases import Lease, this_process
 from autoresearch_dagster.store.state import SessionState
 from autoresearch_dagster.store.store import Store, open_store
@@ -127,7 +127,7 @@ def _checkpoints(
 
 def _checkpoints_of(state: SessionState) -> list[Digest]:
     """Return the checkpoints of a session's results, the oldest result first."""
-    done = [item for item in state.experiments.values() if item.result is not None and item.result.checkpoint]
+    done = [item for item in state.everything.values() if item.result is not None and item.result.checkpoint]
     done.sort(key=lambda item: item.finished_at or item.planned_at)
     return [item.result.checkpoint for item in done if item.result is not None and item.result.checkpoint]
 
@@ -135,7 +135,7 @@ def _checkpoints_of(state: SessionState) -> list[Digest]:
 def _kept(state: SessionState) -> set[Digest]:
     """Return the checkpoints of a session that may be wanted again."""
     pending = {planned.key for planned in state.pending.planned} if state.pending else set[str]()
-    top = best_experiment(state)
+    top = lowest(state)
     wanted = [
         item
         for item in state.experiments.values()

@@ -25,6 +25,7 @@ class Desk:
         self._stack = ExitStack()
         self._store: Store | None = None
         self._lease: Lease | None = None
+        self._lab: Laboratory | None = None
         self._dispatch: Dispatch | None = None
         self._session = ""
 
@@ -62,7 +63,7 @@ class Desk:
         """
         self._session = session
         self._lease = self._stack.enter_context(self.store.leases.hold(lease_name(session), this_process()))
-        lab = laboratory_of(self.state(), self.settings, report)
+        lab = self._lab = laboratory_of(self.state(), self.settings, report)
         report(lab.runner_note)
         if advance_session(session, lab, self._lease) == "finished":
             return []
@@ -80,7 +81,7 @@ class Desk:
         return self._dispatch.wait(key)
 
     def settle(self) -> SessionState:
-        """Answer the paused plan where it can be answered; return the session as it stands."""
-        if self._session:
-            settle(self._session, self.store, self._lease)
+        """Judge what was trained, answer the paused plan where it is decided; return the session as it stands."""
+        if self._lab is not None:
+            settle(self._session, self._lab, self._lease)
         return self.state()

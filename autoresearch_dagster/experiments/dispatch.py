@@ -8,7 +8,7 @@ from autoresearch_dagster.core.errors import AutoresearchError, StoreConflict
 from autoresearch_dagster.core.experiment import ExperimentKey, ExperimentResult, Outcome
 from autoresearch_dagster.experiments.laboratory import Laboratory, experiment_lease
 from autoresearch_dagster.experiments.run_one import Attempt, run_planned
-from autoresearch_dagster.experiments.scoring import reference_of
+from autoresearch_dagster.experiments.scoring import attempt_of
 from autoresearch_dagster.reports.board import Board
 from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store.leases import this_process
@@ -40,7 +40,7 @@ class Dispatch:
         state = self._lab.store.journal.state(self._session)
         for experiment in state.unfinished:
             planned = experiment.planned
-            self._board.add(planned.key, planned.title)
+            self._board.add(planned.key, planned.shown_as)
             self._futures[planned.key] = self._pool.submit(self._run, experiment)
         return list(self._futures)
 
@@ -68,24 +68,24 @@ class Dispatch:
             store.leases.hold(experiment_lease(key), owner),
             store.slots.slot(self._session, owner, self._stop.is_set) as core,
         ):
-            recorded = store.journal.state(self._session).experiments[key].result
+            recorded = store.journal.state(self._session).everything[key].result
             if recorded is not None:
                 return recorded
-            attempt = self._begin(key, core, owner)
+            attempt = self._begin(experiment, core, owner)
             result = self._attempt(experiment, attempt)
             return self._commit(key, result)
 
-    def _begin(self, key: ExperimentKey, core: int, owner: str) -> Attempt:
+    def _begin(self, experiment: Experiment, core: int, owner: str) -> Attempt:
         """Clear what a dead driver left of this experiment, and count the attempt."""
+        planned, key = experiment.planned, experiment.planned.key
         self._lab.sweep(key)
-        reference = reference_of(self._lab.store.journal.state(self._session), self._lab)
         with self._lab.store.journal.transaction(self._session) as transaction:
-            number = transaction.state.experiments[key].attempts + 1
+            number = transaction.state.everything[key].attempts + 1
             transaction.append(
                 ev.AttemptStarted(key=key, attempt=number, owner=owner, run_id=self._run_id, slot=f"core {core}")
             )
         self._board.stage(key, "starting", core)
-        return Attempt(number=number, core=core, reference=reference)
+        return attempt_of(self._lab.store.journal.state(self._session), planned, self._lab, number, core)
 
     def _attempt(self, experiment: Experiment, attempt: Attempt) -> ExperimentResult:
         key = experiment.planned.key
@@ -107,7 +107,7 @@ class Dispatch:
 
     def _commit(self, key: ExperimentKey, result: ExperimentResult) -> ExperimentResult:
         with self._lab.store.journal.transaction(self._session) as transaction:
-            recorded = transaction.state.experiments[key].result
+            recorded = transaction.state.everything[key].result
             if recorded is None:
                 transaction.append(ev.ExperimentFinished(key=key, result=result, run_id=self._run_id))
                 recorded = result

@@ -36,7 +36,8 @@ from autoresearch_dagster.experiments.renumber import renumbered, session_id
 from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store.archive_file import BLOBS, EVENTS, MANIFEST, ArchiveReader
 from autoresearch_dagster.store.blobs import NAME
-from autoresearch_dagster.store.state import SessionState, fold
+from autoresearch_dagster.store.fold import fold
+from autoresearch_dagster.store.state import SessionState
 from autoresearch_dagster.store.store import Store, open_store
 
 BUNDLE = re.compile(r"[0-9A-Za-z_-]{0,64}")
@@ -146,7 +147,7 @@ def _check_state(state: SessionState, manifest: Manifest) -> None:
     if preset is None:
         raise ValueError(f"there is no preset {state.config.preset[:40]!r} here")
     own = re.compile(rf"[a-z]?{state.id}_[a-z]\d{{1,6}}_[a-z]\d{{1,6}}")
-    for key, experiment in state.experiments.items():
+    for key, experiment in state.everything.items():
         if not own.fullmatch(key):
             raise ValueError(f"the key {key[:40]!r} is none of its session")
         if not 0 < experiment.planned.config.time_budget_sec <= preset.config.time_budget_sec:
@@ -185,11 +186,11 @@ def _check_receipts(records: list[ev.Recorded], receipt: Callable[[Digest], byte
     """A receipt must speak of the result that names it; its key may be that of an earlier home."""
     planned: dict[str, PlannedExperiment] = {}
     for record in records:
-        event = record.event
-        if isinstance(event, ev.CallPending):
-            planned |= {item.key: item for item in event.planned}
-        elif isinstance(event, ev.ExperimentFinished) and event.result.receipt is not None:
-            said, mine, result = read_receipt(receipt(event.result.receipt)), planned[event.key], event.result
+        planned |= {item.key: item for item in ev.planned_in(record.event)}
+        for key, result in ev.results_in(record.event):
+            if result.receipt is None:
+                continue
+            said, mine = read_receipt(receipt(result.receipt)), planned[key]
             scored = None if result.verdict is Verdict.REJECTED else said.get("val_bpb")
             if (
                 (scored, said.get("checkpoint")) != (result.val_bpb, result.checkpoint)
@@ -197,7 +198,7 @@ def _check_receipts(records: list[ev.Recorded], receipt: Callable[[Digest], byte
                 or said.get("train_py") != mine.train_py
                 or str(said.get("key")).partition("_")[2] != mine.key.partition("_")[2]
             ):
-                raise ValueError(f"the receipt of {event.key[:40]} is about something else")
+                raise ValueError(f"the receipt of {key[:40]} is about something else")
 
 
 def _check_digest(reader: ArchiveReader, digest: Digest) -> None:

@@ -51,7 +51,7 @@ def look(settings: Settings, store: Store, runners: Sequence[Runner]) -> list[Tr
     """Return everything that maintenance would put right now."""
     states = [store.journal.state(session) for session in store.journal.sessions()]
     driven = {state.id for state in states if store.leases.holder(lease_name(state.id)) is not None}
-    watched = {str(key) for state in states if state.id in driven for key in state.experiments}
+    watched = {str(key) for state in states if state.id in driven for key in state.everything}
     resting = [state for state in states if state.id not in driven]
     found = [
         *_abandoned(store.leases.abandoned(), resting, watched),

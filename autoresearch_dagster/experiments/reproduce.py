@@ -1,5 +1,6 @@
 """Train a recorded experiment once more, for information: its own receipt, never the score of record."""
 
+import dataclasses
 import difflib
 import uuid
 from collections.abc import Callable
@@ -9,7 +10,8 @@ from autoresearch_dagster.core.experiment import CurvePoint, ExperimentKey, Expe
 from autoresearch_dagster.core.progress import Report
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.experiments.laboratory import experiment_lease
-from autoresearch_dagster.experiments.run_one import Attempt, Progress, run_planned
+from autoresearch_dagster.experiments.run_one import Progress, run_planned
+from autoresearch_dagster.experiments.scoring import attempt_of
 from autoresearch_dagster.experiments.session import laboratory_of
 from autoresearch_dagster.store.leases import this_process
 from autoresearch_dagster.store.slots import OUTSIDE
@@ -50,7 +52,7 @@ def reproduce(
         lab.store.leases.hold(experiment_lease(own), owner),
         lab.store.slots.slot(OUTSIDE, owner, lambda: False) as core,
     ):
-        attempt = Attempt(number=1, core=core, labels=(Label.REPRODUCTION,))
+        attempt = dataclasses.replace(attempt_of(state, planned, lab, 1, core), labels=(Label.REPRODUCTION,))
         again = run_planned(planned, lab, attempt, on_progress, on_stage or report, lambda: False)
     return recorded, again
 
@@ -59,8 +61,8 @@ def _find(store: Store, key: str) -> tuple[SessionState, Experiment, ExperimentR
     known: list[str] = []
     for session in store.journal.sessions():
         state = store.journal.state(session)
-        known += state.experiments
-        experiment = state.experiments.get(ExperimentKey(key))
+        known += state.everything
+        experiment = state.everything.get(ExperimentKey(key))
         if experiment is None:
             continue
         if experiment.result is None:

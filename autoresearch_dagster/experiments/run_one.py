@@ -17,7 +17,14 @@ from autoresearch_dagster.core.folders import remove_tree
 from autoresearch_dagster.core.limits import GIB
 from autoresearch_dagster.evaluation.evaluator import evaluate
 from autoresearch_dagster.experiments.laboratory import Laboratory
-from autoresearch_dagster.experiments.scoring import Attempt, Trained, evaluation_job, judged, labels_of
+from autoresearch_dagster.experiments.scoring import (
+    Attempt,
+    Trained,
+    evaluation_job,
+    judged,
+    labels_of,
+    session_budget_s,
+)
 from autoresearch_dagster.training.run import TrainingJob, TrainingReport, train
 
 __all__ = ["Attempt", "Progress", "run_planned"]
@@ -82,7 +89,7 @@ def _describe(
     labels = list(attempt.labels)
     if report.outcome is Outcome.TRAINED and (steps is None or steps < config.max_steps):
         labels.append(Label.STARVED)
-    if config.time_budget_sec < lab.preset.config.time_budget_sec:
+    if config.time_budget_sec < session_budget_s(lab, attempt):
         labels.append(Label.SMALL_BUDGET)
     if not lab.runner.capabilities.sandboxed:
         labels.append(Label.UNSANDBOXED)

@@ -1,11 +1,11 @@
 """From a finished training to a judged result: what is asked of the evaluator, and the receipt of its answer."""
 
 import dataclasses
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import ValidationError
 
 from autoresearch_dagster.containers.protocol import JobLimits
 from autoresearch_dagster.core.experiment import (
@@ -14,16 +14,18 @@ from autoresearch_dagster.core.experiment import (
     Label,
     Outcome,
     PlannedExperiment,
+    Purpose,
     Standing,
     Verdict,
     digest_of,
 )
-from autoresearch_dagster.core.limits import ANSWER_MEMORY_BYTES, DEADLINE_SLACK
+from autoresearch_dagster.core.limits import ANSWER_MEMORY_BYTES, DEADLINE_SLACK, PROMOTION_AUDITS
 from autoresearch_dagster.data import tokenizer
 from autoresearch_dagster.evaluation.job import EvaluationJob, Refusal, Score
 from autoresearch_dagster.evaluation.receipt import EVALUATOR_VERSION, Receipt, Rowset
+from autoresearch_dagster.experiments.arms import receipt_at
+from autoresearch_dagster.experiments.confirmations import champion_of, trained_at
 from autoresearch_dagster.experiments.laboratory import KEY_LABEL, Laboratory
-from autoresearch_dagster.store.leaderboard import best
 from autoresearch_dagster.store.state import SessionState
 from autoresearch_dagster.training.run import TrainingReport
 
@@ -38,6 +40,9 @@ class Attempt:
     labels: tuple[Label, ...] = ()
     reference: Digest | None = None
     """The champion's nats on the same rows, a blob: audits look where a candidate gains most on it."""
+    budget_s: int | None = None
+    """What an experiment of the session may train, in seconds of resource time; None: the preset's."""
+    audit_rounds: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +61,53 @@ def labels_of(planned: PlannedExperiment, attempt: Attempt) -> dict[str, str]:
     return {KEY_LABEL: planned.key, "autoresearch.attempt": str(attempt.number)}
 
 
-def reference_of(state: SessionState, lab: Laboratory) -> Digest | None:
-    """Return the nats of the session's best score so far, if they are of the rows that are scored now."""
-    top = best(state)
-    if top is None or top.receipt is None:
+def attempt_of(state: SessionState, planned: PlannedExperiment, lab: Laboratory, number: int, core: int) -> Attempt:
+    """Say on which rows a training of a session is scored, against whom, and how often it is audited."""
+    confirms = planned.purpose is Purpose.CONFIRMATION
+    challenger = confirms and planned.trains != champion_of(state).key
+    return Attempt(
+        number=number,
+        core=core,
+        rowset="confirmation" if confirms else "selection",
+        reference=_reference_of(state, planned, lab),
+        budget_s=state.floor.budget_s if state.floor else state.config.time_budget_sec,
+        audit_rounds=_promotion_rounds(lab) if challenger else 1,
+    )
+
+
+def rows_of(lab: Laboratory, rowset: Rowset) -> int:
+    """Count the rows that are scored; a small corpus may have fewer for confirmation than the preset asks for."""
+    if rowset == "confirmation":
+        return min(lab.preset.confirmation_rows, len(lab.bundle.rows("confirmation").tokens))
+    return lab.preset.scored_rows
+
+
+def _promotion_rounds(lab: Laboratory) -> int:
+    """Count the audits of each row that give a candidate `PROMOTION_AUDITS` before it can become champion."""
+    from autoresearch_dagster.evaluation.spending import PLANS  # imports scipy: half a second
+
+    fresh = PLANS[lab.preset.name].seeds[0] * rows_of(lab, "confirmation")
+    return max(1, math.ceil((PROMOTION_AUDITS - lab.preset.scored_rows) / fresh))
+
+
+def _reference_of(state: SessionState, planned: PlannedExperiment, lab: Laboratory) -> Digest | None:
+    """Return the champion's nats on the rows that this training will be scored on, if they are there already."""
+    if state.floor is None or planned.purpose is Purpose.NOISE_FLOOR:
         return None
-    try:
-        receipt = Receipt.model_validate_json(lab.store.blobs.get(top.receipt))
-    except ValidationError:  # of an older evaluator
+    if planned.purpose is Purpose.CONFIRMATION:
+        theirs = trained_at(state, champion_of(state), [planned.config.seed])
+        result = theirs[0].result if theirs and planned.trains != champion_of(state).key else None
+    else:
+        result = state.champion.result if state.champion else state.floor.trainings[0].result
+    receipt = receipt_at(lab, result.receipt) if result is not None and result.receipt is not None else None
+    if receipt is None or receipt.bundle != lab.bundle.digest:
         return None
-    same = receipt.bundle == lab.bundle.digest and receipt.n_rows == lab.preset.scored_rows
-    return receipt.nats_per_target if same and receipt.rows == "selection" else None
+    return receipt.nats_per_target
+
+
+def session_budget_s(lab: Laboratory, attempt: Attempt) -> int:
+    """Return what an experiment may train where this attempt belongs, in seconds of resource time."""
+    return lab.preset.config.time_budget_sec if attempt.budget_s is None else attempt.budget_s
 
 
 def evaluation_job(trained: Trained) -> EvaluationJob:
@@ -82,9 +123,9 @@ def evaluation_job(trained: Trained) -> EvaluationJob:
         image=lab.image,
         scratch_prefix=lab.scratch_prefix(planned.key),
         rowset=attempt.rowset,
-        n_rows=lab.preset.scored_rows,
+        n_rows=rows_of(lab, attempt.rowset),
         # scores are compared at the session's budget: a smaller one of its own earns nothing to train late with
-        budget_s=float(max(planned.config.time_budget_sec, lab.preset.config.time_budget_sec)),
+        budget_s=float(max(planned.config.time_budget_sec, session_budget_s(lab, attempt))),
         used_s=report.cpu_s if lab.preset.cpu_metered else report.wall_s,
         cpu_metered=lab.preset.cpu_metered,
         reference=_reference(lab, attempt),

@@ -17,6 +17,7 @@ from autoresearch_dagster.data.build import build_bundle, build_shards, find_bun
 from autoresearch_dagster.data.folders import SHORT
 from autoresearch_dagster.data.sources import absolute_source
 from autoresearch_dagster.experiments.laboratory import Laboratory, open_laboratory
+from autoresearch_dagster.experiments.promote import following
 from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store.leases import Lease
 from autoresearch_dagster.store.state import SessionState
@@ -124,20 +125,29 @@ def _refuse_another_corpus(state: SessionState, settings: Settings, report: Repo
         )
 
 
-def settle(session: str, store: Store, lease: Lease | None = None) -> bool:
-    """Answer the paused plan if all its experiments have results; whether it was answered now."""
-    with store.journal.transaction(session, lease) as transaction:
+def settle(session: str, lab: Laboratory, lease: Lease | None = None) -> bool:
+    """Judge what is trained and plan what follows from it; answer the paused plan once all that is decided.
+
+    Returns:
+        Whether the session waits for no training any more.
+    """
+    journal = lab.store.journal
+    while news := following(state := journal.state(session), lab):
+        with journal.transaction(session, lease) as transaction:
+            if transaction.state.sequence == state.sequence:
+                for event in news:
+                    transaction.append(event)
+    with journal.transaction(session, lease) as transaction:
+        if transaction.state.status != "active" or transaction.state.unfinished:
+            return False
         return answer_pending(transaction)
 
 
 def advance_session(session: str, lab: Laboratory, lease: Lease) -> Literal["waiting", "finished"]:
     """Let the agent think until it waits for experiments or is finished."""
-    settle(session, lab.store, lease)
+    if not settle(session, lab, lease):
+        return "finished" if lab.store.journal.state(session).status == "finished" else "waiting"
     state = lab.store.journal.state(session)
-    if state.status == "finished":
-        return "finished"
-    if state.pending is not None:
-        return "waiting"
     bench = Workbench(
         journal=lab.store.journal,
         blobs=lab.store.blobs,

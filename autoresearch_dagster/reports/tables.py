@@ -6,9 +6,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from autoresearch_dagster.core.experiment import Outcome, Verdict
+from autoresearch_dagster.core.experiment import Outcome, Standing, Verdict
+from autoresearch_dagster.core.judgement import NoiseFloor
 from autoresearch_dagster.reports.text import cell, one_line
-from autoresearch_dagster.store.leaderboard import Row
+from autoresearch_dagster.store.leaderboard import BASELINE, Row
 
 CELL_CHARS = 500  # of one text in Markdown
 
@@ -21,6 +22,11 @@ def _delta(row: Row) -> str:
     if row.delta_vs_best is None:
         return ""
     return f"{row.delta_vs_best:+.4f}" if row.delta_vs_best else "best"
+
+
+def _gain(row: Row) -> str:
+    """What it is better than the champion that it was compared with."""
+    return f"{row.gain_bpb:+.4f}" if row.gain_bpb is not None else ""
 
 
 def _state(row: Row) -> str:
@@ -50,49 +56,61 @@ def print_table(console: Console, table: Table) -> None:
     console.print(table)
 
 
-def leaderboard_table(rows: Sequence[Row], title: str, width: int = FILE_CHARS) -> Table:
-    """Draw the leaderboard for a terminal `width` columns wide."""
+def leaderboard_table(
+    rows: Sequence[Row], title: str, width: int = FILE_CHARS, floor: NoiseFloor | None = None
+) -> Table:
+    """Draw the leaderboard for a terminal `width` columns wide; the baseline's seeds stand below it, unranked."""
     table = Table(title=Text(title), title_justify="left", box=None, padding=(0, 1, 0, 0))
     table.add_column("#", justify="right")
     wide = width >= NARROW_CHARS
     title_chars = None if wide else max(TITLE_CHARS, width - OTHER_CHARS)
     table.add_column("title", no_wrap=True, overflow="ellipsis", min_width=TITLE_CHARS, max_width=title_chars)
-    for heading in ("val_bpb", "vs best", "steps", "seconds") if wide else ("val_bpb",):
+    for heading in ("val_bpb", "vs best", "gain", "steps", "seconds") if wide else ("val_bpb",):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("state", min_width=STATE_CHARS)
     if wide:
         table.add_column("key", no_wrap=True)
     for row in rows:
-        style = "bold green" if row.delta_vs_best == 0 else ("" if row.outcome is Outcome.TRAINED else "dim")
-        figures = (_score(row), _delta(row), str(row.steps or "–"), f"{row.duration_sec:.0f}")
+        style = "bold green" if _leads(row, floor) else ("" if row.outcome is Outcome.TRAINED else "dim")
+        figures = (_score(row), _delta(row), _gain(row), str(row.steps or "–"), f"{row.duration_sec:.0f}")
         cells = (row.rank, row.title, *(figures if wide else figures[:1]), _state(row))
         table.add_row(*map(cell, (*cells, row.key) if wide else cells), style=style)
+    for seed, score in enumerate(floor.scores_bpb if floor else ()):
+        blanks = ("",) * 4 if wide else ()
+        cells = ("–", f"{BASELINE}, seed {seed}", f"{score:.4f}", *blanks, "noise floor")
+        table.add_row(*map(cell, (*cells, "") if wide else cells), style="dim")
     return table
+
+
+def _leads(row: Row, floor: NoiseFloor | None) -> bool:
+    """Whether a row is the champion's; before noise floors were measured, the lowest score's."""
+    return row.standing is Standing.CHAMPION if floor is not None else row.delta_vs_best == 0
 
 
 def leaderboard_markdown(rows: Sequence[Row]) -> str:
     """Write the leaderboard as a Markdown table."""
     lines = [
-        "| # | title | val_bpb | vs best | steps | state | parent | key |",
-        "|--:|---|--:|--:|--:|---|---|---|",
+        "| # | title | val_bpb | vs best | gain | steps | state | parent | key |",
+        "|--:|---|--:|--:|--:|--:|---|---|---|",
     ]
     for row in rows:
         cells = (
             row.rank,
-            _plain(row.title),
+            plain(row.title),
             _score(row),
             _delta(row),
+            _gain(row),
             row.steps or "–",
             _state(row),
-            _plain(row.parent_title or ""),
+            plain(row.parent_title or ""),
             row.key,
         )
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     return "\n".join(lines)
 
 
-def _plain(text: str) -> str:
-    """Agent text in a table cell: no column breaks, no markup."""
+def plain(text: str) -> str:
+    """Write an agent's text as a Markdown cell: no column breaks, no markup."""
     shown = one_line(text, CELL_CHARS)
     for character in "\\`*_[]<>|":
         shown = shown.replace(character, "\\" + character)

@@ -13,6 +13,7 @@ from autoresearch_dagster.core.experiment import (
     ExperimentResult,
     PlannedExperiment,
 )
+from autoresearch_dagster.store import promotion_events as pe
 
 CallKey = str
 """SHA-256 over session, turn, plan, sequence, function and arguments: the identity of one call of a plan."""
@@ -241,6 +242,13 @@ Event = Annotated[
     | BatchPlanned
     | AttemptStarted
     | ExperimentFinished
+    | pe.FloorPlanned
+    | pe.FloorMeasured
+    | pe.CandidateScreened
+    | pe.ConfirmationPlanned
+    | pe.PromotionJudged
+    | pe.PromotionRefused
+    | pe.ChampionChosen
     | Steered,
     Field(discriminator="kind"),
 ]
@@ -254,3 +262,25 @@ class Recorded(Data):
     sequence: int
     at: datetime
     event: Event
+
+
+def planned_in(event: Event) -> tuple[PlannedExperiment, ...]:
+    """Return the trainings that an event plans, or brings along with their results."""
+    match event:
+        case CallPending() | pe.FloorPlanned() | pe.ConfirmationPlanned():
+            return event.planned
+        case pe.FloorMeasured():
+            return tuple(training.planned for training in event.trainings)
+        case _:
+            return ()
+
+
+def results_in(event: Event) -> tuple[tuple[ExperimentKey, ExperimentResult], ...]:
+    """Return the results that an event holds, by key."""
+    match event:
+        case ExperimentFinished():
+            return ((event.key, event.result),)
+        case pe.FloorMeasured():
+            return tuple((training.planned.key, training.result) for training in event.trainings)
+        case _:
+            return ()

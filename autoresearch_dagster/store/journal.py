@@ -13,9 +13,10 @@ from autoresearch_dagster.core.errors import StoreConflict, StoreUnavailable
 from autoresearch_dagster.store import database as db
 from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store import read_tables
+from autoresearch_dagster.store.fold import fold
 from autoresearch_dagster.store.leaderboard import Row, leaderboard
 from autoresearch_dagster.store.leases import Lease, Leases
-from autoresearch_dagster.store.state import SessionState, fold
+from autoresearch_dagster.store.state import SessionState
 from autoresearch_dagster.store.summary import SessionSummary, summarise
 
 

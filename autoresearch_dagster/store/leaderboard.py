@@ -16,9 +16,17 @@ from autoresearch_dagster.core.experiment import (
 )
 from autoresearch_dagster.store.state import Experiment, SessionState
 
+BASELINE = "baseline"
+"""Title of the train.py that research starts from."""
+
 
 class Row(Data):
-    """One experiment; `delta_vs_best` is in bpb, 0 for the best, None without a score of record."""
+    """One candidate.
+
+    Units: bpb.  `delta_vs_best` is 0 for the lowest score, None without a score of record; `gain_bpb` is what it
+    is better than the champion that it was last compared with, on the same rows and seeds; `judgement` is the
+    sentence that explains its standing.
+    """
 
     rank: int
     key: ExperimentKey
@@ -35,6 +43,8 @@ class Row(Data):
     parent_title: str | None
     duration_sec: float
     delta_vs_best: float | None
+    gain_bpb: float | None
+    judgement: str
     error: str
     receipt: Digest | None
     planned_at: datetime
@@ -46,14 +56,30 @@ def leaderboard(state: SessionState) -> list[Row]:
     return [row_of(items[place.index], place) for place in places([score(item) for item in items])]
 
 
-def best(state: SessionState) -> Row | None:
-    """Return the first row if it has a score of record."""
-    top = best_experiment(state)
-    return row_of(top, Place(0, 1, 0.0)) if top is not None else None
+@dataclass(frozen=True, slots=True)
+class Leader:
+    """What candidates are compared with; `experiment` is None for the baseline."""
+
+    title: str
+    val_bpb: float
+    experiment: Experiment | None
 
 
-def best_experiment(state: SessionState) -> Experiment | None:
-    """Return the experiment that leads; of equals, the one that was planned first."""
+def leader(state: SessionState) -> Leader | None:
+    """Return the champion, or the baseline while nothing was confirmed against it.
+
+    A session that has no noise floor (it is older than they are, or has only begun) has its lowest score instead.
+    """
+    champion = state.champion
+    if champion is None and state.floor is not None:
+        return Leader(BASELINE, state.floor.floor.scores_bpb[0], None)
+    champion = champion or lowest(state)
+    value = score(champion) if champion is not None else None
+    return Leader(champion.planned.title, value, champion) if champion is not None and value is not None else None
+
+
+def lowest(state: SessionState) -> Experiment | None:
+    """Return the candidate with the lowest score of record, lucky or not; of equals, the one planned first."""
     scored = ((value, item) for item in state.experiments.values() if (value := score(item)) is not None)
     return min(scored, key=lambda found: found[0], default=(0.0, None))[1]
 
@@ -87,6 +113,7 @@ def row_of(experiment: Experiment, place: Place) -> Row:
     """Return the row of an experiment at its place."""
     planned, result = experiment.planned, experiment.result
     accepted = result is not None and result.accepted
+    decided = experiment.promotion or experiment.screening
     claims = result.claims if result else None
     return Row(
         rank=place.rank,
@@ -104,6 +131,8 @@ def row_of(experiment: Experiment, place: Place) -> Row:
         parent_title=planned.parent_title,
         duration_sec=result.duration_sec if result else 0.0,
         delta_vs_best=place.delta_vs_best,
+        gain_bpb=decided.gain_bpb if decided else None,
+        judgement=experiment.judgement,
         error=result.error if result else "",
         receipt=result.receipt if result else None,
         planned_at=experiment.planned_at,

@@ -31,6 +31,8 @@ VOLATILE = frozenset(
         "edited_at",
         "call",
         "observation",
+        "budget_s",
+        "terms",
     }
 )
 """Fields that tell of times, machines and speeds, not of decisions.

@@ -1,12 +1,17 @@
-"""A session as it stands: a pure fold over its events.  What the agent, the report and MLflow are told."""
+"""A session as it stands: what the agent, the report and MLflow are told.  `fold` computes it from the events."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Literal, assert_never
+from typing import Literal
 
-from autoresearch_dagster.core.experiment import ExperimentKey, ExperimentResult, PlannedExperiment
+from autoresearch_dagster.core.experiment import (
+    ExperimentKey,
+    ExperimentResult,
+    PlannedExperiment,
+)
+from autoresearch_dagster.core.judgement import PromotionDecision, ScreeningDecision
 from autoresearch_dagster.store import events as ev
+from autoresearch_dagster.store import promotion_events as pe
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +28,24 @@ class Experiment:
     run_id: str = ""
     started_at: datetime | None = None
     """When the last attempt began."""
+    screening: ScreeningDecision | None = None
+    promotion: PromotionDecision | None = None
+    """The last look at its confirmation."""
+    refused: str = ""
+    """Why it is not promoted although its screening deserved it; '' where a look decided."""
+
+    @property
+    def undecided(self) -> bool:
+        """Whether it deserves a confirmation and has none yet."""
+        if self.screening is None or self.screening.outcome != "worth_confirming" or self.refused:
+            return False
+        return self.promotion is None or self.promotion.outcome == "undecided"
+
+    @property
+    def judgement(self) -> str:
+        """The sentence that explains its standing; '' before it has one."""
+        decided = self.promotion or self.screening
+        return self.refused or (decided.reason if decided else "")
 
 
 @dataclass(slots=True)
@@ -74,6 +97,19 @@ class SessionState:
     """Time of the last folded event."""
     turns: list[Turn] = field(default_factory=list)
     experiments: dict[ExperimentKey, Experiment] = field(default_factory=dict)
+    """The agent's candidates, in planned order."""
+    trainings: dict[ExperimentKey, Experiment] = field(default_factory=dict)
+    """The platform's own: noise floor and confirmations, in planned order."""
+    floor: pe.FloorMeasured | None = None
+    floor_tries: int = 0
+    """Times that a noise floor was planned since the session was last started or resumed."""
+    confirmations: list[pe.ConfirmationPlanned] = field(default_factory=list)
+    numbers: dict[ExperimentKey, int] = field(default_factory=dict)
+    """Candidates that reached confirmation, counted from 1."""
+    looks: int = 0
+    """Looks at the confirmation rows."""
+    reigns: list[tuple[ExperimentKey, datetime]] = field(default_factory=list)
+    """Champions after the baseline, with the time when each was chosen."""
     edits: list[Edit] = field(default_factory=list)
     hypotheses: list[tuple[ev.HypothesisRecorded, datetime]] = field(default_factory=list)
     batches: dict[str, tuple[ev.BatchPlanned, datetime]] = field(default_factory=dict)
@@ -99,8 +135,26 @@ class SessionState:
 
     @property
     def unfinished(self) -> list[Experiment]:
-        """Planned experiments without a result, in planned order."""
-        return [experiment for experiment in self.experiments.values() if experiment.result is None]
+        """Planned trainings of any purpose without a result, in planned order, candidates first."""
+        return [one for one in self.everything.values() if one.result is None]
+
+    @property
+    def everything(self) -> dict[ExperimentKey, Experiment]:
+        """Candidates and the platform's own trainings, by key."""
+        return {**self.experiments, **self.trainings}
+
+    @property
+    def champion(self) -> Experiment | None:
+        """What candidates are compared with; None: the baseline."""
+        return self.experiments[self.reigns[-1][0]] if self.reigns else None
+
+    @property
+    def stage(self) -> str:
+        """Name what the session waits for: `d0` the noise floor, `d2` a dispatch, `d2c1` its first confirmation."""
+        if self.pending is None and not self.unfinished:
+            return f"e{self.sequence}"
+        rounds = sum(planned.dispatch == self.dispatches for planned in self.confirmations)
+        return f"d{self.dispatches}" + (f"c{rounds}" if rounds else "")
 
     def clone(self) -> "SessionState":
         """Copy everything that folding may change; events and results are immutable and shared."""
@@ -108,6 +162,10 @@ class SessionState:
             self,
             turns=[replace(turn, calls=list(turn.calls), answers=dict(turn.answers)) for turn in self.turns],
             experiments=dict(self.experiments),
+            trainings=dict(self.trainings),
+            confirmations=list(self.confirmations),
+            numbers=dict(self.numbers),
+            reigns=list(self.reigns),
             edits=list(self.edits),
             hypotheses=list(self.hypotheses),
             batches=dict(self.batches),
@@ -117,93 +175,3 @@ class SessionState:
         """The newest revision of a title, compared without case and outer blanks."""
         wanted = title.strip().lower()
         return next((edit for edit in reversed(self.edits) if edit.saved.title.strip().lower() == wanted), None)
-
-
-def fold(recorded: Iterable[ev.Recorded], state: SessionState | None = None) -> SessionState:
-    """Fold events, in order, onto a state.
-
-    Raises:
-        ValueError: the events do not begin with `session_started`.
-    """
-    for record in recorded:
-        if state is None:
-            state = _begin(record)
-        else:
-            _apply(state, record)
-        state.sequence, state.updated_at = record.sequence, record.at
-    if state is None:
-        raise ValueError("A session without events has no state.")
-    return state
-
-
-def _begin(record: ev.Recorded) -> SessionState:
-    event = record.event
-    if not isinstance(event, ev.SessionStarted):
-        raise ValueError(f"A session begins with session_started, not {event.kind}.")
-    return SessionState(
-        id=record.session,
-        number=event.number,
-        config=event.config,
-        driver=event.driver,
-        bundle=event.bundle,
-        started_at=record.at,
-        allotted=event.config.n_experiments,
-    )
-
-
-def _apply(state: SessionState, record: ev.Recorded) -> None:  # noqa: C901 (one arm for each event)
-    event = record.event
-    match event:
-        case ev.SessionStarted():
-            raise ValueError("A session begins only once.")
-        case ev.SessionResumed():
-            if state.status == "finished":
-                state.allotted = len(state.experiments) + event.config.n_experiments
-            state.config, state.driver, state.status = event.config, event.driver, "active"
-        case ev.SessionPaused():
-            state.status, state.reason = "paused", event.reason
-        case ev.SessionFinished():
-            state.status, state.reason, state.summary = "finished", event.reason, event.summary
-        case ev.SessionArchived():
-            state.archived = True
-        case ev.SessionRestored():
-            state.archived = False
-        case ev.SessionImported():
-            state.imported = (*state.imported, event)
-        case ev.ModelReplied():
-            state.turns.append(Turn(number=event.turn, replied=event))
-        case ev.PlanStarted():
-            state.turns[-1].plan = event
-        case ev.CallRecorded():
-            state.turns[-1].calls.append(event)
-        case ev.CallPending():
-            _plan_dispatch(state, event, record.at)
-        case ev.CallAnswered():
-            state.turns[-1].answers[event.sequence] = event
-        case ev.PlanFinished():
-            state.turns[-1].finished = event
-        case ev.EditSaved():
-            state.edits.append(Edit(event, record.at))
-        case ev.HypothesisRecorded():
-            state.hypotheses.append((event, record.at))
-        case ev.BatchPlanned():
-            state.batches[event.batch_id] = (event, record.at)
-        case ev.AttemptStarted():
-            begun = state.experiments[event.key]
-            state.experiments[event.key] = replace(begun, attempts=event.attempt, started_at=record.at)
-        case ev.ExperimentFinished():
-            ended = state.experiments[event.key]
-            state.experiments[event.key] = replace(
-                ended, result=event.result, finished_at=record.at, run_id=event.run_id
-            )
-        case ev.Steered():
-            pass
-        case _:
-            assert_never(event)
-
-
-def _plan_dispatch(state: SessionState, event: ev.CallPending, at: datetime) -> None:
-    state.turns[-1].calls.append(event)
-    state.dispatches = max(state.dispatches, event.dispatch)
-    for planned in event.planned:
-        state.experiments[planned.key] = Experiment(planned, event.dispatch, event.turn, at)

@@ -1,11 +1,19 @@
 """A session in one line: what lists show of it."""
 
+from collections import Counter
 from datetime import datetime
 from typing import Literal
 
-from autoresearch_dagster.core.experiment import Data
-from autoresearch_dagster.store.leaderboard import best_experiment, score
+from autoresearch_dagster.core.experiment import Data, Purpose
+from autoresearch_dagster.core.judgement import NoiseFloor
+from autoresearch_dagster.store.leaderboard import leader
 from autoresearch_dagster.store.state import SessionState
+
+WAITED_FOR = {
+    Purpose.CANDIDATE: "experiments",
+    Purpose.NOISE_FLOOR: "trainings of the noise floor",
+    Purpose.CONFIRMATION: "trainings of a confirmation",
+}
 
 
 class SessionSummary(Data):
@@ -23,6 +31,10 @@ class SessionSummary(Data):
     remaining: int
     best_val_bpb: float | None
     best_title: str
+    """Of the champion, or of the baseline while nothing was confirmed against it."""
+    floor: NoiseFloor | None
+    looks: int
+    """At the confirmation rows."""
     waits_for: str
     started_at: datetime
     updated_at: datetime
@@ -30,8 +42,7 @@ class SessionSummary(Data):
 
 def summarise(state: SessionState) -> SessionSummary:
     """Sum a session up; a pure function."""
-    top = best_experiment(state)
-    unfinished = len(state.unfinished)
+    top = leader(state)
     return SessionSummary(
         session=state.id,
         memory_key=state.config.memory_key,
@@ -41,17 +52,21 @@ def summarise(state: SessionState) -> SessionSummary:
         archived=state.archived,
         imported=bool(state.imported),
         planned=len(state.experiments),
-        finished=len(state.experiments) - unfinished,
+        finished=sum(one.result is not None for one in state.experiments.values()),
         remaining=state.remaining,
-        best_val_bpb=score(top) if top else None,
-        best_title=top.planned.title if top else "",
-        waits_for=_waits_for(state, unfinished),
+        best_val_bpb=top.val_bpb if top else None,
+        best_title=top.title if top else "",
+        floor=state.floor.floor if state.floor else None,
+        looks=state.looks,
+        waits_for=_waits_for(state),
         started_at=state.started_at,
         updated_at=state.updated_at or state.started_at,
     )
 
 
-def _waits_for(state: SessionState, unfinished: int) -> str:
+def _waits_for(state: SessionState) -> str:
     if state.status != "active":
         return state.reason
-    return f"{unfinished} experiments" if unfinished else "the researcher"
+    waiting = Counter(one.planned.purpose for one in state.unfinished)
+    told = [f"{count} {WAITED_FOR[purpose]}" for purpose, count in waiting.items()]
+    return " and ".join(told) or "the researcher"

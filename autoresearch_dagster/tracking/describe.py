@@ -13,7 +13,7 @@ TAG = "autoresearch."
 
 def run_name(experiment: Experiment) -> str:
     """Name a run as a person looks for it: number within the session, and title."""
-    return f"{experiment.planned.key} {experiment.planned.title}"
+    return f"{experiment.planned.key} {experiment.planned.shown_as}"
 
 
 def parameters(experiment: Experiment) -> dict[str, str]:
@@ -21,8 +21,9 @@ def parameters(experiment: Experiment) -> dict[str, str]:
     return {name: str(value) for name, value in experiment.planned.config.model_dump().items()}
 
 
-def metrics(result: ExperimentResult) -> dict[str, float]:
+def metrics(experiment: Experiment, result: ExperimentResult) -> dict[str, float]:
     """Return the figures of a result; val_bpb only where the evaluator gave one."""
+    decided = experiment.promotion or experiment.screening
     found = {
         "val_bpb": result.val_bpb,
         "val_bpb_exact": result.val_bpb_exact,
@@ -32,6 +33,7 @@ def metrics(result: ExperimentResult) -> dict[str, float]:
         "tokens_per_second": result.tokens_per_second,
         "steps": result.claims.steps,
         "n_params": result.claims.n_params,
+        "gain_bpb": decided.gain_bpb if decided else None,
     }
     return {name: float(value) for name, value in found.items() if value is not None}
 
@@ -56,6 +58,8 @@ def tags(state: SessionState, experiment: Experiment, session_run: str, fork_run
         "session": state.id,
         "dispatch": str(experiment.dispatch),
         "title": planned.title,
+        "purpose": planned.purpose,
+        "judgement": experiment.judgement,
         "revision": str(planned.revision),
         "candidate": planned.candidate,
         "train_py": planned.train_py,
@@ -114,16 +118,36 @@ def diff_against_parent(state: SessionState, experiment: Experiment, blobs: Blob
     return "".join(lines) or "train.py is the parent's; only the config differs.\n"
 
 
-def improvements(state: SessionState) -> list[tuple[datetime, int, float]]:
-    """Return when the best score of record got better: time, experiments finished by then, val_bpb."""
-    done = [item for item in state.experiments.values() if item.result and item.finished_at]
-    done.sort(key=lambda item: (item.finished_at or item.planned_at, item.planned.key))
-    found: list[tuple[datetime, int, float]] = []
-    for count, item in enumerate(done, start=1):
-        score = item.result.val_bpb if item.result and item.result.accepted else None
-        if score is not None and (not found or score < found[-1][2]):
-            found.append((item.finished_at or item.planned_at, count, score))
+def reigns(state: SessionState) -> list[tuple[datetime, int, float]]:
+    """Return the champions one after the other: since when, candidates finished by then, val_bpb.
+
+    The first is the baseline; a session without a noise floor has none.
+    """
+    if state.floor is None:
+        return []
+    done = sorted(one.finished_at for one in state.experiments.values() if one.finished_at is not None)
+    found = [(state.started_at, 0, state.floor.floor.scores_bpb[0])]
+    for key, at in state.reigns:
+        result = state.experiments[key].result
+        if result is not None and result.val_bpb is not None:
+            found.append((at, sum(one <= at for one in done), result.val_bpb))
     return found
+
+
+def floor_metrics(state: SessionState) -> dict[str, float]:
+    """Return the noise floor of a session, in bpb, and how often the confirmation rows were looked at."""
+    if state.floor is None:
+        return {}
+    floor = state.floor.floor
+    found = {
+        "noise_sd_bpb": floor.sd_bpb,
+        "noise_sd_bound_bpb": floor.sd_bound_bpb,
+        "baseline_mean_bpb": floor.mean_bpb,
+        "detectable_gain_bpb": floor.detectable_gain_bpb,
+        "budget_s": float(state.floor.budget_s),
+        "looks_at_confirmation_rows": float(state.looks),
+    }
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def curve(result: ExperimentResult, blobs: Blobs) -> list[CurvePoint]:

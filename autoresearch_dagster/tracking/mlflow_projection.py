@@ -21,7 +21,7 @@ from mlflow.tracking import MlflowClient
 
 from autoresearch_dagster.core.experiment import canonical_json, digest_of
 from autoresearch_dagster.core.settings import Settings
-from autoresearch_dagster.store.leaderboard import best
+from autoresearch_dagster.store.leaderboard import leader
 from autoresearch_dagster.store.leases import this_process
 from autoresearch_dagster.store.projections import Projections
 from autoresearch_dagster.store.state import Experiment, SessionState
@@ -68,7 +68,7 @@ class Projector:
             experiment = self._experiment(state)
             shown = self._shown(state, experiment)
             parent, written = self._session_run(state, experiment, shown)
-            for item in state.experiments.values():
+            for item in state.everything.values():
                 if item.result is not None:
                     written += self._experiment_run(state, item, experiment, parent, shown)
             return written
@@ -87,7 +87,7 @@ class Projector:
             shown = self._shown(state, self._experiment(state))
             for run_id in shown.values():
                 self._client.delete_run(run_id)
-            self._known.forget([state.id, *state.experiments])
+            self._known.forget([state.id, *state.everything])
             return len(shown)
 
     def _experiment(self, state: SessionState) -> str:
@@ -122,7 +122,7 @@ class Projector:
         return bool(run_id) and self._known.get(name) == (run_id, content)
 
     def _session_run(self, state: SessionState, experiment: str, shown: dict[str, str]) -> tuple[str, int]:
-        top = best(state)
+        top = leader(state)
         tags = {
             describe.TAG + "subject": describe.subject(state, state.id),
             describe.TAG + "status": state.status,
@@ -131,11 +131,13 @@ class Projector:
             "mlflow.runName": f"session {state.id} {state.config.memory_key}",
             "mlflow.note.content": state.summary,
         }
+        last = _ms(state.updated_at or state.started_at)
         figures = [
-            Metric("best_val_bpb", score, _ms(at), count) for at, count, score in describe.improvements(state)
+            *(Metric("best_val_bpb", score, _ms(at), count) for at, count, score in describe.reigns(state)),
+            *(Metric(name, value, last, 0) for name, value in describe.floor_metrics(state).items()),
         ]
         run_id = shown.get(state.id, "")
-        content = digest_of(canonical_json([tags, [[item.step, item.value] for item in figures]]))
+        content = digest_of(canonical_json([tags, [[item.key, item.step, item.value] for item in figures]]))
         if self._is_current(state.id, run_id, content):
             return run_id, 0
         run_id = run_id or self._create(experiment, state.started_at, tags)
@@ -183,7 +185,7 @@ class Projector:
         if result is None:
             return
         begun, ended = _ms(item.started_at or item.planned_at), _ms(item.finished_at or item.planned_at)
-        figures = [Metric(name, value, ended, 0) for name, value in describe.metrics(result).items()]
+        figures = [Metric(name, value, ended, 0) for name, value in describe.metrics(item, result).items()]
         curve = [
             Metric("train_loss", point.loss, begun + int(point.elapsed_s * 1000), point.step)
             for point in describe.curve(result, self._store.blobs)

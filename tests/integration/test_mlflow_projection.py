@@ -185,8 +185,6 @@ def test_times_come_from_the_journal_and_curves_have_steps(desk):
     assert [point.step for point in curve] == list(range(1, 31))
     assert curve[3].value == 9.0 / 4
     assert curve[3].timestamp == run.info.start_time + 2000
-    top = desk.runs()["session s01 night"].info.run_id
-    assert [(p.step, p.value) for p in client.get_metric_history(top, "best_val_bpb")] == [(1, 2.5), (3, 2.25)]
 
 
 def test_a_projection_cut_short_is_completed_and_not_doubled(desk):

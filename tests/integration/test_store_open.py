@@ -9,9 +9,9 @@ from autoresearch_dagster.core.errors import StoreUnavailable
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store.database import connect
+from autoresearch_dagster.store.fold import fold
 from autoresearch_dagster.store.journal import Journal
 from autoresearch_dagster.store.leases import Leases
-from autoresearch_dagster.store.state import fold
 from autoresearch_dagster.store.store import open_store
 from tests.histories import histories
 

@@ -12,10 +12,10 @@ from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.store import database as db
 from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store import read_tables
+from autoresearch_dagster.store.fold import fold
 from autoresearch_dagster.store.journal import Journal
-from autoresearch_dagster.store.leaderboard import best, leaderboard
+from autoresearch_dagster.store.leaderboard import leaderboard, lowest
 from autoresearch_dagster.store.leases import Leases
-from autoresearch_dagster.store.state import fold
 from autoresearch_dagster.store.store import open_store
 from autoresearch_dagster.store.summary import summarise
 from tests import databases
@@ -71,8 +71,8 @@ def test_read_tables_equal_the_fold_after_every_transaction(url, events, cuts):
         assert is_believed(journal, session)
         assert read(journal, session) == truth(journal, session)
     state = journal.state(session)
-    top = best(state)
-    assert (top.key if top else None) == next(
+    top = lowest(state)
+    assert (top.planned.key if top else None) == next(
         (row.key for row in leaderboard(state) if row.val_bpb is not None), None
     )
 

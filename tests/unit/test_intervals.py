@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from autoresearch_dagster.core.judgement import Component
 from autoresearch_dagster.core.limits import SMALLEST_P
-from autoresearch_dagster.evaluation.intervals import Component, chi_square_quantile, half_width, one_sided_p
+from autoresearch_dagster.evaluation.intervals import chi_square_quantile, half_width, one_sided_p
 
 quick = settings(deadline=None, max_examples=40)
 PARTS = st.lists(st.builds(Component, st.floats(1e-8, 1e2), st.floats(1, 200)), min_size=1, max_size=3)

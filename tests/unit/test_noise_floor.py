@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from autoresearch_dagster.core.errors import EvaluationFault
 from autoresearch_dagster.core.experiment import canonical_json
+from autoresearch_dagster.core.judgement import NoiseFloor
 from autoresearch_dagster.evaluation.clusters import Arm
-from autoresearch_dagster.evaluation.noise import NoiseFloor, measure_noise_floor
+from autoresearch_dagster.evaluation.noise import measure_noise_floor
 from autoresearch_dagster.evaluation.screening import screen
 from autoresearch_dagster.evaluation.spending import FULL_PLAN, PLANS
 from tests.arms import better_by, made_arm

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from autoresearch_dagster.core.errors import EvaluationFault
 from autoresearch_dagster.core.experiment import canonical_json
+from autoresearch_dagster.core.judgement import PairedDifference
 from autoresearch_dagster.evaluation.clusters import Arm
-from autoresearch_dagster.evaluation.paired import PairedDifference, paired_difference
+from autoresearch_dagster.evaluation.paired import paired_difference
 from benchmarks.promotion_simulation import covered
 from benchmarks.promotion_world import World
 from tests.arms import better_by, made_arm

@@ -6,9 +6,10 @@ from hypothesis import strategies as st
 
 from autoresearch_dagster.core.errors import EvaluationFault
 from autoresearch_dagster.core.experiment import canonical_json
+from autoresearch_dagster.core.judgement import PromotionDecision
 from autoresearch_dagster.core.limits import SESSION_ERROR_RATE
 from autoresearch_dagster.evaluation.noise import measure_noise_floor
-from autoresearch_dagster.evaluation.promotion import PromotionDecision, choose_champion, confirm
+from autoresearch_dagster.evaluation.promotion import choose_champion, confirm
 from autoresearch_dagster.evaluation.spending import (
     FLOOR_SEEDS,
     FULL_PLAN,

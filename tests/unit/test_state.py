@@ -17,8 +17,9 @@ from autoresearch_dagster.core.experiment import (
     TrainConfig,
 )
 from autoresearch_dagster.store import events as ev
+from autoresearch_dagster.store.fold import fold
 from autoresearch_dagster.store.normal_form import normal_form
-from autoresearch_dagster.store.state import SessionState, fold
+from autoresearch_dagster.store.state import SessionState
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 CONFIG = ev.SessionConfig(memory_key="tests", n_experiments=3)

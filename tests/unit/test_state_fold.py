@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoresearch_dagster.store import events as ev
+from autoresearch_dagster.store.fold import fold
 from autoresearch_dagster.store.normal_form import normal_form
-from autoresearch_dagster.store.state import fold
 from tests.histories import START, histories, recorded
 
 
@@ -36,8 +36,8 @@ def allotted(events):
 def test_experiments_are_either_finished_or_unfinished_and_never_exceed_what_is_accounted_for(events):
     state = fold(recorded(events))
     finished = {event.key for event in events if isinstance(event, ev.ExperimentFinished)}
-    assert {key for key, run in state.experiments.items() if run.result is not None} == finished
-    assert len(state.unfinished) == len(state.experiments) - len(finished)
+    assert {key for key, run in state.everything.items() if run.result is not None} == finished
+    assert len(state.unfinished) == len(state.everything) - len(finished)
     assert state.remaining == max(0, allotted(events) - len(state.experiments))
     assert state.sequence == len(events)
     assert state.updated_at == START + timedelta(seconds=len(events))

@@ -15,7 +15,7 @@ from autoresearch_dagster.core.experiment import (
     Verdict,
 )
 from autoresearch_dagster.store import events as ev
-from autoresearch_dagster.store.leaderboard import best, leaderboard
+from autoresearch_dagster.store.leaderboard import leader, leaderboard, lowest
 from autoresearch_dagster.store.state import Experiment, SessionState
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -50,9 +50,11 @@ def test_lower_is_better_and_the_rest_follows_in_planned_order() -> None:
     assert [row.rank for row in rows] == [1, 2, 3, 4, 5, 6]
     assert [row.delta_vs_best for row in rows] == [0.0, 0.25, 0.5, None, None, None]
     assert [row.val_bpb for row in rows] == [2.25, 2.5, 2.75, None, None, None]
-    top = best(state)
+    low, top = lowest(state), leader(state)
+    assert low is not None
+    assert low.planned.title == "first"
     assert top is not None
-    assert top.title == "first"
+    assert (top.title, top.val_bpb) == ("first", 2.25), "no noise floor: nothing better is known"
 
 
 def test_equal_scores_keep_the_order_in_which_they_were_planned() -> None:
@@ -66,8 +68,8 @@ def test_what_a_candidate_claims_is_never_its_score() -> None:
 
 
 def test_without_a_score_of_record_there_is_no_best() -> None:
-    assert best(session()) is None
-    assert best(session(running=None, refused=ExperimentResult(outcome=Outcome.REFUSED))) is None
+    assert leader(session()) is None
+    assert leader(session(running=None, refused=ExperimentResult(outcome=Outcome.REFUSED))) is None
 
 
 def test_a_row_tells_all_that_a_reader_needs_to_compare() -> None:

@@ -1,0 +1,94 @@
+"""What the scores of a session are worth: noise floor, champion, every comparison with its reason."""
+
+from collections.abc import Iterator
+
+from autoresearch_dagster.core.judgement import NoiseFloor, PromotionDecision
+from autoresearch_dagster.reports.tables import leaderboard_markdown, plain
+from autoresearch_dagster.reports.text import one_line
+from autoresearch_dagster.store.leaderboard import leader, leaderboard, lowest
+from autoresearch_dagster.store.state import Experiment, SessionState
+
+NAME_CHARS = 200  # of a title in a sentence
+
+
+def verdict(state: SessionState) -> str:
+    """Say in a sentence or two what the session has found so far."""
+    top, low = leader(state), lowest(state)
+    if top is None or low is None:
+        return "No candidate has a score of record; the column state says why."
+    if state.floor is None:
+        return f"Lowest score: {_named(low)}, on one seed and without a measured noise: it may be luck."
+    if top.experiment is not None:
+        return f"Champion: {_named(top.experiment)}. {top.experiment.judgement}"
+    told = f"No candidate is better than the baseline ({top.val_bpb:.4f}) beyond doubt."
+    return f"{told} The lowest score is {_named(low)}: {low.judgement}" if low.judgement else told
+
+
+def _named(experiment: Experiment) -> str:
+    result = experiment.result
+    score = f"{result.val_bpb:.4f}" if result is not None and result.val_bpb is not None else "none"
+    return f"{one_line(experiment.planned.title, NAME_CHARS)}, val_bpb {score}"
+
+
+def floor_sentence(state: SessionState) -> str:
+    """Say what the noise floor and the budget are; '' before they are known."""
+    if state.floor is None:
+        return ""
+    source = "as an earlier session measured it" if state.floor.cached else "measured now"
+    budget = f"Every experiment trains {state.floor.budget_s} s at most."
+    return f"Noise floor, {source}: {state.floor.floor.reason} {budget}"
+
+
+def standings_markdown(state: SessionState) -> str:
+    """Write leaderboard, noise floor and confirmations."""
+    return "\n".join([leaderboard_markdown(leaderboard(state)), *_floor(state), *_confirmations(state)])
+
+
+def _floor(state: SessionState) -> Iterator[str]:
+    if state.floor is None:
+        return
+    yield from (
+        "",
+        "### Noise floor",
+        "",
+        floor_sentence(state),
+        "",
+        "| baseline | val_bpb | key |",
+        "|---|--:|---|",
+    )
+    for training, score in zip(state.floor.trainings, state.floor.floor.scores_bpb, strict=True):
+        yield f"| {training.planned.shown_as} | {score:.4f} | {training.planned.key} |"
+    yield f"| mean over seeds | {floor_interval(state.floor.floor)} | |"
+
+
+def floor_interval(floor: NoiseFloor) -> str:
+    """Write the baseline's mean with its 95 % interval over seeds."""
+    from autoresearch_dagster.evaluation.noise import mean_interval  # imports scipy: half a second
+
+    low, high = mean_interval(floor)
+    return f"{floor.mean_bpb:.4f} (95 %: {low:.4f} to {high:.4f})"
+
+
+def _confirmations(state: SessionState) -> Iterator[str]:
+    judged = [one for one in state.experiments.values() if one.promotion is not None or one.refused]
+    if not judged:
+        return
+    looks = f"{state.looks} look{'s' if state.looks != 1 else ''}"
+    yield from (
+        "",
+        "### Confirmations",
+        "",
+        f"The confirmation rows were looked at by promotion alone: {looks}.",
+        "",
+    )
+    yield "| candidate | gain (95 %) | seeds | p | needed | decision |"
+    yield "|---|--:|--:|--:|--:|---|"
+    for one in judged:
+        cells = _figures(one.promotion) if one.promotion is not None else ("", "", "", "")
+        yield f"| {plain(one.planned.title)} | {' | '.join(cells)} | {plain(one.judgement)} |"
+
+
+def _figures(decision: PromotionDecision) -> tuple[str, str, str, str]:
+    difference = decision.difference
+    gain = f"{decision.gain_bpb:+.4f} ({-difference.high_bpb:+.4f} to {-difference.low_bpb:+.4f})"
+    return gain, str(decision.n_seeds), f"{decision.p:.2g}", f"{decision.error_rate:.2g}"

@@ -1,0 +1,91 @@
+"""Events of the noise floor and of promotion: what the platform trains and concludes by itself."""
+
+from typing import Literal
+
+from autoresearch_dagster.core.experiment import (
+    Data,
+    Digest,
+    ExperimentKey,
+    ExperimentResult,
+    PlannedExperiment,
+)
+from autoresearch_dagster.core.judgement import NoiseFloor, PromotionDecision, ScreeningDecision
+
+
+class FloorPlanned(Data):
+    """The baseline will be trained at these seeds, before the agent plans anything."""
+
+    kind: Literal["floor_planned"] = "floor_planned"
+    planned: tuple[PlannedExperiment, ...]
+
+
+class FloorTraining(Data):
+    """One training of the baseline and what became of it."""
+
+    planned: PlannedExperiment
+    result: ExperimentResult
+
+
+class FloorMeasured(Data):
+    """What the baseline's seeds show; `trainings` are those that it rests on.
+
+    `budget_s` is what an experiment of this session may train from now on, in seconds of resource time.
+    `cached` says that the trainings are of an earlier session on the same terms.
+    """
+
+    kind: Literal["floor_measured"] = "floor_measured"
+    floor: NoiseFloor
+    budget_s: int
+    trainings: tuple[FloorTraining, ...]
+    terms: Digest
+    cached: bool = False
+
+
+class CandidateScreened(Data):
+    """A candidate was compared on one seed; `against` is the champion, None for the baseline."""
+
+    kind: Literal["candidate_screened"] = "candidate_screened"
+    key: ExperimentKey
+    against: ExperimentKey | None
+    decision: ScreeningDecision
+
+
+class ConfirmationPlanned(Data):
+    """Candidates and champion will be trained at these seeds and scored on the confirmation rows.
+
+    `planned` are the trainings that do not exist yet.  `left_out` are candidates that deserved it and for whom
+    the session's budget of confirmations does not suffice; for them it is decided.
+    """
+
+    kind: Literal["confirmation_planned"] = "confirmation_planned"
+    dispatch: int
+    against: ExperimentKey | None
+    candidates: tuple[ExperimentKey, ...]
+    left_out: tuple[ExperimentKey, ...]
+    seeds: tuple[int, ...]
+    planned: tuple[PlannedExperiment, ...]
+
+
+class PromotionJudged(Data):
+    """One look at a candidate's confirmation."""
+
+    kind: Literal["promotion_judged"] = "promotion_judged"
+    key: ExperimentKey
+    decision: PromotionDecision
+
+
+class PromotionRefused(Data):
+    """A candidate is not promoted for another reason than its score; `rejected` takes the score away, too."""
+
+    kind: Literal["promotion_refused"] = "promotion_refused"
+    key: ExperimentKey
+    reason: str
+    rejected: bool
+
+
+class ChampionChosen(Data):
+    """A confirmed candidate is what the others are compared with from now on."""
+
+    kind: Literal["champion_chosen"] = "champion_chosen"
+    key: ExperimentKey
+    reason: str
