@@ -18,8 +18,6 @@ error rate", Stat. Methods Med. Res. 30 (2021), for spending over arrivals; Lan 
 
 from dataclasses import dataclass
 
-from scipy.special import zeta
-
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.presets import PresetName
 
@@ -59,6 +57,8 @@ def candidate_error_rate(number: int) -> float:
     """Return the error rate of the session's `number`-th confirmed candidate, from 1."""
     if number < 1:
         raise ValueError("Candidates are counted from 1.")
+    from scipy.special import zeta  # imports half a second; the plans are needed without it
+
     return limits.SESSION_ERROR_RATE / float(zeta(limits.SPENDING_EXPONENT)) / number**limits.SPENDING_EXPONENT
 
 

@@ -13,6 +13,7 @@ from autoresearch_dagster.core.experiment import (
     TrainConfig,
 )
 from autoresearch_dagster.core.presets import Preset
+from autoresearch_dagster.evaluation.spending import PLANS
 from autoresearch_dagster.store import promotion_events as pe
 from autoresearch_dagster.store.leaderboard import BASELINE
 from autoresearch_dagster.store.state import Experiment, SessionState
@@ -75,13 +76,14 @@ def seeds_of(state: SessionState, n_seeds: int) -> tuple[int, ...]:
     return tuple(range(first, first + n_seeds))
 
 
-def affordable(state: SessionState, preset: Preset) -> int:
-    """Count the trainings that confirmations may still take; one whole confirmation is always granted."""
-    from autoresearch_dagster.evaluation.spending import PLANS  # imports scipy: half a second
+def granted(preset: Preset, allotted: int) -> int:
+    """Count the trainings that confirmations may take in all; one whole confirmation is always granted."""
+    return max(2 * PLANS[preset.name].seeds[0], math.floor(preset.confirmation_share * allotted))
 
-    spent = sum(one.planned.purpose is Purpose.CONFIRMATION for one in state.trainings.values())
-    granted = max(2 * PLANS[preset.name].seeds[0], math.floor(preset.confirmation_share * state.allotted))
-    return granted - spent
+
+def spent(state: SessionState) -> int:
+    """Count the trainings that confirmations have taken."""
+    return sum(one.planned.purpose is Purpose.CONFIRMATION for one in state.trainings.values())
 
 
 @dataclass(slots=True)
@@ -113,9 +115,8 @@ def plan_confirmation(
     state: SessionState, preset: Preset, waiting: Sequence[Experiment], n_seeds: int
 ) -> pe.ConfirmationPlanned:
     """Plan as many candidates as the session can afford, those with the largest gains first."""
-    seeds, left = seeds_of(state, n_seeds), affordable(state, preset)
-    spent = sum(one.planned.purpose is Purpose.CONFIRMATION for one in state.trainings.values())
-    plan = _Plan(f"s{state.number:02d}_d{state.dispatches:02d}", spent + 1)
+    seeds, left = seeds_of(state, n_seeds), granted(preset, state.allotted) - spent(state)
+    plan = _Plan(f"s{state.number:02d}_d{state.dispatches:02d}", spent(state) + 1)
     champion = champion_of(state)
     chosen: list[ExperimentKey] = []
     left_out: list[ExperimentKey] = []

@@ -8,7 +8,9 @@ from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.experiment import Data
 from autoresearch_dagster.core.presets import Preset, preset
 from autoresearch_dagster.core.progress import in_time, in_unit
+from autoresearch_dagster.evaluation.spending import FLOOR_SEEDS
 from autoresearch_dagster.experiments.bundle import Forecast
+from autoresearch_dagster.experiments.confirmations import granted, spent
 from autoresearch_dagster.store.events import SessionConfig
 from autoresearch_dagster.store.state import SessionState
 
@@ -39,10 +41,14 @@ class Estimate(Data):
     download_bytes: int | None
     experiments: int
     batches: int
+    floor_trainings: int
+    """Of the baseline, before the first batch; none where an earlier session on the same terms had them."""
+    confirmation_trainings: int
+    """At most: as many as the session's budget of confirmations allows."""
     seconds_per_experiment: float
     seconds_from: str
     wall_seconds: float
-    """Of the experiments alone; a bundle or an image to be built comes first."""
+    """At most, of all trainings; a bundle or an image to be built comes first."""
     model_usd: float | None
     disk_bytes: int | None
     disk_free_bytes: int
@@ -58,7 +64,8 @@ class Estimate(Data):
         disk = in_unit(self.disk_bytes, "bytes") if self.disk_bytes is not None else "not known"
         return (
             f"{opening} about {in_time(self.wall_seconds)} for {self.experiments} experiments in "
-            f"{self.batches} batches at {self.slots} slots "
+            f"{self.batches} batches, {self.floor_trainings} trainings for the noise floor and up to "
+            f"{self.confirmation_trainings} for confirmations, at {self.slots} slots "
             f"({in_time(self.seconds_per_experiment)} each, {self.seconds_from}); model cost {cost}; disk {disk}."
         )
 
@@ -93,7 +100,10 @@ def estimate(config: SessionConfig, machine: Machine) -> Estimate:
     seconds, source = _seconds(chosen, config, machine.past, machine.runner)
     bundle = machine.bundle
     image_bytes = limits.TRAINER_IMAGE_BYTES if machine.image == "to be built" else 0
-    results = experiments * (_checkpoint(chosen, machine.past) + limits.RESULT_BYTES)
+    floor = 0 if state is not None and state.floor is not None else FLOOR_SEEDS[chosen.name]
+    confirmations = confirmations_of(config, chosen, state)
+    trainings = experiments + floor + confirmations
+    results = trainings * (_checkpoint(chosen, machine.past) + limits.RESULT_BYTES)
     return Estimate(
         memory_key=config.memory_key,
         session=state.id if state else "",
@@ -108,9 +118,15 @@ def estimate(config: SessionConfig, machine: Machine) -> Estimate:
         download_bytes=bundle.download_bytes,
         experiments=experiments,
         batches=-(-experiments // config.batch_size),
+        floor_trainings=floor,
+        confirmation_trainings=confirmations,
         seconds_per_experiment=round(seconds, 1),
         seconds_from=source,
-        wall_seconds=round(rounds(experiments, config.batch_size, slots) * seconds, 1),
+        wall_seconds=round(
+            (rounds(experiments, config.batch_size, slots) + -(-floor // slots) + -(-confirmations // slots))
+            * seconds,
+            1,
+        ),
         model_usd=0.0 if config.researcher == "scripted" else None,
         disk_bytes=None if bundle.disk_bytes is None else results + image_bytes + bundle.disk_bytes,
         disk_free_bytes=machine.disk_free_bytes,
@@ -122,6 +138,14 @@ def experiments_of(config: SessionConfig, state: SessionState | None) -> int:
     if state is None or state.status == "finished":
         return config.n_experiments
     return state.remaining + len(state.unfinished)
+
+
+def confirmations_of(config: SessionConfig, chosen: Preset, state: SessionState | None) -> int:
+    """Count the trainings that confirmations of this launch may take."""
+    if state is None:
+        return granted(chosen, config.n_experiments)
+    allotted = len(state.experiments) + config.n_experiments if state.status == "finished" else state.allotted
+    return max(0, granted(chosen, allotted) - spent(state))
 
 
 def rounds(experiments: int, batch_size: int, slots: int) -> int:

@@ -27,6 +27,7 @@ from autoresearch_dagster.core.experiment import (
 )
 from autoresearch_dagster.core.folders import write_whole
 from autoresearch_dagster.evaluation.receipt import EVALUATOR_VERSION
+from autoresearch_dagster.evaluation.spending import FLOOR_SEEDS, PLANS
 from autoresearch_dagster.experiments.arms import arm_of
 from autoresearch_dagster.experiments.laboratory import Laboratory
 from autoresearch_dagster.store import events as ev
@@ -57,8 +58,6 @@ class Terms(Data):
 
 def terms_of(state: SessionState, lab: Laboratory) -> Terms:
     """Say what the noise floor of a session holds for."""
-    from autoresearch_dagster.evaluation.spending import FLOOR_SEEDS  # imports scipy: half a second
-
     budget = min(state.config.time_budget_sec, lab.preset.config.time_budget_sec)
     return Terms(
         bundle=lab.bundle.digest,
@@ -121,7 +120,6 @@ def _why(trained: Sequence[Experiment]) -> str:
 
 def _measured(scored: Sequence[Experiment], terms: Terms, lab: Laboratory) -> pe.FloorMeasured:
     from autoresearch_dagster.evaluation.noise import measure_noise_floor
-    from autoresearch_dagster.evaluation.spending import PLANS
 
     results = [one.result for one in scored if one.result is not None]
     found = pe.FloorMeasured(

@@ -7,6 +7,7 @@ is followed by one that goes on at the same place.  The rule itself stands in `e
 from collections.abc import Sequence
 
 from autoresearch_dagster.core.experiment import ExperimentKey, ExperimentResult, Verdict
+from autoresearch_dagster.evaluation.spending import PLANS
 from autoresearch_dagster.experiments.arms import arm_of, receipt_at
 from autoresearch_dagster.experiments.confirmations import (
     champion_of,
@@ -67,8 +68,6 @@ def _screening_result(state: SessionState, floor: pe.FloorMeasured, seed: int) -
 
 def _confirming(state: SessionState, lab: Laboratory, waiting: Sequence[Experiment]) -> list[ev.Event]:
     """Look at those whose trainings are there; plan trainings for the others."""
-    from autoresearch_dagster.evaluation.spending import PLANS
-
     last = state.confirmations[-1] if state.confirmations else None
     if last is not None:
         due = [one for one in waiting if one.planned.key in last.candidates and _seeds(one) < len(last.seeds)]
@@ -92,7 +91,6 @@ def _look(
     state: SessionState, lab: Laboratory, planned: pe.ConfirmationPlanned, candidate: Experiment, looks: int
 ) -> ev.Event:
     from autoresearch_dagster.evaluation.promotion import confirm
-    from autoresearch_dagster.evaluation.spending import PLANS
 
     assert state.floor is not None
     key = candidate.planned.key

@@ -23,6 +23,7 @@ from autoresearch_dagster.core.limits import ANSWER_MEMORY_BYTES, DEADLINE_SLACK
 from autoresearch_dagster.data import tokenizer
 from autoresearch_dagster.evaluation.job import EvaluationJob, Refusal, Score
 from autoresearch_dagster.evaluation.receipt import EVALUATOR_VERSION, Receipt, Rowset
+from autoresearch_dagster.evaluation.spending import PLANS
 from autoresearch_dagster.experiments.arms import receipt_at
 from autoresearch_dagster.experiments.confirmations import champion_of, trained_at
 from autoresearch_dagster.experiments.laboratory import KEY_LABEL, Laboratory
@@ -84,8 +85,6 @@ def rows_of(lab: Laboratory, rowset: Rowset) -> int:
 
 def _promotion_rounds(lab: Laboratory) -> int:
     """Count the audits of each row that give a candidate `PROMOTION_AUDITS` before it can become champion."""
-    from autoresearch_dagster.evaluation.spending import PLANS  # imports scipy: half a second
-
     fresh = PLANS[lab.preset.name].seeds[0] * rows_of(lab, "confirmation")
     return max(1, math.ceil((PROMOTION_AUDITS - lab.preset.scored_rows) / fresh))
 

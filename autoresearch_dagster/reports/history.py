@@ -14,6 +14,7 @@ from rich.text import Text
 from autoresearch_dagster.core.experiment import Digest, ExperimentResult, Verdict, digest_of
 from autoresearch_dagster.core.limits import HISTORY_PLAN_LINES, HISTORY_TEXT_CHARS, OBSERVATION_CHARS
 from autoresearch_dagster.core.progress import in_time
+from autoresearch_dagster.reports.decisions import decision
 from autoresearch_dagster.reports.text import block, one_line
 from autoresearch_dagster.store import events as ev
 
@@ -168,7 +169,11 @@ def _session_event(event: ev.Event) -> Told:
             return f"finished{_colon(event.reason)}", block(event.summary, WHOLE_LINES, MARGIN)
         case ev.Steered():
             return f"a person's note{_colon(event.note)}", ""
-        case _:  # of a later version of the journal: shown by its name
+        case _:
+            told = decision(event)
+            if told is not None:
+                return one_line(told, OBSERVATION_CHARS), ""
+            # of a later version of the journal: shown by its name
             return f"{event.kind}{_colon(event.model_dump_json(exclude={'kind'}))}", ""
 
 

@@ -141,9 +141,13 @@ def test_one_dispatch_fills_a_partition_and_settles_its_answer(tmp_path):
     settings = Settings(home=tmp_path / "home", mlruns=tmp_path / "mlruns", runner="local")
     wanted = {"preset": "demo", "n_experiments": 1, "batch_size": 1, "time_budget_sec": 20}
     with dg.DagsterInstance.ephemeral() as instance, Desk(settings) as desk:
-        result = research.execute_in_process(
-            run_config={**wanted, "memory_key": "graph", "quiet": True}, instance=instance, resources={"desk": desk}
-        )
+        config = {**wanted, "memory_key": "graph", "quiet": True}
+        floor = research.execute_in_process(run_config=config, instance=instance, resources={"desk": desk})
+        partitions = set(instance.get_dynamic_partitions(experiment_partitions.name))
+    assert floor.success
+    assert partitions == {"s01_d00_n01", "s01_d00_n02", "s01_d00_n03"}
+    with dg.DagsterInstance.ephemeral() as instance, Desk(settings) as desk:
+        result = research.execute_in_process(run_config=config, instance=instance, resources={"desk": desk})
         partitions = list(instance.get_dynamic_partitions(experiment_partitions.name))
 
     assert result.success
@@ -160,6 +164,7 @@ def test_one_dispatch_fills_a_partition_and_settles_its_answer(tmp_path):
     assert experiment.result is not None
     assert experiment.result.accepted
     assert experiment.run_id == result.run_id
-    assert state.pending is None
-    assert all(turn.answers for turn in state.turns if any(call.kind == "call_pending" for call in turn.calls))
+    assert experiment.screening is not None
+    answered = all(turn.answers for turn in state.turns if any(call.kind == "call_pending" for call in turn.calls))
+    assert answered != experiment.undecided, "a plan sleeps until its confirmation is decided"
     assert list((tmp_path / "home" / "reports").iterdir())

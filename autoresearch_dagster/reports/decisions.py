@@ -1,0 +1,42 @@
+"""Lines of a history about noise floor, screening and promotion."""
+
+from autoresearch_dagster.core.experiment import ExperimentKey, PlannedExperiment
+from autoresearch_dagster.store import events as ev
+from autoresearch_dagster.store import promotion_events as pe
+from autoresearch_dagster.store.leaderboard import BASELINE
+
+
+def decision(event: ev.Event) -> str | None:
+    """Say in a line what was planned or decided; None for an event of another kind."""
+    match event:
+        case pe.FloorPlanned():
+            return f"noise floor planned: {_names(event.planned)}"
+        case pe.FloorMeasured():
+            origin = " (by an earlier session)" if event.cached else ""
+            return f"noise floor{origin}: {event.floor.reason} Budget {event.budget_s} s."
+        case pe.CandidateScreened():
+            return f"{event.key} screened against {_champion(event.against)}: {event.decision.reason}"
+        case pe.ConfirmationPlanned():
+            left = f"; no budget for {', '.join(event.left_out)}" if event.left_out else ""
+            whom = ", ".join(event.candidates) or "nobody"
+            against = _champion(event.against)
+            return (
+                f"confirmation of {whom} against {against} planned: {_names(event.planned) or 'no training'}{left}"
+            )
+        case pe.PromotionJudged():
+            look = f"look {event.decision.looks} at the confirmation rows"
+            return f"{event.key} {event.decision.outcome.replace('_', ' ')}, {look}: {event.decision.reason}"
+        case pe.PromotionRefused():
+            return f"{event.key} {'rejected' if event.rejected else 'not promoted'}: {event.reason}"
+        case pe.ChampionChosen():
+            return f"{event.key} is the new champion: {event.reason}"
+        case _:
+            return None
+
+
+def _names(planned: tuple[PlannedExperiment, ...]) -> str:
+    return ", ".join(f"{one.shown_as} ({one.key})" for one in planned)
+
+
+def _champion(key: ExperimentKey | None) -> str:
+    return key or f"the {BASELINE}"
