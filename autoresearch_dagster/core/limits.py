@@ -128,6 +128,13 @@ FUTILITY_SHARE: Final = 0.5  # of the gain that the last look needs; below it no
 POWER: Final = 0.8  # at which the smallest detectable gain is stated
 SMALLEST_P: Final = 1e-12  # a p-value is not told more finely
 
+# --- verifying a receipt ------------------------------------------------------------------------
+DIGEST_CHARS: Final = 64  # hexadecimal ones of a SHA-256
+DIGEST_PREFIX_CHARS: Final = 8  # of a digest that a person types: two of a million blobs meet in 1 of 4,000 cases
+NATS_ROUNDING: Final = 1e-6  # relative, of sums over nats that are kept as fp32: 6e-8 each
+NATS_BYTES: Final = 8  # of one target's nats at most: fp64
+NATS_HEADER_BYTES: Final = 1024  # of an .npy file, with room
+
 # --- the agent and its plans ----------------------------------------------------------------------
 PLAN_BYTES: Final = 256 * 1024  # source of one plan
 PLAN_FEED_S: Final = 10.0  # seconds of sandbox time for one plan
