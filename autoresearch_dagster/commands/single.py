@@ -15,8 +15,13 @@ from autoresearch_dagster.commands.console import (
     how_to_go_on,
     out,
     print_json,
+    say,
 )
+from autoresearch_dagster.core.errors import AutoresearchError
 from autoresearch_dagster.core.settings import load_settings
+
+NOT_TRIED = 2
+"""Exit code of `verify` where it says nothing of the score."""
 
 
 def evaluate(
@@ -131,19 +136,23 @@ def verify(
     from autoresearch_dagster.store.store import open_store
 
     settings = load_settings()
-    found = find_receipt(receipt, open_store(settings))
-    with (
-        how_to_go_on("The receipt is untouched; the same command begins anew."),
-        watched(err, "verify", found.receipt.key) as watching,
-    ):
-        verification = verify(
-            found,
-            settings,
-            floor=None,
-            report=watching.report,
-            on_progress=watching.on_progress,
-            on_stage=watching.on_stage,
-        )
+    try:
+        found = find_receipt(receipt, open_store(settings))
+        with (
+            how_to_go_on("The receipt is untouched; the same command begins anew."),
+            watched(err, "verify", found.receipt.key) as watching,
+        ):
+            verification = verify(
+                found,
+                settings,
+                floor=None,
+                report=watching.report,
+                on_progress=watching.on_progress,
+                on_stage=watching.on_stage,
+            )
+    except (AutoresearchError, OSError) as fault:  # ours too: 1 would say that the score does not reproduce
+        say(f"It could not be tried: {fault}")
+        return NOT_TRIED
     if json:
         print_json({**verification.model_dump(mode="json"), "reproduced": verification.reproduction.reproduced})
     else:

@@ -135,6 +135,11 @@ NATS_ROUNDING: Final = 1e-6  # relative, of sums over nats that are kept as fp32
 NATS_BYTES: Final = 8  # of one target's nats at most: fp64
 NATS_HEADER_BYTES: Final = 1024  # of an .npy file, with room
 
+# --- cheat review ---------------------------------------------------------------------------------
+REVIEW_FINDINGS: Final = 100  # of one file; a person reads no more, and a file of a million evals ends
+REVIEW_LINE_CHARS: Final = 120  # of a line that is shown
+REVIEW_CACHED: Final = 64  # files whose findings are remembered: parents come again
+
 # --- the agent and its plans ----------------------------------------------------------------------
 PLAN_BYTES: Final = 256 * 1024  # source of one plan
 PLAN_FEED_S: Final = 10.0  # seconds of sandbox time for one plan

@@ -52,3 +52,13 @@ def test_a_receipt_that_is_not_there_is_one_sentence(command, named):
 
     assert (done.code, done.out) == (2, "")
     assert is_one_sentence(done.err)
+
+
+def test_a_fault_of_ours_says_nothing_of_the_score(command, monkeypatch):
+    monkeypatch.setenv("AUTORESEARCH_HOME", "/proc/nowhere")
+
+    done = command("verify", "s01_d01_e01")
+
+    assert (done.code, done.out) == (2, "")
+    assert is_one_sentence(done.err)
+    assert "could not be tried" in done.err
