@@ -55,7 +55,7 @@ class World:
     def lab(self, preset):
         return Laboratory(self.settings, self.store, self.zygote, "zygote", "", self.bundle, preset, b"")
 
-    def earn(self, path, **changes):
+    def earn(self, path, rowset="selection", **changes):
         """Train a file and return its receipt."""
         config = CONFIG.model_copy(update=changes)
         session = config.model_copy(update={"time_budget_sec": 20})
@@ -63,7 +63,7 @@ class World:
         code = self.blobs.put(path.read_bytes())
         key = ExperimentKey("s01_d01_e01")
         planned = PlannedExperiment(key=key, title="one", revision=1, train_py=code, config=config)
-        attempt = Attempt(1, CORE)
+        attempt = Attempt(1, CORE, rowset)
         found = run_planned(planned, self.lab(preset), attempt, lambda *_: None, lambda _: None, lambda: False)
         assert found.receipt, found.error
         return Receipt.model_validate_json(self.blobs.get(found.receipt))
@@ -154,6 +154,15 @@ def test_it_is_trained_under_the_terms_of_the_receipt_as_a_key_outside_any_sessi
     assert Label.REPRODUCTION in found.again.labels
     assert Label.SMALL_BUDGET in found.again.labels
     assert world.store.journal.sessions() == before
+
+
+@pytest.mark.parametrize("rowset", ["confirmation", "upstream"])
+def test_it_is_scored_on_the_rows_of_the_receipt(world, rowset):
+    found = world.verify(world.earn(BASELINE, rowset).digest)
+
+    again = Receipt.model_validate_json(world.blobs.get(found.again.receipt))
+    assert again.rows == rowset
+    assert found.reproduction.verdict == "identical"
 
 
 def test_a_forged_score_in_a_well_formed_receipt_is_not_reproduced(world, receipt):
