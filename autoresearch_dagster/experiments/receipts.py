@@ -11,6 +11,7 @@ from autoresearch_dagster.core.errors import StoreUnavailable, UserError
 from autoresearch_dagster.core.experiment import Digest
 from autoresearch_dagster.core.limits import DIGEST_PREFIX_CHARS, JSON_BLOB_BYTES
 from autoresearch_dagster.evaluation.receipt import EVALUATOR_VERSION, Receipt
+from autoresearch_dagster.experiments.evaluate_file import read_candidate
 from autoresearch_dagster.experiments.reproduce import find_experiment
 from autoresearch_dagster.store.store import Store
 
@@ -83,7 +84,7 @@ def _from_file(path: Path) -> FoundReceipt:
         with path.open("rb") as file:
             raw = file.read(JSON_BLOB_BYTES + 1)
         code = path.with_name("train.py")
-        beside = code.read_bytes() if code.is_file() else None
+        beside = read_candidate(code) if code.is_file() else None
     except OSError as fault:
         raise UserError(f"{path} cannot be read ({fault.strerror}).") from fault
     if len(raw) > JSON_BLOB_BYTES:
