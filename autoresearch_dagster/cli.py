@@ -46,7 +46,7 @@ def register(to: App, function: Callable[..., Any], group: Group | None = None, 
 
 
 for group, functions in {
-    RESEARCH: (research.demo, research.run, single.evaluate, single.rerun),
+    RESEARCH: (research.demo, research.run, single.evaluate, single.rerun, single.verify),
     LOOK: (look.status, look.leaderboard, look.history, machine.dev),
     DATA: (data.bundle, data.image),
     UPKEEP: (machine.doctor, machine.project, sessions.gc),

@@ -11,7 +11,7 @@ from autoresearch_dagster.core.limits import UPSTREAM_ROWS
 from autoresearch_dagster.data import tokenizer
 from autoresearch_dagster.data.arrays import save_array
 from autoresearch_dagster.data.build import META
-from autoresearch_dagster.data.folders import file_digests
+from autoresearch_dagster.data.folders import SHORT, file_digests
 from autoresearch_dagster.data.layout import DOCUMENT_HASHES, TRUSTED_FOLDER, Bundle, Rows, Split
 from autoresearch_dagster.data.splits import make_folders, rows_paths
 from autoresearch_dagster.data.statistics import Tally
@@ -60,6 +60,18 @@ def tiny_bundle(
     manifest = {"digest": digest, "source": "tiny", "rows": counts, "statistics": found, **facts}
     (packed / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     return Bundle(shards=shards, tokenizer=tokens, packed=packed)
+
+
+def published(bundle: Bundle, root: Path) -> Bundle:
+    """Move a bundle to where the builders would have put it, so that it is found by its digest."""
+    name = bundle.digest[:SHORT]
+    manifest = bundle.packed / "manifest.json"
+    told = {**bundle.manifest, "shards": name, "tokenizer": name}
+    manifest.write_text(json.dumps(told), encoding="utf-8")
+    for kind in ("shards", "tokenizer", "packed_rows"):
+        (root / kind).mkdir(parents=True, exist_ok=True)
+        (bundle.packed.parent / kind).rename(root / kind / name)
+    return Bundle(*(root / kind / name for kind in ("shards", "tokenizer", "packed_rows")))
 
 
 def _encoding(vocab_size: int) -> tiktoken.Encoding:

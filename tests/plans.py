@@ -14,13 +14,15 @@ from autoresearch_dagster.store.store import Store
 TRAIN_PY = b"def run_training(config): ...\n"
 
 
-def plan(store: Store, *titles: str, memory_key: str = "research", driver: str = "daemon") -> list[ExperimentKey]:
+def plan(
+    store: Store, *titles: str, memory_key: str = "research", driver: str = "daemon", code: bytes = TRAIN_PY
+) -> list[ExperimentKey]:
     """Start a session and plan one dispatch; return its keys."""
     state = store.journal.create(ev.SessionConfig(memory_key=memory_key, preset="demo"), driver, "bundle")  # type: ignore[arg-type]
     keys = [ExperimentKey(f"{state.id}_d01_e{number:02}") for number in range(1, len(titles) + 1)]
-    code = store.blobs.put(TRAIN_PY)
+    train_py = store.blobs.put(code)
     planned = tuple(
-        PlannedExperiment(key=key, title=title, revision=1, train_py=code, config=TrainConfig())
+        PlannedExperiment(key=key, title=title, revision=1, train_py=train_py, config=TrainConfig())
         for key, title in zip(keys, titles, strict=True)
     )
     with store.journal.transaction(state.id) as transaction:

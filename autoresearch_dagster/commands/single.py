@@ -1,4 +1,4 @@
-"""One experiment outside any session: `evaluate` and `rerun`."""
+"""One experiment outside any session: `evaluate`, `rerun` and `verify`."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -15,8 +15,13 @@ from autoresearch_dagster.commands.console import (
     how_to_go_on,
     out,
     print_json,
+    say,
 )
+from autoresearch_dagster.core.errors import AutoresearchError
 from autoresearch_dagster.core.settings import load_settings
+
+NOT_TRIED = 2
+"""Exit code of `verify` where it says nothing of the score."""
 
 
 def evaluate(
@@ -99,3 +104,59 @@ def rerun(
     else:
         tell_reproduction(key, recorded, again, out, err)
     return DONE if again.accepted else FAILED
+
+
+def verify(
+    receipt: Annotated[
+        str,
+        Parameter(help="Digest of a receipt (8 characters or more), key of its experiment, or a receipt's file."),
+    ],
+    *,
+    json: Json = False,
+) -> int:
+    """Check a receipt: its paper, and whether training again gives its score.
+
+    Trains train.py under the receipt's own terms, sealed, scored and audited; the journal stays as it is.
+
+    Exit code 0: the score reproduces; 1: it does not, or there is none; 2: it could not be tried.
+
+    Args:
+        receipt: The receipt.
+        json: Print JSON for programs.
+
+    Example:
+        autoresearch verify s01_d02_e05
+        autoresearch verify 3f9a2c11 --json
+        autoresearch verify theirs/receipt.json
+    """
+    from autoresearch_dagster.experiments.noise_floor import floor_for
+    from autoresearch_dagster.experiments.receipts import find_receipt
+    from autoresearch_dagster.experiments.verify import verify
+    from autoresearch_dagster.reports.single import watched
+    from autoresearch_dagster.reports.verification import tell_verification
+    from autoresearch_dagster.store.store import open_store
+
+    settings = load_settings()
+    try:
+        store = open_store(settings)
+        found = find_receipt(receipt, store)
+        with (
+            how_to_go_on("The receipt is untouched; the same command begins anew."),
+            watched(err, "verify", found.receipt.key) as watching,
+        ):
+            verification = verify(
+                found,
+                settings,
+                floor=floor_for(found.receipt, settings, store),
+                report=watching.report,
+                on_progress=watching.on_progress,
+                on_stage=watching.on_stage,
+            )
+    except (AutoresearchError, OSError) as fault:  # ours too: 1 would say that the score does not reproduce
+        say(f"It could not be tried: {fault}")
+        return NOT_TRIED
+    if json:
+        print_json({**verification.model_dump(mode="json"), "reproduced": verification.reproduction.reproduced})
+    else:
+        tell_verification(verification, out)
+    return DONE if verification.reproduction.reproduced else FAILED

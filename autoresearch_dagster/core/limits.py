@@ -133,6 +133,18 @@ BASELINE_TIMES: Final = 1.25  # what the baseline needed for its steps: the budg
 POWER: Final = 0.8  # at which the smallest detectable gain is stated
 SMALLEST_P: Final = 1e-12  # a p-value is not told more finely
 
+# --- verifying a receipt ------------------------------------------------------------------------
+DIGEST_CHARS: Final = 64  # hexadecimal ones of a SHA-256
+DIGEST_PREFIX_CHARS: Final = 8  # of a digest that a person types: two of a million blobs meet in 1 of 4,000 cases
+NATS_ROUNDING: Final = 1e-6  # relative, of sums over nats that are kept as fp32: 6e-8 each
+NATS_BYTES: Final = 8  # of one target's nats at most: fp64
+NATS_HEADER_BYTES: Final = 1024  # of an .npy file, with room
+
+# --- cheat review ---------------------------------------------------------------------------------
+REVIEW_FINDINGS: Final = 100  # of one file; a person reads no more, and a file of a million evals ends
+REVIEW_LINE_CHARS: Final = 120  # of a line that is shown
+REVIEW_CACHED: Final = 64  # files whose findings are remembered: parents come again
+
 # --- the agent and its plans ----------------------------------------------------------------------
 PLAN_BYTES: Final = 256 * 1024  # source of one plan
 PLAN_FEED_S: Final = 10.0  # seconds of sandbox time for one plan

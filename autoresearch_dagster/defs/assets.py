@@ -14,11 +14,12 @@ from autoresearch_dagster.defs.partitions import experiment_partitions
 from autoresearch_dagster.defs.shown import tag_worker
 from autoresearch_dagster.defs.tags import OWNER, resource_tags
 from autoresearch_dagster.experiments.reproduce import reproduce
+from autoresearch_dagster.experiments.review import review_of
 from autoresearch_dagster.reports.document import session_report
 from autoresearch_dagster.reports.standings import standings_markdown
 from autoresearch_dagster.store.leaderboard import leader
-from autoresearch_dagster.store.state import Experiment, SessionState
-from autoresearch_dagster.store.store import open_store
+from autoresearch_dagster.store.state import SessionState
+from autoresearch_dagster.store.store import Store, open_store
 
 GROUP = "research"
 
@@ -43,10 +44,13 @@ def experiment(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         recorded, again = reproduce(settings, key, in_lines(context.log.info))
     except AutoresearchError as fault:
         raise dg.Failure(str(fault), allow_retries=False) from fault
-    shown = _recorded(settings, ExperimentKey(key))
+    store = open_store(settings)
+    state = _session_of(store, ExperimentKey(key))
+    shown = state.experiments[ExperimentKey(key)]
+    findings = review_of(state, ExperimentKey(key), store.blobs)
     context.log.info(f"{headline(shown)} of record; reproduced: {again.outcome.value}, {again.val_bpb}")
     return dg.MaterializeResult(
-        metadata={**record_metadata(shown), **reproduction_metadata(recorded, again)},
+        metadata={**record_metadata(shown, findings), **reproduction_metadata(recorded, again)},
         data_version=dg.DataVersion(data_version(shown)),
     )
 
@@ -71,11 +75,10 @@ def report_metadata(settings: Settings, state: SessionState) -> dict[str, dg.Met
     return {"file": dg.MetadataValue.path(path), "report": dg.MetadataValue.md(text)}
 
 
-def _recorded(settings: Settings, key: ExperimentKey) -> Experiment:
-    """Find an experiment that is known to be there, in an archived session too."""
-    journal = open_store(settings).journal
-    states = (journal.state(session) for session in journal.sessions())
-    return next(state.everything[key] for state in states if key in state.everything)
+def _session_of(store: Store, key: ExperimentKey) -> SessionState:
+    """Find the session of an experiment that is known to be there, an archived one too."""
+    states = (store.journal.state(session) for session in store.journal.sessions())
+    return next(state for state in states if key in state.everything)
 
 
 def _states(settings: Settings) -> list[SessionState]:

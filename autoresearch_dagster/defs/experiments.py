@@ -1,20 +1,24 @@
 """What the partition of an experiment shows: always the result of record, and apart from it a reproduction."""
 
+from collections.abc import Sequence
+
 import dagster as dg
 
 from autoresearch_dagster.core.experiment import ExperimentResult
+from autoresearch_dagster.defs.tables import table as rows_table
+from autoresearch_dagster.evaluation.review import Finding
 from autoresearch_dagster.store.state import Experiment
 
 DATA_VERSION_TAG = "dagster/data_version"
 
 
-def experiment_event(experiment: Experiment) -> dg.AssetMaterialization:
-    """Fill the partition of a finished experiment."""
+def experiment_event(experiment: Experiment, findings: Sequence[Finding] = ()) -> dg.AssetMaterialization:
+    """Fill the partition of a finished experiment; `findings` of its review are shown and change nothing."""
     return dg.AssetMaterialization(
         asset_key="experiment",
         partition=experiment.planned.key,
         description=headline(experiment),
-        metadata=record_metadata(experiment),
+        metadata=record_metadata(experiment, findings),
         tags={DATA_VERSION_TAG: data_version(experiment)},
     )
 
@@ -34,7 +38,7 @@ def headline(experiment: Experiment) -> str:
     return f"{title}: {result.ending}, {score}"
 
 
-def record_metadata(experiment: Experiment) -> dict[str, dg.MetadataValue]:
+def record_metadata(experiment: Experiment, findings: Sequence[Finding] = ()) -> dict[str, dg.MetadataValue]:
     """Describe the result of record; `val_bpb` is drawn over the partitions."""
     result, planned = experiment.result, experiment.planned
     found: dict[str, dg.MetadataValue] = {
@@ -51,6 +55,9 @@ def record_metadata(experiment: Experiment) -> dict[str, dg.MetadataValue]:
     found["config"] = dg.MetadataValue.json(planned.config.model_dump())
     if planned.parent_title:
         found["parent"] = dg.MetadataValue.text(planned.parent_title)
+    if findings:
+        rows = [(one.line, one.rule, one.text, one.why) for one in findings]
+        found["review"] = rows_table(("line", "about", "text", "why"), rows)
     return found
 
 

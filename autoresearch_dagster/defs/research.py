@@ -18,6 +18,7 @@ from autoresearch_dagster.defs.shown import tag_worker
 from autoresearch_dagster.defs.tags import resource_tags
 from autoresearch_dagster.experiments.desk import Desk
 from autoresearch_dagster.experiments.project import project
+from autoresearch_dagster.experiments.review import review_of
 from autoresearch_dagster.experiments.session import open_session
 
 SESSION_TAG = "autoresearch/session"
@@ -71,9 +72,10 @@ def train_experiment(context: dg.OpExecutionContext, key: str) -> str:
         # The journal still holds the plan: the next dispatch runs it again.
         context.log.warning(f"{key} has no result yet: {fault}")
         return key
-    experiment = desk.state().everything[ExperimentKey(key)]
+    state = desk.state()
+    experiment = state.everything[ExperimentKey(key)]
     context.log.info(f"{key} {headline(experiment)}; {where(desk.board, key)}.")
-    context.log_event(experiment_event(experiment))
+    context.log_event(experiment_event(experiment, review_of(state, ExperimentKey(key), desk.store.blobs)))
     return key
 
 

@@ -4,11 +4,13 @@ from collections.abc import Callable, Iterator
 
 import dagster as dg
 
+from autoresearch_dagster.core.experiment import ExperimentKey
 from autoresearch_dagster.defs.experiments import experiment_event
 from autoresearch_dagster.defs.partitions import experiment_partitions
+from autoresearch_dagster.experiments.review import review_of
 from autoresearch_dagster.experiments.session import lease_name
 from autoresearch_dagster.store.leases import is_dead, this_process
-from autoresearch_dagster.store.state import Experiment
+from autoresearch_dagster.store.state import SessionState
 from autoresearch_dagster.store.store import Store
 
 WORKER_TAG = "autoresearch/worker"
@@ -35,18 +37,18 @@ def end_lost_runs(instance: dg.DagsterInstance) -> list[str]:
     return ended
 
 
-def unshown(instance: dg.DagsterInstance, store: Store) -> dict[str, Experiment]:
-    """Return the results whose partitions are not filled, of sessions that nobody drives now."""
+def unshown(instance: dg.DagsterInstance, store: Store) -> dict[str, SessionState]:
+    """Return the keys of results whose partitions are not filled, of sessions that nobody drives now."""
     filled = instance.get_materialized_partitions(dg.AssetKey("experiment"))
-    missing: dict[str, Experiment] = {}
+    missing: dict[str, SessionState] = {}
     for found in store.journal.summaries():
         if found.archived or not found.finished or store.leases.holder(lease_name(found.session)) is not None:
             continue
         # Ranked rows are read without folding the session, which is needed only where something is missing.
         keys = {row.key for row in store.journal.leaderboard(found.session) if row.outcome is not None} - filled
         if keys:
-            experiments = store.journal.state(found.session).experiments
-            missing |= {key: experiments[key] for key in experiments if key in keys}
+            state = store.journal.state(found.session)
+            missing |= {key: state for key in state.experiments if key in keys}
     return missing
 
 
@@ -56,6 +58,7 @@ def show_results(
     """Fill the partitions of results that a dead worker did not show; yield a line for each."""
     missing = unshown(instance, store)
     instance.add_dynamic_partitions(experiment_partitions.name or "experiment", list(missing))
-    for key, experiment in missing.items():
-        emit(experiment_event(experiment))
+    for name, state in missing.items():
+        key = ExperimentKey(name)
+        emit(experiment_event(state.experiments[key], review_of(state, key, store.blobs)))
         yield f"result not shown: {key}: its partition is filled from the journal."

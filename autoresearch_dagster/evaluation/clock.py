@@ -85,6 +85,14 @@ class ServeLimits:
         left = max(0.0, lim.DEADLINE_SLACK * self.budget_s - self.used_s)
         return left + max(lim.SERVE_MIN_S, lim.SERVE_SHARE * self.budget_s)
 
+    @staticmethod
+    def budget_of(allowed_s: float, used_s: float) -> int:
+        """Return the budget, in whole seconds, whose limits allowed so much: what a receipt tells of a session."""
+        total = allowed_s + used_s
+        small = (total - lim.SERVE_MIN_S) / lim.DEADLINE_SLACK
+        large = total / (lim.DEADLINE_SLACK + lim.SERVE_SHARE)
+        return round(min(small, large))
+
     @property
     def answer_s(self) -> float:
         """For a median answer: a model that trained on 20 rows at 3 passes each stays below."""

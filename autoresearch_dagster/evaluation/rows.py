@@ -8,7 +8,8 @@ import numpy.typing as npt
 
 from autoresearch_dagster.core import limits as lim
 from autoresearch_dagster.core.errors import EvaluationFault
-from autoresearch_dagster.core.experiment import Digest, digest_of
+from autoresearch_dagster.core.experiment import Data, Digest, digest_of
+from autoresearch_dagster.data import tokenizer
 from autoresearch_dagster.data.layout import Bundle, Rows
 from autoresearch_dagster.evaluation.receipt import Rowset
 
@@ -41,6 +42,24 @@ def _upstream(bundle: Bundle) -> Rows:
 def rows_digest(rows: Rows) -> Digest:
     """Name rows by their tokens, in order."""
     return digest_of(np.ascontiguousarray(rows.tokens, dtype="<u2").tobytes())
+
+
+class Vocabulary(Data):
+    """The digests of what turns tokens into text and bytes, under the receipt's names."""
+
+    tokenizer: Digest
+    token_bytes_seed: Digest
+    token_bytes_exact: Digest
+
+
+def vocabulary_of(bundle: Bundle) -> Vocabulary:
+    """Name the tokenizer and the byte tables of a bundle."""
+    described = (bundle.tokenizer / name for name in (tokenizer.DESCRIPTION, tokenizer.RANKS))
+    return Vocabulary(
+        tokenizer=digest_of(b"".join(path.read_bytes() for path in described)),
+        token_bytes_seed=digest_of(bundle.token_bytes("seed").tobytes()),
+        token_bytes_exact=digest_of(bundle.token_bytes("exact").tobytes()),
+    )
 
 
 def bos_token(bundle: Bundle) -> int:

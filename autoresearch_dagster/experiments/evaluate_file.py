@@ -1,19 +1,17 @@
 """One train.py through training and the trusted evaluator, outside any session."""
 
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 
 from autoresearch_dagster.core.errors import UserError
-from autoresearch_dagster.core.experiment import ExperimentKey, ExperimentResult, PlannedExperiment
+from autoresearch_dagster.core.experiment import ExperimentResult, PlannedExperiment
 from autoresearch_dagster.core.limits import TRAIN_PY_BYTES
 from autoresearch_dagster.core.progress import Report
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.evaluation.receipt import Rowset
-from autoresearch_dagster.experiments.laboratory import Laboratory, experiment_lease, open_laboratory
-from autoresearch_dagster.experiments.run_one import Attempt, Progress, run_planned
-from autoresearch_dagster.store.leases import this_process
-from autoresearch_dagster.store.slots import OUTSIDE
+from autoresearch_dagster.experiments.laboratory import Laboratory, open_laboratory
+from autoresearch_dagster.experiments.outside import outside_key, run_outside
+from autoresearch_dagster.experiments.run_one import Attempt, Progress
 
 
 def read_candidate(path: Path) -> bytes:
@@ -64,16 +62,10 @@ def _run(
     on_stage: Callable[[str], None],
 ) -> ExperimentResult:
     planned = PlannedExperiment(
-        key=ExperimentKey(f"x_{uuid.uuid4().hex[:12]}"),
+        key=outside_key(),
         title=title,
         revision=1,
         train_py=lab.store.blobs.put(code),
         config=lab.preset.config.model_copy(update={"seed": seed}),
     )
-    owner = this_process()
-    with (
-        lab.store.leases.hold(experiment_lease(planned.key), owner),
-        lab.store.slots.slot(OUTSIDE, owner, lambda: False) as core,
-    ):
-        attempt = Attempt(number=1, core=core, rowset=rowset)
-        return run_planned(planned, lab, attempt, on_progress, on_stage, lambda: False)
+    return run_outside(planned, lab, Attempt(number=1, core=0, rowset=rowset), on_progress, on_stage)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from autoresearch_dagster.containers.protocol import Runner
-from autoresearch_dagster.containers.select import select_runner
+from autoresearch_dagster.containers.select import Selection, select_runner
 from autoresearch_dagster.core.errors import UserError
 from autoresearch_dagster.core.experiment import ExperimentKey, digest_of
 from autoresearch_dagster.core.folders import find_folders, remove_tree
@@ -79,6 +79,24 @@ def open_laboratory(
         UserError: model-written code would run without a sandbox.
     """
     chosen = preset(preset_name)
+    store, selection = _store_and_runner(settings, trusted_code)
+    bundle = build_bundle(source, num_shards, chosen.sequence_length, settings.bundles, report)
+    return _laboratory(settings, store, selection, bundle, chosen, report)
+
+
+def laboratory_on(
+    bundle: Bundle, terms: Preset, settings: Settings, report: Report, *, trusted_code: bool
+) -> Laboratory:
+    """Return a laboratory on a bundle that is here, under terms that no preset needs to have.
+
+    Raises:
+        UserError: the code is not trusted and there is no sandbox for it.
+    """
+    store, selection = _store_and_runner(settings, trusted_code)
+    return _laboratory(settings, store, selection, bundle, terms, report)
+
+
+def _store_and_runner(settings: Settings, trusted_code: bool) -> tuple[Store, Selection]:
     store = open_store(settings)
     selection = select_runner(settings)
     if not (trusted_code or selection.runner.capabilities.sandboxed or settings.allow_unsandboxed):
@@ -86,15 +104,19 @@ def open_laboratory(
             "Code written by a model runs only in a sandbox, and no Docker daemon answers: start Docker, "
             "or set AUTORESEARCH_ALLOW_UNSANDBOXED=true to accept the risk."
         )
-    bundle = build_bundle(source, num_shards, chosen.sequence_length, settings.bundles, report)
-    image = selection.runner.prepare(report)
+    return store, selection
+
+
+def _laboratory(
+    settings: Settings, store: Store, selection: Selection, bundle: Bundle, terms: Preset, report: Report
+) -> Laboratory:
     return Laboratory(
         settings=settings,
         store=store,
         runner=selection.runner,
-        image=image,
+        image=selection.runner.prepare(report),
         runner_note=selection.reason,
         bundle=bundle,
-        preset=chosen,
+        preset=terms,
         baseline=BASELINE_FILE.read_bytes(),
     )

@@ -26,7 +26,9 @@ from autoresearch_dagster.core.experiment import (
     digest_of,
 )
 from autoresearch_dagster.core.folders import write_whole
-from autoresearch_dagster.evaluation.receipt import EVALUATOR_VERSION
+from autoresearch_dagster.core.judgement import NoiseFloor
+from autoresearch_dagster.core.settings import Settings
+from autoresearch_dagster.evaluation.receipt import EVALUATOR_VERSION, Receipt
 from autoresearch_dagster.evaluation.spending import FLOOR_SEEDS, PLANS
 from autoresearch_dagster.experiments.arms import arm_of
 from autoresearch_dagster.experiments.laboratory import Laboratory
@@ -34,6 +36,7 @@ from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store import promotion_events as pe
 from autoresearch_dagster.store.leaderboard import BASELINE
 from autoresearch_dagster.store.state import Experiment, SessionState
+from autoresearch_dagster.store.store import Store
 
 
 class Terms(Data):
@@ -156,5 +159,26 @@ def find_floor(terms: Terms, lab: Laboratory) -> pe.FloorMeasured | None:
     return found if found.terms == terms.digest else None
 
 
+def floor_for(receipt: Receipt, settings: Settings, store: Store) -> NoiseFloor | None:
+    """Return a noise floor that a score may be judged by: of the same bundle and number of steps, on no more rows."""
+    for path in sorted(_folder(settings).glob("*.json")):
+        with contextlib.suppress(OSError, ValidationError, StoreUnavailable):
+            found = pe.FloorMeasured.model_validate_json(path.read_bytes())
+            first = found.trainings[0].result.receipt
+            theirs = Receipt.model_validate_json(store.blobs.get(first)) if first else None
+            if theirs is None or (theirs.bundle, theirs.config.max_steps) != (
+                receipt.bundle,
+                receipt.config.max_steps,
+            ):
+                continue
+            if theirs.n_rows <= receipt.n_rows:
+                return found.floor
+    return None
+
+
 def _path(terms: Terms, lab: Laboratory) -> Path:
-    return lab.settings.home.resolve() / "floors" / f"{terms.digest[:16]}.json"
+    return _folder(lab.settings) / f"{terms.digest[:16]}.json"
+
+
+def _folder(settings: Settings) -> Path:
+    return settings.home.resolve() / "floors"

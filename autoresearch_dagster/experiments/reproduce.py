@@ -2,19 +2,16 @@
 
 import dataclasses
 import difflib
-import uuid
 from collections.abc import Callable
 
 from autoresearch_dagster.core.errors import UserError
 from autoresearch_dagster.core.experiment import CurvePoint, ExperimentKey, ExperimentResult, Label
 from autoresearch_dagster.core.progress import Report
 from autoresearch_dagster.core.settings import Settings
-from autoresearch_dagster.experiments.laboratory import experiment_lease
-from autoresearch_dagster.experiments.run_one import Progress, run_planned
+from autoresearch_dagster.experiments.outside import outside_key, run_outside
+from autoresearch_dagster.experiments.run_one import Progress
 from autoresearch_dagster.experiments.scoring import attempt_of
 from autoresearch_dagster.experiments.session import laboratory_of
-from autoresearch_dagster.store.leases import this_process
-from autoresearch_dagster.store.slots import OUTSIDE
 from autoresearch_dagster.store.state import Experiment, SessionState
 from autoresearch_dagster.store.store import Store, open_store
 
@@ -38,26 +35,25 @@ def reproduce(
     Raises:
         UserError: no session has an experiment of that key with a result, or its bundle is not here any more.
     """
-    state, experiment, recorded = _find(open_store(settings), key)
+    state, experiment, recorded = find_experiment(open_store(settings), key)
     lab = laboratory_of(state, settings, report)
     if lab.bundle.digest != state.bundle:
         raise UserError(
             f"{key} was trained on the bundle {state.bundle[:16]}, and source {state.config.source} gives "
             f"{lab.bundle.digest[:16]} on this machine now; a comparison would mean nothing, restore that bundle."
         )
-    own = ExperimentKey(f"x_{key}_{uuid.uuid4().hex[:8]}")
-    planned = experiment.planned.model_copy(update={"key": own})
-    owner = this_process()
-    with (
-        lab.store.leases.hold(experiment_lease(own), owner),
-        lab.store.slots.slot(OUTSIDE, owner, lambda: False) as core,
-    ):
-        attempt = dataclasses.replace(attempt_of(state, planned, lab, 1, core), labels=(Label.REPRODUCTION,))
-        again = run_planned(planned, lab, attempt, on_progress, on_stage or report, lambda: False)
+    planned = experiment.planned.model_copy(update={"key": outside_key(key)})
+    attempt = dataclasses.replace(attempt_of(state, planned, lab, 1, 0), labels=(Label.REPRODUCTION,))
+    again = run_outside(planned, lab, attempt, on_progress, on_stage or report)
     return recorded, again
 
 
-def _find(store: Store, key: str) -> tuple[SessionState, Experiment, ExperimentResult]:
+def find_experiment(store: Store, key: str) -> tuple[SessionState, Experiment, ExperimentResult]:
+    """Find a finished experiment by its key, in an archived session too.
+
+    Raises:
+        UserError: no session has an experiment of that key with a result.
+    """
     known: list[str] = []
     for session in store.journal.sessions():
         state = store.journal.state(session)

@@ -17,12 +17,11 @@ from autoresearch_dagster.core.experiment import (
     Purpose,
     Standing,
     Verdict,
-    digest_of,
 )
 from autoresearch_dagster.core.limits import ANSWER_MEMORY_BYTES, DEADLINE_SLACK, PROMOTION_AUDITS
-from autoresearch_dagster.data import tokenizer
 from autoresearch_dagster.evaluation.job import EvaluationJob, Refusal, Score
 from autoresearch_dagster.evaluation.receipt import EVALUATOR_VERSION, Receipt, Rowset
+from autoresearch_dagster.evaluation.rows import vocabulary_of
 from autoresearch_dagster.evaluation.spending import PLANS
 from autoresearch_dagster.experiments.arms import receipt_at
 from autoresearch_dagster.experiments.confirmations import champion_of, trained_at
@@ -155,7 +154,6 @@ def receipt_of(trained: Trained, score: Score) -> Receipt:
     """Write down everything that a score rests on; its nats go to the blobs."""
     planned, lab, report = trained.planned, trained.lab, trained.report
     job, bundle = evaluation_job(trained), trained.lab.bundle
-    described = (bundle.tokenizer / name for name in (tokenizer.DESCRIPTION, tokenizer.RANKS))
     return Receipt(
         **dict(score.record),
         key=planned.key,
@@ -164,9 +162,7 @@ def receipt_of(trained: Trained, score: Score) -> Receipt:
         train_py=planned.train_py,
         config=planned.config,
         bundle=bundle.digest,
-        tokenizer=digest_of(b"".join(path.read_bytes() for path in described)),
-        token_bytes_seed=digest_of(bundle.token_bytes("seed").tobytes()),
-        token_bytes_exact=digest_of(bundle.token_bytes("exact").tobytes()),
+        **dict(vocabulary_of(bundle)),
         image=lab.image,
         runner=lab.runner.name,
         capabilities=dataclasses.asdict(lab.runner.capabilities),

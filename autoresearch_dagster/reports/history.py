@@ -14,7 +14,9 @@ from rich.text import Text
 from autoresearch_dagster.core.experiment import Digest, ExperimentResult, Verdict, digest_of
 from autoresearch_dagster.core.limits import HISTORY_PLAN_LINES, HISTORY_TEXT_CHARS, OBSERVATION_CHARS
 from autoresearch_dagster.core.progress import in_time
+from autoresearch_dagster.evaluation.review import Finding, new_findings, review
 from autoresearch_dagster.reports.decisions import decision
+from autoresearch_dagster.reports.review import review_text
 from autoresearch_dagster.reports.text import block, one_line
 from autoresearch_dagster.store import events as ev
 
@@ -117,12 +119,19 @@ class Teller:
             f"from {_cut(edit.parent_title)}" if edit.parent_title else "",
             _cut(edit.change_summary),
         ]
-        shown = block("\n".join(diff), WHOLE_LINES, MARGIN) if whole and diff else ""
+        below = ["\n".join(diff or []), review_text(self._review(before, edit.train_py))] if whole else []
+        shown = "\n".join(block(text, WHOLE_LINES, MARGIN) for text in below if text)
         return ", ".join(part for part in parts if part), shown
 
+    def _review(self, before: Digest, after: Digest) -> tuple[Finding, ...]:
+        old, new = self._text(before), self._text(after)
+        return new_findings(review(new, old)) if old is not None and new is not None else ()
+
+    def _text(self, digest: Digest) -> str | None:
+        return self._baseline if digest == digest_of(self._baseline.encode()) else self._code(digest)
+
     def _diff(self, before: Digest, after: Digest) -> list[str] | None:
-        old = self._baseline if before == digest_of(self._baseline.encode()) else self._code(before)
-        new = self._code(after)
+        old, new = self._text(before), self._text(after)
         if old is None or new is None:
             return None
         return list(difflib.unified_diff(old.splitlines(), new.splitlines(), "before", "after", lineterm="", n=2))

@@ -16,6 +16,7 @@ CHUNK_BYTES = 1024 * 1024
 UNFINISHED = ".new-"
 """How the names of files begin that are being written."""
 NAME = re.compile(r"[0-9a-f]{64}")
+PREFIX = re.compile(r"[0-9a-f]{2,64}")
 
 
 def _nothing_known(_digest: Digest) -> str:
@@ -44,6 +45,17 @@ class Blobs:
         if not NAME.fullmatch(digest):
             raise StoreUnavailable(f"{digest[:80]!r} does not name a blob; the journal that says so is damaged.")
         return self._root / digest[:2] / digest
+
+    def named(self, prefix: str) -> list[Digest]:
+        """Return the blobs whose names begin so, in order; two characters of a name at least.
+
+        Raises:
+            StoreUnavailable: that is no beginning of a name.
+        """
+        if not PREFIX.fullmatch(prefix):
+            raise StoreUnavailable(f"{prefix[:80]!r} does not begin the name of a blob.")
+        found = (self._root / prefix[:2]).glob(f"{prefix}*")
+        return sorted(Digest(path.name) for path in found if NAME.fullmatch(path.name))
 
     def has(self, digest: Digest) -> bool:
         """Whether a blob is there; it may be damaged."""

@@ -5,6 +5,7 @@ import json
 from datetime import datetime
 
 from autoresearch_dagster.core.experiment import CurvePoint, ExperimentKey, ExperimentResult
+from autoresearch_dagster.evaluation.review import Finding, new_findings, review
 from autoresearch_dagster.store.blobs import Blobs
 from autoresearch_dagster.store.state import Experiment, SessionState
 
@@ -101,13 +102,18 @@ def parent_key(state: SessionState, experiment: Experiment) -> ExperimentKey | N
     return found
 
 
+def parent_code(state: SessionState, experiment: Experiment, blobs: Blobs, baseline: str) -> tuple[str, str]:
+    """Return the title and the train.py of the experiment that this one was forked from, or of the baseline."""
+    key = parent_key(state, experiment)
+    if key is None:
+        return "baseline", baseline
+    parent = state.experiments[key].planned
+    return parent.title, blobs.get(parent.train_py).decode(errors="replace")
+
+
 def diff_against_parent(state: SessionState, experiment: Experiment, blobs: Blobs, baseline: str) -> str:
     """Return the unified diff of train.py against the parent's, or the baseline's."""
-    key = parent_key(state, experiment)
-    before, name = baseline, "baseline"
-    if key is not None:
-        parent = state.experiments[key].planned
-        before, name = blobs.get(parent.train_py).decode(), parent.title
+    name, before = parent_code(state, experiment, blobs, baseline)
     after = blobs.get(experiment.planned.train_py).decode()
     lines = difflib.unified_diff(
         before.splitlines(keepends=True),
@@ -116,6 +122,19 @@ def diff_against_parent(state: SessionState, experiment: Experiment, blobs: Blob
         tofile=f"{experiment.planned.title}/train.py",
     )
     return "".join(lines) or "train.py is the parent's; only the config differs.\n"
+
+
+def review_against_parent(
+    state: SessionState, experiment: Experiment, blobs: Blobs, baseline: str
+) -> tuple[Finding, ...]:
+    """Return what a person should look at in train.py and did not stand in the parent's, or the baseline's.
+
+    Raises:
+        StoreUnavailable: one of the two is not kept any more.
+    """
+    _, before = parent_code(state, experiment, blobs, baseline)
+    after = blobs.get(experiment.planned.train_py).decode(errors="replace")
+    return new_findings(review(after, before))
 
 
 def reigns(state: SessionState) -> list[tuple[datetime, int, float]]:

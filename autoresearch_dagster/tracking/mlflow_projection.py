@@ -21,6 +21,8 @@ from mlflow.tracking import MlflowClient
 
 from autoresearch_dagster.core.experiment import canonical_json, digest_of
 from autoresearch_dagster.core.settings import Settings
+from autoresearch_dagster.evaluation.review import Finding
+from autoresearch_dagster.reports.review import review_markdown
 from autoresearch_dagster.store.leaderboard import leader
 from autoresearch_dagster.store.leases import this_process
 from autoresearch_dagster.store.projections import Projections
@@ -191,9 +193,12 @@ class Projector:
             for point in describe.curve(result, self._store.blobs)
         ]
         params = [Param(name, value) for name, value in describe.parameters(item).items()]
+        # Not among the tags that say whether a run is current: it follows from the code, and takes reading it.
+        findings = describe.review_against_parent(state, item, self._store.blobs, self._baseline)
+        tags = {**tags, describe.TAG + "review": str(len(findings))}
         self._client.log_batch(run_id, metrics=[*figures, *curve], params=params, tags=_run_tags(tags))
         self._client.log_inputs(run_id, [self._dataset(state)])
-        self._log_files(run_id, state, item)
+        self._log_files(run_id, state, item, findings)
 
     def _dataset(self, state: SessionState) -> DatasetInput:
         dataset = Dataset(
@@ -204,13 +209,15 @@ class Projector:
         )
         return DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])
 
-    def _log_files(self, run_id: str, state: SessionState, item: Experiment) -> None:
+    def _log_files(self, run_id: str, state: SessionState, item: Experiment, findings: tuple[Finding, ...]) -> None:
         blobs, result = self._store.blobs, item.result
         with tempfile.TemporaryDirectory(prefix="ar-mlflow-") as name:
             folder = Path(name)
             (folder / "train.py").write_bytes(blobs.get(item.planned.train_py))
             diff = describe.diff_against_parent(state, item, blobs, self._baseline)
             (folder / "train.py.diff").write_text(diff, encoding="utf-8")
+            if findings:
+                (folder / "review.md").write_text(review_markdown(findings), encoding="utf-8")
             if result is not None and result.receipt is not None:
                 (folder / "receipt.json").write_bytes(blobs.get(result.receipt))
             if result is not None and result.log_tail:

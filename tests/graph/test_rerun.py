@@ -8,6 +8,7 @@ from autoresearch_dagster.core.settings import PROJECT_ROOT, load_settings
 from autoresearch_dagster.data.build import build_bundle
 from autoresearch_dagster.definitions import defs
 from autoresearch_dagster.defs.experiments import experiment_event, reproduction_metadata
+from autoresearch_dagster.experiments.review import review_of
 from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store.leaderboard import leaderboard
 from autoresearch_dagster.store.store import open_store
@@ -135,3 +136,18 @@ def test_a_reproduction_without_a_score_says_so():
     assert "| val_bpb | 2.500000 | none |  |" in found["reproduction"].value
     assert found["reproduction_error"].value == "It crashed."
     assert "reproduction_val_bpb" not in found
+
+
+def test_a_partition_shows_what_is_new_in_its_train_py_and_nothing_where_nothing_is(store):
+    baseline = (PROJECT_ROOT / "trainer_image" / "train.py").read_bytes()
+    found = []
+    for memory_key, code in (("honest", baseline), ("reads", baseline + b"open('x')\n")):
+        (key,) = plan(store, "one", memory_key=memory_key, code=code)
+        finish(store, key, 9.0)
+        state = store.journal.state(key.partition("_")[0])
+        found.append(experiment_event(state.experiments[key], review_of(state, key, store.blobs)).metadata)
+
+    assert "review" not in found[0]
+    (row,) = found[1]["review"].records
+    assert (row.data["about"], row.data["text"]) == ("files", "open('x')")
+    assert {name: value for name, value in found[1].items() if name != "review"} == found[0]

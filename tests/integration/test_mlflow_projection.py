@@ -187,6 +187,24 @@ def test_times_come_from_the_journal_and_curves_have_steps(desk):
     assert curve[3].timestamp == run.info.start_time + 2000
 
 
+def test_the_review_stands_beside_train_py_where_a_line_is_new(desk):
+    cheats = "lr = 2\nlayers = 4\nopen('x')\n"
+    desk.launch(3, ("reads", cheats, "wider"), ("reads on", f"{cheats}deep = 1\n", "reads"))
+    for key in ("s01_d03_e05", "s01_d03_e06"):
+        desk.finish(key, desk.trained(2.25))
+    desk.project()
+
+    runs, client = desk.runs(), desk.client()
+    shown = {name: run.data.tags["autoresearch.review"] for name, run in runs.items() if "session" not in name}
+    files = {name: [file.path for file in client.list_artifacts(run.info.run_id)] for name, run in runs.items()}
+    assert shown["s01_d03_e05 reads"] == "1"
+    assert set(shown.values()) == {"0", "1"}
+    assert [name for name, found in files.items() if "review.md" in found] == ["s01_d03_e05 reads"]
+    folder = Path(runs["s01_d03_e05 reads"].info.artifact_uri.removeprefix("file://"))
+    assert "open('x')" in (folder / "review.md").read_text()
+    assert desk.project() == 0
+
+
 def test_a_projection_cut_short_is_completed_and_not_doubled(desk):
     receipt = desk.journal.state("s01").experiments["s01_d02_e03"].result.receipt
     path = desk.store.blobs.path(receipt)

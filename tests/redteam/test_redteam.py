@@ -105,12 +105,12 @@ def judge(bundle, zygote, tmp_path):
     settings = Settings(home=tmp_path / "home", runner="local")
     store = open_store(settings)
 
-    def judge(name, title="candidate", config=SHORT):
+    def judge(name, title="candidate", config=SHORT, code=None):
         preset = dataclasses.replace(PRESETS["demo"], config=config, sequence_length=32, scored_rows=32)
         lab = Laboratory(settings, store, zygote, "zygote", "", bundle, preset, b"")
-        code = store.blobs.put((HERE / f"{name}.py").read_bytes())
+        text = code.encode() if code else (HERE / f"{name}.py").read_bytes()
         planned = PlannedExperiment(
-            key=ExperimentKey("s00_d00_e00"), title=title, revision=1, train_py=code, config=config
+            key=ExperimentKey("s00_d00_e00"), title=title, revision=1, train_py=store.blobs.put(text), config=config
         )
         result = run_planned(planned, lab, Attempt(1, CORE), lambda *_: None, lambda _: None, lambda: False)
         raw = store.blobs.get(result.receipt) if result.receipt else None
@@ -120,7 +120,7 @@ def judge(bundle, zygote, tmp_path):
 
 
 def test_every_candidate_is_in_the_table():
-    files = {path.stem for path in HERE.glob("*.py")} - {"__init__", "test_redteam"}
+    files = {path.stem for path in HERE.glob("*.py") if not path.stem.startswith(("test_", "__"))}
 
     assert files == {*REFUSED, *REJECTED, *NO_SCORE, *ACCEPTED, *ALONE}
 

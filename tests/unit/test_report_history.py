@@ -119,6 +119,23 @@ def test_an_edit_has_the_digests_before_and_after_and_the_lines_changed():
     assert f"edit deeper revision 1: train.py {old} → {new}, +2 −1 lines, from wider" in text
 
 
+def test_what_is_worth_a_look_stands_below_the_diff_of_its_turn_and_is_told_once():
+    first, second = "a = 1\nb = eval('3')\n", "a = 2\nb = eval('3')\nc = open('x')\n"
+    codes = {digest_of(code.encode()): code for code in (first, second)}
+    events = recorded(reply(), edit("one", first), edit("two", second, parent="one"))
+
+    def told_of(turn):
+        return "\n".join(line.plain for line in Teller(BASELINE, codes.get, UTC).tell(events, turn))
+
+    whole = told_of(1)
+    assert whole.count("worth a look: 1 new line\n") == 2
+    assert (
+        whole.index("+b = eval('3')") < whole.index("2 code: b = eval('3')") < whole.index("3 files: c = open('x')")
+    )
+    assert whole.count("code: b = eval('3')") == 1
+    assert "worth a look" not in told_of(None)
+
+
 def test_code_that_is_not_kept_any_more_is_said():
     assert "code not kept any more" in told(recorded(edit("lost", "nobody has this\n")))
 

@@ -64,3 +64,17 @@ def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     (tmp_path / "blobs").write_text("in the way")
     with pytest.raises(StoreUnavailable, match="AUTORESEARCH_HOME"):
         Blobs(tmp_path / "blobs").put(b"data")
+
+
+def test_blobs_are_found_by_the_beginning_of_their_names(tmp_path: Path) -> None:
+    blobs = Blobs(tmp_path / "blobs")
+    names = sorted(blobs.put(str(number).encode()) for number in range(600))
+    twins = {name[:3] for name in names if sum(other.startswith(name[:3]) for other in names) > 1}
+
+    assert blobs.named(names[0]) == [names[0]]
+    assert all(len(blobs.named(prefix)) > 1 for prefix in twins)
+    assert twins
+    assert blobs.named("0" * 64) == []
+    for wrong in ("", "a", "../x", "A" * 8, "*" * 8):
+        with pytest.raises(StoreUnavailable, match="does not begin"):
+            blobs.named(wrong)
