@@ -168,4 +168,4 @@ class ExperimentResult(Data):
     @property
     def accepted(self) -> bool:
         """Whether there is a score of record."""
-        return self.outcome is Outcome.TRAINED and self.verdict is not Verdict.REJECTED and self.val_bpb is not None
+        return self.outcome is Outcome.TRAINED and self.verdict is Verdict.ACCEPTED and self.val_bpb is not None

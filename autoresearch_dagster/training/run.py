@@ -86,6 +86,8 @@ def _report(job: TrainingJob, out: Path, workspace: Path, watch: Watch, log: str
     """Decide how it ended, from the kernel's and our own evidence; the candidate's words only explain."""
     error, trace, claims = _said(out)
     curve, batches = _progress(out)
+    if claims.steps is None and curve:  # killed by the budget while it evaluated itself, after its hand-over
+        claims = claims.model_copy(update={"steps": curve[-1].step})
     checkpoint, missing = _freeze(job, out, workspace)
     outcome, reason = _judge(job, watch, error, checkpoint, missing)
     trained = outcome is Outcome.TRAINED

@@ -19,15 +19,19 @@ from autoresearch_dagster.core.experiment import (
     Label,
     Outcome,
     PlannedExperiment,
+    Purpose,
     Standing,
     TrainConfig,
+    Verdict,
     canonical_json,
 )
 from autoresearch_dagster.core.settings import PROJECT_ROOT, Settings
 from autoresearch_dagster.store import database as db
 from autoresearch_dagster.store import events as ev
+from autoresearch_dagster.store import promotion_events as pe
 from autoresearch_dagster.store.store import Store, open_store
 from autoresearch_dagster.tracking.mlflow_projection import Projector
+from tests.judged import measured, noise_floor, promotion, screening
 
 BASELINE = "def run_training(config):\n    width = 64\n"
 WIDER = BASELINE.replace("64", "128")
@@ -145,6 +149,7 @@ def begin(store: Store, memory_key: str) -> str:
 def scored(store: Store, val_bpb: float) -> ExperimentResult:
     return ExperimentResult(
         outcome=Outcome.TRAINED,
+        verdict=Verdict.ACCEPTED,
         standing=Standing.SCREENED,
         labels=(Label.UNSANDBOXED,),
         val_bpb=val_bpb,
@@ -328,3 +333,41 @@ def test_after_mlruns_was_deleted_everything_is_rebuilt(tmp_path: Path) -> None:
     shutil.copytree(world.settings.mlruns, moved)
     world.client = MlflowClient(tracking_uri=f"sqlite:///{moved / 'mlflow.db'}")
     assert world.picture(session) == before
+
+
+def test_a_noise_floor_and_a_champion_are_shown_with_their_reasons(world: World, session: str) -> None:
+    journal, store = world.store.journal, world.store
+    planned = [
+        PlannedExperiment(
+            key=ExperimentKey(f"{session}_d00_n{seed + 1:02}"),
+            title="baseline",
+            revision=0,
+            train_py=store.blobs.put(BASELINE.encode()),
+            config=TrainConfig(seed=seed),
+            purpose=Purpose.NOISE_FLOOR,
+        )
+        for seed in (0, 1)
+    ]
+    results = [scored(store, value) for value in (2.75, 2.74)]
+    winner = ExperimentKey(f"{session}_d01_e02")
+    with journal.transaction(session) as tx:
+        tx.append(pe.FloorPlanned(planned=tuple(planned)))
+        for one, result in zip(planned, results, strict=True):
+            tx.append(ev.ExperimentFinished(key=one.key, result=result))
+        tx.append(measured(list(zip(planned, results, strict=True)), noise_floor(2.75, 2.74)))
+        tx.append(pe.CandidateScreened(key=winner, against=None, decision=screening("worth_confirming")))
+        tx.append(pe.PromotionJudged(key=winner, decision=promotion("confirmed", 0.25, looks=3)))
+        tx.append(pe.ChampionChosen(key=winner, reason="better"))
+    world.project(session)
+    runs = world.runs(session)
+    parent, champion = runs[session], runs[winner]
+    assert world.history(parent, "best_val_bpb") == [(0, 2.75), (3, 2.5)]
+    assert parent.data.metrics["noise_sd_bpb"] == 0.01
+    assert parent.data.metrics["looks_at_confirmation_rows"] == 3
+    assert parent.data.tags["autoresearch.best_title"] == "deeper"
+    assert (champion.data.tags["autoresearch.standing"], champion.data.metrics["gain_bpb"]) == ("champion", 0.25)
+    assert champion.data.tags["autoresearch.judgement"] == "Confirmation: confirmed."
+    floor = runs[planned[1].key]
+    assert floor.info.run_name == f"{planned[1].key} baseline, seed 1"
+    assert floor.data.tags["autoresearch.purpose"] == "noise_floor"
+    assert world.project(session) == 0

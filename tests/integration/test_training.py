@@ -167,6 +167,7 @@ def test_what_was_handed_over_before_the_budget_ended_counts(run):
     assert report.checkpoint is not None
     assert report.cpu_s > 1.0
     assert [point.loss for point in report.curve] == [2.5]
+    assert report.claims.steps == report.curve[-1].step, "its own report was cut off with it"
 
 
 def test_a_person_can_stop_it(run):

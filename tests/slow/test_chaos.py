@@ -18,6 +18,7 @@ import pytest
 from autoresearch_dagster.core.experiment import Label
 from autoresearch_dagster.core.settings import PROJECT_ROOT, Settings
 from autoresearch_dagster.store import events as ev
+from autoresearch_dagster.store import promotion_events as pe
 from autoresearch_dagster.store.journal import Journal
 from autoresearch_dagster.store.normal_form import normal_form
 from autoresearch_dagster.store.store import open_store
@@ -37,7 +38,9 @@ GIVE_UP_S = 180.0
 PROGRAM = """
 import dataclasses, sys
 from autoresearch_dagster.cli import main
+from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.presets import PRESETS
+limits.BASELINE_TIMES = 100.0
 demo = PRESETS["demo"]
 config = demo.config.model_copy(update={"max_steps": 16, "time_budget_sec": 45})
 PRESETS["demo"] = dataclasses.replace(demo, config=config)
@@ -163,10 +166,14 @@ def _check(home: Path, undisturbed: list[ev.Recorded]) -> None:
     records = journal.events("s01")
     assert [record.sequence for record in records] == list(range(len(records)))
     planned = [
-        item.key for record in records if isinstance(record.event, ev.CallPending) for item in record.event.planned
+        item.key
+        for record in records
+        if not isinstance(record.event, pe.FloorMeasured)  # which names trainings that were planned before
+        for item in ev.planned_in(record.event)
     ]
     finished = Counter(record.event.key for record in records if isinstance(record.event, ev.ExperimentFinished))
-    assert len(planned) == len(set(planned)) == EXPERIMENTS
+    assert sum("_e" in key for key in planned) == EXPERIMENTS
+    assert len(planned) == len(set(planned)) > EXPERIMENTS
     assert finished == Counter(planned)
     assert normal_form(records) == normal_form(undisturbed)
     assert _processes_of(home) == []

@@ -33,7 +33,8 @@ def test_make_demo_in_a_fresh_clone_ends_with_six_scored_experiments(clone: Path
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert re.search(r"Runner (docker|local)", done.stdout)
     assert "Leaderboard" in done.stdout
-    assert "Best candidate" in done.stdout
+    assert "Noise floor, measured now" in done.stdout
+    assert re.search(r"Champion: |No candidate is better than the baseline", done.stdout)
 
     listed = subprocess.run(
         [".venv/bin/autoresearch", "leaderboard", "--json"],
@@ -43,9 +44,12 @@ def test_make_demo_in_a_fresh_clone_ends_with_six_scored_experiments(clone: Path
         text=True,
         check=True,
     )
-    rows = json.loads(listed.stdout)
+    found = json.loads(listed.stdout)
+    assert found["session"]["floor"]["n_seeds"] == 3
+    rows = found["rows"]
     assert len(rows) == 6
-    assert all(row["val_bpb"] is not None and row["standing"] == "screened" for row in rows)
+    assert all(row["val_bpb"] is not None and row["standing"] and row["judgement"] for row in rows)
+    assert sum(row["standing"] == "champion" for row in rows) <= 1
     assert len({row["key"] for row in rows}) == 6
     assert (clone / "mlruns" / "mlflow.db").exists()
     assert (clone / ".autoresearch" / "reports" / "s01.md").exists()

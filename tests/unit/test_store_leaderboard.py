@@ -22,7 +22,9 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
 def trained(val_bpb: float, **more: object) -> ExperimentResult:
-    return ExperimentResult.model_validate({"outcome": Outcome.TRAINED, "val_bpb": val_bpb, **more})
+    return ExperimentResult.model_validate(
+        {"outcome": Outcome.TRAINED, "verdict": Verdict.ACCEPTED, "val_bpb": val_bpb, **more}
+    )
 
 
 def session(**results: ExperimentResult | None) -> SessionState:

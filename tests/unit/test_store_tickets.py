@@ -65,10 +65,10 @@ class World:
 
     def ask(self, worker):
         """Let a worker poll; nobody gets a core that belongs to somebody before him."""
-        held = Counter(one.party for one in self.holding)
         free = len(self.cores) - len(self.holding)
-        ahead = [one for one in self.waiting if self.now - one.seen < SLOT_SILENT_S and one is not worker]
-        ahead = [one for one in ahead if (held[one.party], one.ticket) < (held[worker.party], worker.ticket)]
+        lively = [one for one in self.waiting if self.now - one.seen < SLOT_SILENT_S or one is worker]
+        turns = self.turns(lively)
+        ahead = [one for one in lively if turns[one.ticket] < turns[worker.ticket]]
         worker.seen = self.now
         grant = self.tickets.ask(worker.ticket, worker.party, worker.owner, self.cores)
         if grant is not None:
@@ -76,6 +76,15 @@ class World:
             assert len(ahead) < free
         worker.grant = grant
         return grant is not None
+
+    def turns(self, lively):
+        """Say when each is served: a party's second waits until the others have as many cores as it would have."""
+        held = Counter(one.party for one in self.holding)
+        found = {}
+        for one in sorted(lively, key=lambda one: one.ticket):
+            found[one.ticket] = (held[one.party], one.ticket)
+            held[one.party] += 1
+        return found
 
     def finish(self, worker):
         self.tickets.give_back(worker.ticket, worker.party, worker.owner, self.cores)
