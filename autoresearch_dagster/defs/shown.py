@@ -42,13 +42,13 @@ def unshown(instance: dg.DagsterInstance, store: Store) -> dict[str, SessionStat
     filled = instance.get_materialized_partitions(dg.AssetKey("experiment"))
     missing: dict[str, SessionState] = {}
     for found in store.journal.summaries():
-        if found.archived or not found.finished or store.leases.holder(lease_name(found.session)) is not None:
+        if found.archived or not found.trained or store.leases.holder(lease_name(found.session)) is not None:
             continue
-        # Ranked rows are read without folding the session, which is needed only where something is missing.
-        keys = {row.key for row in store.journal.leaderboard(found.session) if row.outcome is not None} - filled
-        if keys:
+        # A count needs no folding of the session, which is needed only where something is missing.
+        if sum(key.startswith(f"{found.session}_") for key in filled) < found.trained:
             state = store.journal.state(found.session)
-            missing |= {key: state for key in state.experiments if key in keys}
+            keys = (key for key, one in state.everything.items() if one.result is not None)
+            missing |= {key: state for key in keys if key not in filled}
     return missing
 
 
@@ -60,5 +60,5 @@ def show_results(
     instance.add_dynamic_partitions(experiment_partitions.name or "experiment", list(missing))
     for name, state in missing.items():
         key = ExperimentKey(name)
-        emit(experiment_event(state.experiments[key], review_of(state, key, store.blobs)))
+        emit(experiment_event(state.everything[key], review_of(state, key, store.blobs)))
         yield f"result not shown: {key}: its partition is filled from the journal."

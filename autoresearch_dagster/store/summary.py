@@ -29,6 +29,8 @@ class SessionSummary(Data):
     planned: int
     finished: int
     remaining: int
+    trained: int
+    """Trainings with a result, noise floor and confirmations included."""
     best_val_bpb: float | None
     best_title: str
     """Of the champion, or of the baseline while nothing was confirmed against it."""
@@ -54,6 +56,7 @@ def summarise(state: SessionState) -> SessionSummary:
         planned=len(state.experiments),
         finished=sum(one.result is not None for one in state.experiments.values()),
         remaining=state.remaining,
+        trained=sum(one.result is not None for one in state.everything.values()),
         best_val_bpb=top.val_bpb if top else None,
         best_title=top.title if top else "",
         floor=state.floor.floor if state.floor else None,
