@@ -38,6 +38,7 @@ class Attempt:
     labels: tuple[Label, ...] = ()
     reference: Digest | None = None
     """The champion's nats on the same rows, a blob: audits look where a candidate gains most on it."""
+    audit_rounds: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,7 @@ def evaluation_job(trained: Trained) -> EvaluationJob:
         used_s=report.cpu_s if lab.preset.cpu_metered else report.wall_s,
         cpu_metered=lab.preset.cpu_metered,
         reference=_reference(lab, attempt),
+        audit_rounds=attempt.audit_rounds,
         tolerances=lab.settings.home.resolve() / "tolerances",
     )
 
