@@ -28,13 +28,12 @@ SAMPLE = (
     "probes_environment",
     "probes_files",
     "writes_into_inputs",
-    "many_processes",
     "child_after_hand_over",
     "checkpoint_link",
     "pipes_for_reports",
     "forged_outcome",
     "late_first_answer",
-    "never_hands_over",
+    "hangs_in_training",
     "recognises_development",
 )
 
@@ -86,5 +85,4 @@ def test_what_a_checkpoint_executes_reaches_nothing_of_the_host(lab):
     result, _ = judging.judged(lab, "executes_when_read", title=f"path={marker}", seconds=20)
 
     assert result.outcome is Outcome.REFUSED  # it ran, in a container's own /tmp, and left no model
-    assert "holds a NoneType" in result.error
     assert not marker.exists()
