@@ -182,6 +182,7 @@ HONEST_BUT_ODD = {
 ENDINGS = LEAKS | STATE | ANSWERS | LATE | BUDGET | FILES | WORDS | SEALED | HONEST_BUT_ODD
 OWN_TESTS = (
     "look_ahead_hundredth",
+    "late_workshop",
     "marker",
     "executes_when_read",
     "log_injection",
