@@ -79,7 +79,7 @@ def main():
     score = evaluate(job, runner)
     ours, wall = time.process_time() - before, time.monotonic() - started
     assert isinstance(score, Score), score
-    a, b = score.serve.answering, score.serve.auditing
+    a, (b,) = score.serve.answering, score.serve.auditing
     batches = rows / ANSWER_BATCH_ROWS
     both = (a.median_s + b.median_s) * batches + ours
     print(f"evaluate_bpb        {plain_cpu:6.2f} s CPU, {plain_wall:6.2f} s wall for {rows} rows")

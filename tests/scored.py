@@ -138,7 +138,7 @@ def _receipt(planned: PlannedExperiment, lab: Laboratory) -> Receipt:
         verdict=Verdict.ACCEPTED,
         reason="",
         audit=audit,
-        serve=ServeRecord(answering=TIMES, auditing=TIMES, charged_s=0.2, allowed_s=1.0),
+        serve=ServeRecord(answering=TIMES, auditing=(TIMES,), charged_s=0.2, allowed_s=1.0),
         nats_per_target=blank,
         train_cpu_s=8.0,
         train_wall_s=8.0,

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -51,6 +52,8 @@ class ZygoteJob:
             kill_tree(self._pid)
             self._code = self._runner.poll(self._pid)
             time.sleep(0.005)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._pid, signal.SIGKILL)  # what it left behind
         shutil.rmtree(self._folder, ignore_errors=True)
 
 

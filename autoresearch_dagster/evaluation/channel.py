@@ -26,7 +26,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from autoresearch_dagster.containers.escape import printable
+from autoresearch_dagster.containers.escape import printable_line
 from autoresearch_dagster.core.limits import ERROR_MESSAGE_BYTES, POLL_S
 from autoresearch_dagster.evaluation.failures import ServerFailed
 
@@ -157,7 +157,7 @@ class Channel:
             return
         message = bytearray(ERROR_MESSAGE_BYTES)
         self._receive(memoryview(message), deadline)
-        told = printable(bytes(message).rstrip(b"\0"), ERROR_MESSAGE_BYTES)
+        told = printable_line(bytes(message).rstrip(b"\0"), ERROR_MESSAGE_BYTES)
         raise ServerFailed("the model server reported an error", told)
 
     def _receive(self, view: memoryview, deadline: float) -> None:

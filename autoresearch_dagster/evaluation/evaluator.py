@@ -5,10 +5,12 @@
    Server B starts meanwhile, up to "torch imported": nothing of the candidate runs in it.
 3. A is removed.  Only then B loads the model and answers the preflight's probes, then for each scored row its
    tokens before the cut, followed by a decoy.  A model whose answers depend on the past alone answers the same.
+4. Further rounds ask at other cuts, each a new B that is asked when the one before it is removed: a server that
+   gets two cuts of one row learns from the longer what the shorter hides.
 
 What is covered: nothing that the candidate prints, writes or returns is read as a score; a fault of ours gives no
 score; docs/trust.md says what the audit can and cannot see.
-What is not covered: state that A leaves in the kernel for B to find (caches of the image's files).
+What is not covered: state that a server leaves in the kernel for the next to find (caches of the image's files).
 """
 
 from collections.abc import Callable
@@ -28,7 +30,7 @@ from autoresearch_dagster.evaluation.preflight import Logits, Preflight
 from autoresearch_dagster.evaluation.receipt import ServeRecord, ServerTimes
 from autoresearch_dagster.evaluation.rows import choose_rows
 from autoresearch_dagster.evaluation.server import Server
-from autoresearch_dagster.evaluation.statistics import audit_record, rejection, score_record
+from autoresearch_dagster.evaluation.statistics import Audits, audit_record, rejection, score_record
 
 __all__ = ["EvaluationJob", "Refusal", "Score", "evaluate"]
 
@@ -70,12 +72,53 @@ class Committed:
     times: ServerTimes
 
 
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """What all servers B said, and their times.  Units: nats."""
+
+    audits: Audits
+    tolerance: float
+    serve: ServeRecord
+
+
+class _Auditors:
+    """The servers B of one evaluation: the next one starts while another works, and is asked when that is gone.
+
+    At most one waits at a time, up to "torch imported".
+    """
+
+    def __init__(self, job: EvaluationJob, runner: Runner) -> None:
+        self._job, self._runner = job, runner
+        self._numbers = iter(range(job.audit_rounds))
+        self._waiting: Server | None = None
+
+    def start_next(self) -> None:
+        """Start the server of the next round, if there is one."""
+        number = next(self._numbers, None)
+        if number is not None:
+            self._waiting = Server("audit", self._job, self._runner, number)
+
+    def take(self) -> Server:
+        """Hand over the one that waits: the caller removes it."""
+        if self._waiting is None:
+            raise EvaluationFault(f"No server was started to audit {self._job.key}.")
+        server, self._waiting = self._waiting, None
+        return server
+
+    def remove(self) -> None:
+        """Remove the one that waits, if any."""
+        if self._waiting is not None:
+            self._waiting.remove()
+
+
 class _Evaluation:
     """One evaluation; everything that is drawn or looked up before a server is started."""
 
     def __init__(self, job: EvaluationJob, runner: Runner) -> None:
         self.job = job
         self.runner = runner
+        if job.audit_rounds < 1:
+            raise EvaluationFault("A score without an audit is none; ask for one round at least.")
         self.rows: Rows = choose_rows(job.bundle, job.rowset, job.n_rows)
         self.plan = Preflight.plan(job.bundle)
         self.asked = Questions.draw(job, self.rows.tokens, self.plan.rows)
@@ -86,22 +129,21 @@ class _Evaluation:
             )
 
     def run(self) -> Score:
-        """Let A commit, then B audit; neither is left when this returns."""
-        starting: list[Server] = []
+        """Let A commit, then one B after the other audit; none is left when this returns."""
+        auditors = _Auditors(self.job, self.runner)
         try:
-            committed = self._commit(lambda: starting.append(Server("audit", self.job, self.runner)))
-            return self._audit(committed, starting[0])
+            committed = self._commit(auditors.start_next)
+            return self._judge(committed, self._audit(committed, auditors))
         finally:
-            for server in starting:
-                server.remove()
+            auditors.remove()
 
-    def _commit(self, start_other: Callable[[], None]) -> Committed:
+    def _commit(self, start_next: Callable[[], None]) -> Committed:
         """Let A answer; it is gone when this returns."""
         with Server("answer", self.job, self.runner) as server:
             stand_in, found = self._stand_in(server)
             preflight.load(server)
             at_cuts = preflight.check_alone(server, self.plan, found.nats)
-            answers = commit(server, self.asked, start_other)
+            answers = commit(server, self.asked, start_next)
             times = server.times()
         return Committed(answers, at_cuts, stand_in, found, times)
 
@@ -137,21 +179,32 @@ class _Evaluation:
                 "run `autoresearch doctor`."
             ) from failure
 
-    def _audit(self, committed: Committed, server: Server) -> Score:
-        """Let B answer, and judge; A is gone."""
+    def _audit(self, committed: Committed, auditors: _Auditors) -> Audited:
+        """Let each B answer; A is gone, and so is every B before it."""
+        found: list[Audits] = []
+        times: list[ServerTimes] = []
+        allowed, charged_s, allowed_s = committed.tolerance, 0.0, 0.0
+        for number in range(self.job.audit_rounds):
+            with auditors.take() as server:
+                if number == 0:
+                    allowed = self._tolerance(server, committed)
+                else:
+                    self._ours(lambda server=server: server.greet(0))
+                preflight.check_against(server, self.plan, committed.preflight, allowed.nats)
+                found.append(audit(server, self.asked, committed.answers, number, auditors.start_next))
+                times.append(server.times())
+                charged_s, allowed_s = max(charged_s, server.clock.charged_s), server.limits.allowed_s
+        serve = ServeRecord(
+            answering=committed.times, auditing=tuple(times), charged_s=charged_s, allowed_s=allowed_s
+        )
+        return Audited(Audits.together(found), allowed.nats, serve)
+
+    def _judge(self, committed: Committed, audited: Audited) -> Score:
+        """Add up nats and bytes, and say what the audits found."""
         job = self.job
-        allowed = self._tolerance(server, committed).nats
-        preflight.check_against(server, self.plan, committed.preflight, allowed)
-        audits = audit(server, self.asked, committed.answers)
         targets = self.rows.tokens[:, 1:]
         counted, exact = job.bundle.token_bytes("seed")[targets], job.bundle.token_bytes("exact")[targets]
         nats = np.where(counted > 0, committed.answers.nats, 0.0)
         score = score_record(job.rowset, self.rows, nats, counted, exact)
-        record = audit_record(audits, allowed, score, reference=job.reference is not None)
-        serve = ServeRecord(
-            answering=committed.times,
-            auditing=server.times(),
-            charged_s=server.clock.charged_s,
-            allowed_s=server.limits.allowed_s,
-        )
-        return Score(record=score, audit=record, serve=serve, nats=nats, rejected=rejection(record))
+        record = audit_record(audited.audits, audited.tolerance, score, reference=job.reference is not None)
+        return Score(record=score, audit=record, serve=audited.serve, nats=nats, rejected=rejection(record))

@@ -38,6 +38,8 @@ class EvaluationJob:
     used_s: float = 0.0
     cpu_metered: bool = True
     reference: npt.NDArray[np.floating] | None = None
+    audit_rounds: int = 1
+    """Servers B, one after the other: each audits every row once, at a cut of its own."""
     tolerances: Path | None = None
     """Folder of the tolerances that were measured on this machine; without it each evaluation measures its own."""
     secret: Secret = field(default_factory=Secret.fresh)

@@ -4,7 +4,7 @@ from typing import Literal
 
 from autoresearch_dagster.core.experiment import Data, Digest, TrainConfig, Verdict, canonical_json, digest_of
 
-EVALUATOR_VERSION = "2"
+EVALUATOR_VERSION = "3"
 """Changes when the same checkpoint could get another score or another verdict."""
 Rowset = Literal["selection", "confirmation", "upstream"]
 
@@ -38,7 +38,7 @@ class Stratum(Data):
 
 
 class AuditRecord(Data):
-    """What a second server said of the answers.
+    """What the servers B said of the answers, all rounds together: `audits` is rounds times rows.
 
     Units: nats; bits per byte for the corrected score, which is the score plus what B adds to A at uniform cuts.
     """
@@ -72,10 +72,13 @@ class ServerTimes(Data):
 
 
 class ServeRecord(Data):
-    """The serve clock: both servers, and what was charged to the training budget."""
+    """The serve clock: server A, the servers B in order, and what was charged to the training budget.
+
+    Units: seconds of resource time; `charged_s` of the server B that took longest for its first answers.
+    """
 
     answering: ServerTimes
-    auditing: ServerTimes
+    auditing: tuple[ServerTimes, ...]
     charged_s: float
     allowed_s: float
 

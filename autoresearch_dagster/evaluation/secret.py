@@ -28,3 +28,7 @@ class Secret:
         """Return the stream of one purpose, from its beginning."""
         seed = sha256(self.token + b"\0" + purpose.encode()).digest()
         return np.random.default_rng(int.from_bytes(seed, "big"))
+
+    def of_round(self, purpose: str, number: int) -> np.random.Generator:
+        """Return the stream of one purpose in one round of the audit, counted from 0."""
+        return self.generator(f"{purpose} {number}" if number else purpose)

@@ -27,10 +27,10 @@ class Server:
     """A fresh container with its own copy of every file: two servers share no page that one could mark.
 
     It starts at once and imports torch; nothing of the candidate runs in it before `load`.  Use as a context
-    manager: afterwards nothing of it is left.
+    manager: afterwards nothing of it is left.  `number` tells servers of one role apart: two may live at a time.
     """
 
-    def __init__(self, role: Role, job: EvaluationJob, runner: Runner) -> None:
+    def __init__(self, role: Role, job: EvaluationJob, runner: Runner, number: int = 0) -> None:
         self._job = job
         self._single = role == "audit"
         self._workspace = short_folder(job.scratch_prefix, "channel", SOCKET_NAME)
@@ -41,7 +41,7 @@ class Server:
         self.limits = ServeLimits(job.budget_s, job.used_s)
         self._hard_stop = math.inf
         try:
-            spec = stage(role, job, self._workspace)
+            spec = stage(f"{role}-{number}" if number else role, job, self._workspace)
             self._channel = Channel(self._workspace / "channel", job.shape(single=self._single))
             self._process = runner.start(spec)
         except BaseException:
@@ -136,7 +136,7 @@ class Server:
         return self.clock.times(time.monotonic() - self._started)
 
 
-def stage(role: Role, job: EvaluationJob, workspace: Path) -> JobSpec:
+def stage(name: str, job: EvaluationJob, workspace: Path) -> JobSpec:
     """Copy what the server may read; validation rows and byte tables of the evaluator are not among it."""
     folders = {name: workspace / name for name in ("candidate", "checkpoint", "channel", "bundle")}
     workspace.chmod(0o711)  # another uid must pass through, nobody else may list
@@ -144,8 +144,8 @@ def stage(role: Role, job: EvaluationJob, workspace: Path) -> JobSpec:
         folder.mkdir()
         folder.chmod(0o755)
     _copy(job.checkpoint, folders["checkpoint"] / "checkpoint.pt")
-    for name in TOKENIZER_FILES:
-        _copy(job.bundle.candidate_folder / name, folders["bundle"] / name)
+    for file in TOKENIZER_FILES:
+        _copy(job.bundle.candidate_folder / file, folders["bundle"] / file)
     code = folders["candidate"] / "train.py"
     code.write_bytes(job.train_py)
     code.chmod(0o644)
@@ -155,7 +155,7 @@ def stage(role: Role, job: EvaluationJob, workspace: Path) -> JobSpec:
         Mount("BUNDLE", folders["bundle"]),
         Mount("CHANNEL", folders["channel"]),
     )
-    return JobSpec(f"{job.key}-{role}", "answer", mounts, job.limits, job.labels)
+    return JobSpec(f"{job.key}-{name}", "answer", mounts, job.limits, job.labels)
 
 
 def _copy(source: Path, target: Path) -> None:

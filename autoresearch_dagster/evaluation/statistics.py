@@ -1,6 +1,7 @@
 """From nats to a figure with its error, and from audits to a verdict.  Pure functions."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,6 +62,16 @@ class Audits:
     deviation: Floats
     signed: Floats
     counted: npt.NDArray[np.bool_]
+
+    @classmethod
+    def together(cls, rounds: "Sequence[Audits]") -> "Audits":
+        """Put the audits of several rounds into one."""
+        return cls(
+            kinds=[kind for found in rounds for kind in found.kinds],
+            deviation=np.concatenate([found.deviation for found in rounds]),
+            signed=np.concatenate([found.signed for found in rounds]),
+            counted=np.concatenate([found.counted for found in rounds]),
+        )
 
 
 def audit_record(audits: Audits, tolerance: float, score: ScoreRecord, *, reference: bool) -> AuditRecord:

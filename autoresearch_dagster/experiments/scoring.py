@@ -127,6 +127,7 @@ def evaluation_job(trained: Trained) -> EvaluationJob:
         used_s=report.cpu_s if lab.preset.cpu_metered else report.wall_s,
         cpu_metered=lab.preset.cpu_metered,
         reference=_reference(lab, attempt),
+        audit_rounds=attempt.audit_rounds,
         tolerances=lab.settings.home.resolve() / "tolerances",
     )
 

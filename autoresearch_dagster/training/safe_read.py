@@ -12,7 +12,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from autoresearch_dagster.containers.escape import printable
+from autoresearch_dagster.containers.escape import printable, printable_line
 from autoresearch_dagster.core.experiment import Claims, CurvePoint
 from autoresearch_dagster.core.limits import (
     CURVE_POINTS,
@@ -113,15 +113,15 @@ def parse_outcome(data: bytes) -> tuple[str, str, Claims]:
     raw = found.get("claims")
     claims: dict[str, Any] = raw if isinstance(raw, dict) else {}
     return (
-        _text(found.get("error"), ERROR_MESSAGE_BYTES),
+        _line(found.get("error"), ERROR_MESSAGE_BYTES),
         _text(found.get("traceback"), LOG_TAIL_CHARS),
         Claims(
-            model_name=_text(claims.get("model_name"), MODEL_NAME_CHARS),
+            model_name=_line(claims.get("model_name"), MODEL_NAME_CHARS),
             n_params=_count(claims.get("n_params")),
             steps=_count(claims.get("steps")),
-            device=_text(claims.get("device"), MODEL_NAME_CHARS),
+            device=_line(claims.get("device"), MODEL_NAME_CHARS),
             val_bpb=_number(claims.get("val_bpb")),
-            notes=_text(claims.get("notes"), ERROR_MESSAGE_BYTES),
+            notes=_line(claims.get("notes"), ERROR_MESSAGE_BYTES),
         ),
     )
 
@@ -144,6 +144,10 @@ def _json(data: bytes) -> Any:
 
 def _text(value: object, limit: int) -> str:
     return printable(value, limit) if isinstance(value, str) else ""
+
+
+def _line(value: object, limit: int) -> str:
+    return printable_line(value, limit) if isinstance(value, str) else ""
 
 
 def _number(value: object) -> float | None:

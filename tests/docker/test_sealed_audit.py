@@ -61,7 +61,7 @@ def test_an_honest_model_is_accepted_and_its_clock_was_read(judge):
     assert receipt.sandboxed
     assert receipt.capabilities["network_off"]
     assert receipt.audit.max_deviation == 0.0
-    for server in (receipt.serve.answering, receipt.serve.auditing):
+    for server in (receipt.serve.answering, *receipt.serve.auditing):
         assert 0 < server.load_s < server.served_s < server.wall_s
 
 

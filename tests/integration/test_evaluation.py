@@ -278,46 +278,105 @@ def test_servers_see_neither_rows_nor_trusted_tables_and_share_no_file(honest, z
     assert not {*watching.seen[0]} & {*watching.seen[1]}
 
 
-def test_b_gets_nothing_but_its_hello_before_a_is_gone(honest, zygote, monkeypatch):
+@pytest.mark.parametrize("rounds", [1, 3])
+def test_no_b_gets_more_than_its_hello_before_all_servers_before_it_are_gone(honest, zygote, monkeypatch, rounds):
     from autoresearch_dagster.evaluation.server import Server
 
-    watching, ended = Watching(zygote), []
+    evaluate(honest, zygote)  # measures the tolerance, which asks stand-ins
+    watching, left = Watching(zygote), []
     load, ask = Server.load, Server.ask
 
     def noted(step):
         def do(server, *arguments):
             if server._single:
-                ended.append(watching.jobs[0].status().exit_code is not None)
+                mine = watching.jobs.index(server._process)
+                left.append((mine, [job.status().exit_code is None for job in watching.jobs[:mine]]))
             return step(server, *arguments)
 
         return do
 
     monkeypatch.setattr(Server, "load", noted(load))
     monkeypatch.setattr(Server, "ask", noted(ask))
-    score = evaluate(honest, watching)
+    score = evaluate(dataclasses.replace(honest, audit_rounds=rounds), watching)
 
     assert isinstance(score, Score)
-    assert len(ended) == 1 + 1 + 16 // ANSWER_BATCH_ROWS  # load, preflight, audits
-    assert all(ended)
+    orders = 1 + 1 + 16 // ANSWER_BATCH_ROWS  # load, preflight, one cut of each row
+    assert [number for number, _ in left] == [n for n in range(1, rounds + 1) for _ in range(orders)]
+    assert not any(any(alive) for _, alive in left)
+    assert len(watching.jobs) == 1 + rounds
+    assert all(job.status().exit_code is not None for job in watching.jobs)
+    assert len({spec.name for spec in zygote.started[-rounds - 1 :]}) == 1 + rounds  # two live at a time
 
 
-def test_a_secret_fixes_the_audit_and_another_one_changes_it(honest, zygote, monkeypatch):
+def probes_made(monkeypatch):
+    """Return the list to which every round's probes are appended."""
     from autoresearch_dagster.evaluation import answers
-    from autoresearch_dagster.evaluation.secret import Secret
 
-    made = []
+    make_probes, made = answers.make_probes, []
 
     def noted(*arguments):
         made.append(make_probes(*arguments))
         return made[-1]
 
-    make_probes = answers.make_probes
     monkeypatch.setattr(answers, "make_probes", noted)
+    return made
+
+
+def test_a_secret_fixes_the_audit_and_another_one_changes_it(honest, zygote, monkeypatch):
+    from autoresearch_dagster.evaluation.secret import Secret
+
+    made = probes_made(monkeypatch)
     for token in (b"one", b"one", b"two"):
         evaluate(dataclasses.replace(honest, secret=Secret(token)), zygote)
 
     assert np.array_equal(made[0].tokens, made[1].tokens)
     assert not np.array_equal(made[0].tokens, made[2].tokens)
+
+
+def test_the_first_round_is_the_same_with_others_behind_it_and_each_has_cuts_of_its_own(
+    honest, zygote, monkeypatch
+):
+    from autoresearch_dagster.evaluation.secret import Secret
+
+    made = probes_made(monkeypatch)
+    fixed = dataclasses.replace(honest, secret=Secret(b"one"), reference=np.full((16, 32), 100.0))
+    one, three = evaluate(fixed, zygote), evaluate(dataclasses.replace(fixed, audit_rounds=3), zygote)
+
+    assert len(made) == 1 + 3
+    assert np.array_equal(made[0].tokens, made[1].tokens)
+    for first, second in ((1, 2), (1, 3), (2, 3)):
+        assert (made[first].cuts != made[second].cuts).mean() > 0.5
+    assert three.audit.audits == 3 * one.audit.audits == 48
+    assert {kind: s.audits for kind, s in three.audit.strata.items()} == {"uniform": 24, "gain": 12, "bos": 12}
+    assert (three.val_bpb, three.audit.corrected_bpb) == (one.val_bpb, one.audit.corrected_bpb)
+    assert [server.wall_s > server.load_s >= 0 for server in three.serve.auditing] == [True] * 3
+    charged = [server.load_s + server.first_s for server in three.serve.auditing]
+    assert max(charged) <= three.serve.charged_s < three.serve.allowed_s
+
+
+def test_a_fault_in_a_later_round_leaves_no_server_and_gives_no_score(honest, zygote, monkeypatch):
+    from autoresearch_dagster.evaluation import evaluator
+
+    watching = Watching(zygote)
+
+    def broken(server, asked, committed, number, start_next):
+        if number == 1:
+            start_next()
+            raise MemoryError("no room for a comparison")
+        return audit(server, asked, committed, number, start_next)
+
+    audit = evaluator.audit
+    monkeypatch.setattr(evaluator, "audit", broken)
+    with pytest.raises(EvaluationFault, match="no room for a comparison"):
+        evaluate(dataclasses.replace(honest, audit_rounds=3), watching)
+
+    assert len(watching.jobs) == 4
+    assert all(job.status().exit_code is not None for job in watching.jobs)
+
+
+def test_a_score_without_an_audit_is_not_given(honest, zygote):
+    with pytest.raises(EvaluationFault, match="without an audit"):
+        evaluate(dataclasses.replace(honest, audit_rounds=0), zygote)
 
 
 def test_order_and_company_do_not_change_a_score(honest, zygote):

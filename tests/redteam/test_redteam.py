@@ -1,97 +1,20 @@
-"""Candidates that cheat and candidates that are only odd: each ends as its first line says."""
+"""Candidates that cheat and candidates that are only odd: each ends as tests/redteam_table.py says."""
 
-import dataclasses
+import json
 import os
-from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from autoresearch_dagster.core import limits
-from autoresearch_dagster.core.experiment import (
-    ExperimentKey,
-    Outcome,
-    PlannedExperiment,
-    TrainConfig,
-    Verdict,
-)
-from autoresearch_dagster.core.presets import PRESETS
+from autoresearch_dagster.core.experiment import Outcome, Verdict
 from autoresearch_dagster.core.settings import Settings
-from autoresearch_dagster.evaluation.receipt import Receipt
-from autoresearch_dagster.experiments.laboratory import Laboratory
-from autoresearch_dagster.experiments.run_one import Attempt, run_planned
-from autoresearch_dagster.store.store import open_store
+from autoresearch_dagster.evaluation import secret
+from tests import judging
 from tests.bundles import tiny_bundle
+from tests.redteam_table import CANDIDATES, ENDINGS, HONEST, HONEST_BUT_ODD, OWN_TESTS, SHORT
 
-HERE = Path(__file__).parent
-SHORT = TrainConfig(max_steps=30, time_budget_sec=1)
-"""Training takes a tenth of a second; who trains late takes three."""
-CORE = sorted(os.sched_getaffinity(0))[-1] if hasattr(os, "sched_getaffinity") else 0
-
-AHEAD = "The model looks ahead: its answer at position"
-CHANGES = "answers in eval() are not deterministic"
-COMPANY = "depend on the other rows of the batch or on a row's place in it"
-TIME = "of the budget were left for it"
-SAME_WORK = "forward must do the same work at each call"
-
-REFUSED = {
-    "look_ahead": AHEAD,
-    "look_ahead_soft": AHEAD,
-    "mask_removed": AHEAD,
-    "other_rows": COMPANY,
-    "batch_mean": COMPANY,
-    "row_order": COMPANY,
-    "rows_shifted": COMPANY,
-    "functional_dropout": "F.dropout needs training=self.training",
-    "memory": "Two fresh processes answer the same development rows differently",
-    "learns_while_answering": CHANGES,
-    "call_number": CHANGES,
-    "late_spread": CHANGES,
-    "late_nan": "NaN or infinite logits",
-    "wrong_shape": "return (4, 32, 256)",
-    "complex_numbers": "return real logits",
-    "slow_later": SAME_WORK,
-    "late_first_answer": TIME,
-    "late_first_scored": SAME_WORK,
-    "late_every_answer": TIME,
-    "late_unpickling": TIME,
-    "late_import": TIME,
-}
-REJECTED = {
-    "recognises_development": "the model looks ahead, remembers rows, or is not deterministic",
-    "tiny_push": "lean towards the true next token",
-}
-NO_SCORE = ("look_ahead_tenth", "look_ahead_bos")
-ACCEPTED = (
-    "forged_print",
-    "zero_loss",
-    "integers",
-    "honest_lstm",
-    "honest_batchnorm",
-    "honest_tied",
-    "honest_no_position",
-    "honest_bfloat16",
-    "honest_cache",
-    "honest_compiled",
-)
-ALONE = ("marker", "never_answers", "dawdles")
-"""Have a test of their own."""
-QUICK = {
-    "look_ahead",
-    "functional_dropout",
-    "memory",
-    "late_first_answer",
-    "recognises_development",
-    "tiny_push",
-    "forged_print",
-    "honest_lstm",
-}
-"""One of each kind; the others belong to make test-slow."""
-
-
-def cases(table):
-    """Parameters of a test, the bulk of them slow."""
-    rows = table.items() if isinstance(table, dict) else [(name,) for name in table]
-    return [pytest.param(*row, marks=() if row[0] in QUICK else pytest.mark.slow, id=row[0]) for row in rows]
+ROWS = 32
 
 
 @pytest.fixture(scope="module")
@@ -99,93 +22,165 @@ def bundle(tmp_path_factory):
     return tiny_bundle(tmp_path_factory.mktemp("tiny") / "bundle")
 
 
-@pytest.fixture
-def judge(bundle, zygote, tmp_path):
-    """Train a candidate for a few steps, score and audit it."""
-    settings = Settings(home=tmp_path / "home", runner="local")
-    store = open_store(settings)
+@pytest.fixture(scope="module")
+def lab(bundle, zygote, tmp_path_factory):
+    """Every job is forked from one process that has imported torch."""
+    settings = Settings(home=tmp_path_factory.mktemp("home"), runner="local")
+    return judging.open_bench(settings, zygote, "zygote", bundle, rows=ROWS)
 
-    def judge(name, title="candidate", config=SHORT, code=None):
-        preset = dataclasses.replace(PRESETS["demo"], config=config, sequence_length=32, scored_rows=32)
-        lab = Laboratory(settings, store, zygote, "zygote", "", bundle, preset, b"")
-        text = code.encode() if code else (HERE / f"{name}.py").read_bytes()
-        planned = PlannedExperiment(
-            key=ExperimentKey("s00_d00_e00"), title=title, revision=1, train_py=store.blobs.put(text), config=config
-        )
-        result = run_planned(planned, lab, Attempt(1, CORE), lambda *_: None, lambda _: None, lambda: False)
-        raw = store.blobs.get(result.receipt) if result.receipt else None
-        return result, Receipt.model_validate_json(raw) if raw else None
 
-    return judge
+@pytest.fixture(scope="module")
+def honest(lab):
+    """What the honest model is worth."""
+    return judging.judged(lab, HONEST, seconds=20)[0]
 
 
 def test_every_candidate_is_in_the_table():
-    files = {path.stem for path in HERE.glob("*.py") if not path.stem.startswith(("test_", "__"))}
+    files = {path.stem for path in CANDIDATES.glob("*.py") if not path.stem.startswith(("test_", "__"))}
 
-    assert files == {*REFUSED, *REJECTED, *NO_SCORE, *ACCEPTED, *ALONE}
-
-
-@pytest.mark.parametrize(("name", "words"), cases(REFUSED))
-def test_it_is_refused_and_told_why(judge, name, words):
-    result, receipt = judge(name)
-
-    assert (result.outcome, result.val_bpb, receipt) == (Outcome.REFUSED, None, None)
-    assert words in result.error
-    assert len(result.error.splitlines()) == 1
+    assert files == {*ENDINGS, *OWN_TESTS}
+    assert len(HONEST_BUT_ODD) >= 10
+    assert len(files) - len(HONEST_BUT_ODD) >= 40
 
 
-@pytest.mark.parametrize(("name", "words"), cases(REJECTED))
-def test_it_passes_the_preflight_and_is_rejected_by_the_audit(judge, name, words):
-    result, receipt = judge(name)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if ending.quick else pytest.mark.slow)
+        for name, ending in ENDINGS.items()
+        if not ending.sealed
+    ],
+)
+def test_it_ends_as_it_must(lab, honest, name):
+    ending = ENDINGS[name]
 
-    assert (result.outcome, result.verdict) == (Outcome.TRAINED, Verdict.REJECTED)
-    assert (result.val_bpb, result.val_bpb_exact, result.standing, result.accepted) == (None, None, None, False)
-    assert words in result.error
-    assert (receipt.verdict, receipt.reason) == (Verdict.REJECTED, result.error)
-    assert receipt.val_bpb > 0  # the claimed figure stands in the receipt alone
+    result, receipt = judging.judged(lab, name, seconds=ending.seconds, wall=ending.wall)
 
-
-@pytest.mark.parametrize("name", cases(NO_SCORE))
-def test_a_rarer_leak_gets_no_score_either(judge, name):
-    result, _ = judge(name)
-
-    assert not result.accepted
-    assert result.val_bpb is None
+    judging.check(ending, result, receipt, honest)
 
 
-@pytest.mark.parametrize("name", cases(ACCEPTED))
-def test_it_is_accepted(judge, name):
-    result, receipt = judge(name, config=SHORT.model_copy(update={"time_budget_sec": 20}))
-
-    assert (result.outcome, result.verdict) == (Outcome.TRAINED, Verdict.ACCEPTED), result.error
-    assert receipt.audit.max_deviation <= receipt.audit.tolerance
-    assert receipt.val_bpb == result.val_bpb
-    assert result.val_bpb > 1.0  # nothing that it says of itself moves it
+# --- a rare leak: what screening may miss, a promotion's audits see --------------------------------
 
 
-def test_we_never_unpickle_what_a_candidate_wrote(judge, tmp_path):
-    result, _ = judge("marker", title=f"path={tmp_path / 'marker'}")
+@pytest.fixture
+def fixed_secret(monkeypatch):
+    """Draw the same audit each time."""
 
-    assert result.accepted
+    def fix(token):
+        monkeypatch.setattr(secret, "secrets", SimpleNamespace(token_bytes=lambda _: token))
+
+    return fix
+
+
+@pytest.mark.slow
+def test_a_leak_on_a_hundredth_that_screening_missed_is_rejected_with_the_audits_of_a_promotion(
+    lab, honest, fixed_secret
+):
+    fixed_secret(b"secret 0")
+    missed, screened = judging.judged(lab, "look_ahead_hundredth", seconds=20)
+    rejected, promoted = judging.judged(lab, "look_ahead_hundredth", seconds=20, rounds=16)
+
+    assert missed.verdict is Verdict.ACCEPTED  # 32 cuts see it in 3 of 10 cases: this is not one
+    assert missed.val_bpb < honest.val_bpb - 0.005  # and it pays
+    assert (screened.audit.audits, screened.audit.mismatches) == (32, 0)
+    assert (rejected.verdict, rejected.val_bpb) == (Verdict.REJECTED, None)
+    assert promoted.audit.audits == 512
+    assert promoted.audit.mismatches > 0
+
+
+@pytest.mark.slow
+def test_beside_a_best_score_so_far_screening_sees_a_leak_on_a_hundredth(lab, fixed_secret):
+    fixed_secret(b"secret 0")
+    _, champion = judging.judged(lab, HONEST, seconds=20)
+
+    result, receipt = judging.judged(lab, "look_ahead_hundredth", seconds=20, reference=champion.nats_per_target)
+
+    assert result.verdict is Verdict.REJECTED
+    assert receipt.audit.strata["gain"].mismatches > 0
+
+
+@pytest.mark.slow
+def test_every_round_sees_a_memory_because_each_has_a_server_that_remembers_nothing(lab):
+    result, receipt = judging.judged(lab, "memory_scored", seconds=20, rounds=4)
+
+    assert result.verdict is Verdict.REJECTED
+    assert receipt.audit.audits == 4 * ROWS
+    assert receipt.audit.mismatches > 0.8 * 4 * ROWS  # one server asked for all 4 cuts would pass half of them
+    # and the gain is taken back
+    assert receipt.audit.corrected_bpb > receipt.val_bpb + 1.0
+
+
+# --- candidates that need more than a line of a table ------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "outcome"), [("marker", Outcome.TRAINED), ("executes_when_read", Outcome.REFUSED)]
+)
+def test_what_a_candidate_pickled_is_never_unpickled_by_us(lab, tmp_path, name, outcome):
+    result, _ = judging.judged(lab, name, title=f"path={tmp_path / 'marker'}")
+
+    assert result.outcome is outcome, result.error
     unpickled_by = (tmp_path / "marker").read_text().split()
-    assert len(unpickled_by) == 2  # server A and server B
+    assert len(unpickled_by) == (2 if result.accepted else 1)  # servers A and B; A alone where it refuses
     assert str(os.getpid()) not in unpickled_by
 
 
-def test_an_answer_that_does_not_come_ends_the_evaluation(judge, monkeypatch):
+def test_what_a_candidate_prints_and_reports_cannot_pass_for_ours(lab, honest):
+    result, receipt = judging.judged(lab, "log_injection", seconds=20)
+
+    assert (result.verdict, result.val_bpb) == (Verdict.ACCEPTED, honest.val_bpb)
+    assert result.claims.val_bpb == 0.0123
+    shown = (result.log_tail, *result.claims.model_dump().values(), receipt.title)
+    assert all(c.isprintable() or c in "\n\t" for text in shown for c in str(text))
+    assert all("\n" not in text for text in (result.error, result.claims.model_name, result.claims.notes))
+    curve = json.loads(lab.store.blobs.get(result.curve))
+    assert [(point["step"], point["loss"]) for point in curve] == [(29, 2.5)]
+
+
+@pytest.mark.slow
+def test_a_seed_of_its_own_does_not_hide_the_variance_of_the_order_of_rows(lab, honest):
+    first, second = (judging.judged(lab, "fixed_seed", seconds=20, seed=seed)[0] for seed in (0, 1))
+
+    assert first.val_bpb == pytest.approx(honest.val_bpb, abs=1e-6)
+    assert abs(second.val_bpb - first.val_bpb) > 1e-4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["never_answers", "too_few_numbers"])
+def test_an_answer_that_does_not_come_ends_the_evaluation(lab, monkeypatch, name):
+    monkeypatch.setattr(limits, "ANSWER_FIRST_S", 3.0)
     monkeypatch.setattr(limits, "ANSWER_S", 2.0)
 
-    result, receipt = judge("never_answers")
+    result, receipt = judging.judged(lab, name)
 
     assert (result.outcome, receipt) == (Outcome.REFUSED, None)
     assert "did not answer in time" in result.error
 
 
-def test_many_slow_answers_end_it_too(judge, monkeypatch):
+def test_many_slow_answers_end_it_too(lab, monkeypatch):
     monkeypatch.setattr(limits, "HARD_STOP_MIN_S", 1.0)
     monkeypatch.setattr(limits, "SERVE_WALL_FACTOR", 0.0)
 
-    result, receipt = judge("dawdles", config=SHORT.model_copy(update={"time_budget_sec": 60}))
+    result, receipt = judging.judged(lab, "dawdles", seconds=60)
 
     assert (result.outcome, receipt) == (Outcome.REFUSED, None)
     assert "its answers took too long" in result.error
+
+
+@pytest.mark.slow
+def test_more_steps_than_were_asked_for_are_a_claim_and_end_with_the_budget(lab):
+    result, _ = judging.judged(lab, "ignores_max_steps", seconds=2)
+
+    assert result.accepted
+    assert result.claims.steps > SHORT.max_steps
+    assert 1.0 < result.cpu_sec < 2 * limits.DEADLINE_SLACK + 0.5  # the granularity of looking
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", ["never_hands_over", "ignores_its_budget", "restarts_its_clock", "trains_in_a_child"]
+)
+def test_time_is_metered_from_outside_and_ends_at_the_deadline(lab, name):
+    result, _ = judging.judged(lab, name, seconds=1)
+
+    assert limits.DEADLINE_SLACK <= result.cpu_sec < limits.DEADLINE_SLACK + 0.5

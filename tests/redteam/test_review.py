@@ -9,7 +9,9 @@ import autoresearch_dagster
 from autoresearch_dagster.core.experiment import Outcome, Verdict
 from autoresearch_dagster.evaluation.review import review
 from tests.command_line import BASELINE
-from tests.redteam.test_redteam import HERE, bundle, judge  # noqa: F401 (fixtures)
+from tests.judging import judged
+from tests.redteam.test_redteam import bundle, lab  # noqa: F401 (fixtures)
+from tests.redteam_table import CANDIDATES as HERE
 
 CANDIDATES = (
     "forged_print",
@@ -52,11 +54,11 @@ def test_what_a_person_is_shown(name, snapshot):
     assert [f"{one.line} {one.rule}: {one.text}" for one in found if one.new] == snapshot
 
 
-def test_a_file_full_of_findings_is_scored_like_its_honest_twin(judge):  # noqa: F811
+def test_a_file_full_of_findings_is_scored_like_its_honest_twin(lab):  # noqa: F811
     honest = (HERE / "forged_print.py").read_text()
     full = honest + WORTH_A_LOOK
 
-    results = [judge("forged_print", code=code)[0] for code in (honest, full)]
+    results = [judged(lab, "forged_print", code=code, seconds=20)[0] for code in (honest, full)]
 
     assert (len(review(honest)), len(review(full))) == (0, 8)
     assert {(one.outcome, one.verdict, one.standing) for one in results} == {

@@ -139,5 +139,8 @@ def test_streams_of_a_secret_are_repeatable_and_independent():
     assert drawn(one, "cuts") == drawn(one, "cuts")
     assert drawn(one, "cuts") != drawn(one, "order")
     assert drawn(one, "cuts") != drawn(other, "cuts")
+    assert one.of_round("cuts", 0).integers(0, 1 << 30, 4).tolist() == drawn(one, "cuts")
+    rounds = {tuple(one.of_round("cuts", number).integers(0, 1 << 30, 4)) for number in range(12)}
+    assert len(rounds) == 12
     assert Secret.fresh().token != Secret.fresh().token
     assert "hidden" not in repr(Secret(b"hidden"))

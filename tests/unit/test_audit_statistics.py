@@ -69,6 +69,23 @@ def test_one_mismatch_rejects_and_is_counted_in_its_stratum():
     assert "bos 1 of 4" in rejection(record)
 
 
+def test_audits_of_several_rounds_count_together():
+    one = Audits([Kind.UNIFORM, Kind.BOS], np.array([0.0, 1.0]), np.array([0.0, 1.0]), np.array([True, True]))
+    other = Audits([Kind.GAIN, Kind.BOS], np.array([2.0, 0.0]), np.array([3.0, 0.0]), np.array([False, True]))
+
+    both = Audits.together([one, other])
+    record = audit_record(both, TOLERANCE, scored(), reference=True)
+
+    assert {name: (s.audits, s.mismatches) for name, s in record.strata.items()} == {
+        "uniform": (1, 0),
+        "gain": (1, 1),
+        "bos": (2, 1),
+    }
+    assert (record.audits, record.mismatches, record.max_deviation) == (4, 2, 2.0)
+    assert record.signed_mean == 1.0
+    assert both.counted.tolist() == [True, True, False, True]
+
+
 def test_a_deviation_at_the_tolerance_is_none():
     assert audited([TOLERANCE], [0.0]).mismatches == 0
     assert audited([np.nextafter(TOLERANCE, 1)], [0.0]).mismatches == 1

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoresearch_dagster.containers.escape import printable
+from autoresearch_dagster.containers.escape import printable, printable_line
 
 
 def test_ordinary_text_is_left_as_it_is():
@@ -11,6 +11,10 @@ def test_ordinary_text_is_left_as_it_is():
 def test_terminal_control_is_shown_and_not_obeyed():
     assert printable(b"\x1b[2J\rforged\x00\x9b", 100) == "\\x1b[2J\\rforged\\x00\N{REPLACEMENT CHARACTER}"
     assert printable("\x9b31m\u202eabc\u2028", 100) == "\\x9b31m\\u202eabc\\u2028"
+
+
+def test_a_line_stays_one_line():
+    assert printable_line(b" a\n\n  val_bpb 0.1\tnew\r\n", 100) == "a val_bpb 0.1 new\\r"
 
 
 def test_the_end_is_kept_and_the_cut_is_shown():
