@@ -33,6 +33,7 @@ from autoresearch_dagster.evaluation.statistics import score_record
 from autoresearch_dagster.experiments.laboratory import Laboratory
 from autoresearch_dagster.store.store import Store, open_store
 from tests.fakes import ScriptedRunner
+from tests.researched import checkpoint_of
 
 NATS = 3.0  # of a target, of the baseline on average
 OWN_SD = 0.02  # of a target: what suits one training
@@ -74,8 +75,14 @@ def result_of(planned: PlannedExperiment, lab: Laboratory, gain_bpb: float) -> E
     file = io.BytesIO()
     np.save(file, nats.astype(np.float32), allow_pickle=False)
     blobs = lab.store.blobs
+    checkpoint = blobs.put(checkpoint_of(planned.key))
     receipt = _receipt(planned, lab).model_copy(
-        update={**dict(score), "rows_digest": rows_digest(rows), "nats_per_target": blobs.put(file.getvalue())}
+        update={
+            **dict(score),
+            "checkpoint": checkpoint,
+            "rows_digest": rows_digest(rows),
+            "nats_per_target": blobs.put(file.getvalue()),
+        }
     )
     return ExperimentResult(
         outcome=Outcome.TRAINED,
@@ -84,6 +91,7 @@ def result_of(planned: PlannedExperiment, lab: Laboratory, gain_bpb: float) -> E
         val_bpb=score.val_bpb,
         val_bpb_exact=score.val_bpb_exact,
         receipt=blobs.put(receipt.to_bytes()),
+        checkpoint=receipt.checkpoint,
         claims=Claims(steps=planned.config.max_steps),
         duration_sec=8.0,
         cpu_sec=8.0,

@@ -27,6 +27,8 @@ Rules
 - After {override_limit} saved edits, config_overrides alone are refused: change train_py itself.
 - train_py keeps run_training(config) at module level. Duplicates of trained configurations are refused.
 - Every experiment gets {budget} s at most. Override fields and ranges: {ranges}.
+- One seed is luck: the platform compares each score with the champion's at the same seed, and confirms what looks
+  better at fresh seeds on other rows. A result says its standing and why (judgement); only champion is a new best.
 - After {plateau} batches without a gain above {gain} bpb, leave hyperparameters, change the training code.
 
 Tools

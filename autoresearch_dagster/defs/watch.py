@@ -1,6 +1,7 @@
 """A research session as a person watches it in the terminal."""
 
 import shlex
+from collections.abc import Iterator
 
 from rich.console import Console
 from rich.text import Text
@@ -33,11 +34,14 @@ def research_in_terminal(config: SessionConfig, settings: Settings, out: Console
     board = Board()
     line = f"preset {config.preset}, source {config.source}, researcher {config.researcher}."
     try:
-        forecast = estimate_launch(config, settings)
+        forecast, story = estimate_launch(config, settings), Story(out)
+        known = open_store(settings).journal.find(config.memory_key)
+        if known is not None:
+            story.know(known)
         _say(out, f"Research {config.memory_key}: {line}")
         _say(out, str(forecast))
         with LiveView(board, out) as view:
-            state = drive(config, settings, board, view.report, Story(out).tell)
+            state = drive(config, settings, board, view.report, story.tell)
     except KeyboardInterrupt:
         store = open_store(settings)
         found = store.journal.find(config.memory_key)
@@ -73,19 +77,27 @@ class Story:
         self._out = out
         self._told: set[str] = set()
 
+    def know(self, state: SessionState) -> None:
+        """Take what was decided in an earlier launch as told."""
+        self._told.update(_decided(state))
+
     def tell(self, state: SessionState) -> None:
         """Tell what is new."""
-        self._once(floor_sentence(state))
-        for one in state.experiments.values():
-            if one.judgement:
-                self._once(f"{one_line(one.planned.title, NAME_CHARS)}: {one.judgement}")
-        if state.champion is not None:
-            self._once(f"New champion: {one_line(state.champion.planned.title, NAME_CHARS)}.")
+        for line in _decided(state):
+            if line not in self._told:
+                self._told.add(line)
+                _say(self._out, line)
 
-    def _once(self, line: str) -> None:
-        if line and line not in self._told:
-            self._told.add(line)
-            _say(self._out, line)
+
+def _decided(state: SessionState) -> Iterator[str]:
+    """Say everything that is decided in a session."""
+    if state.floor is not None:
+        yield floor_sentence(state)
+    for one in state.experiments.values():
+        if one.judgement:
+            yield f"{one_line(one.planned.title, NAME_CHARS)}: {one.judgement}"
+    for key, _ in state.reigns:
+        yield f"New champion: {one_line(state.experiments[key].planned.title, NAME_CHARS)}."
 
 
 def _conclude(state: SessionState, settings: Settings, out: Console) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from autoresearch_dagster.core.judgement import NoiseFloor, PromotionDecision
+from autoresearch_dagster.core.judgement import NoiseFloor
 from autoresearch_dagster.reports.tables import leaderboard_markdown, plain
 from autoresearch_dagster.reports.text import one_line
 from autoresearch_dagster.store.leaderboard import leader, leaderboard, lowest
@@ -40,8 +40,8 @@ def floor_sentence(state: SessionState) -> str:
 
 
 def standings_markdown(state: SessionState) -> str:
-    """Write leaderboard, noise floor and confirmations."""
-    return "\n".join([leaderboard_markdown(leaderboard(state)), *_floor(state), *_confirmations(state)])
+    """Write leaderboard, noise floor and comparisons."""
+    return "\n".join([leaderboard_markdown(leaderboard(state)), *_floor(state), *_comparisons(state)])
 
 
 def _floor(state: SessionState) -> Iterator[str]:
@@ -69,26 +69,24 @@ def floor_interval(floor: NoiseFloor) -> str:
     return f"{floor.mean_bpb:.4f} (95 %: {low:.4f} to {high:.4f})"
 
 
-def _confirmations(state: SessionState) -> Iterator[str]:
-    judged = [one for one in state.experiments.values() if one.promotion is not None or one.refused]
+def _comparisons(state: SessionState) -> Iterator[str]:
+    judged = [one for one in state.experiments.values() if one.judgement]
     if not judged:
         return
     looks = f"{state.looks} look{'s' if state.looks != 1 else ''}"
-    yield from (
-        "",
-        "### Confirmations",
-        "",
-        f"The confirmation rows were looked at by promotion alone: {looks}.",
-        "",
-    )
-    yield "| candidate | gain (95 %) | seeds | p | needed | decision |"
-    yield "|---|--:|--:|--:|--:|---|"
+    yield from ("", "### What each score is worth", "")
+    yield f"One seed is a screening; more are a confirmation, on rows that promotion alone looked at: {looks}."
+    yield from ("", "| candidate | gain (95 %) | seeds | p | needed | decision |", "|---|--:|--:|--:|--:|---|")
     for one in judged:
-        cells = _figures(one.promotion) if one.promotion is not None else ("", "", "", "")
-        yield f"| {plain(one.planned.title)} | {' | '.join(cells)} | {plain(one.judgement)} |"
+        yield f"| {plain(one.planned.title)} | {' | '.join(_figures(one))} | {plain(one.judgement)} |"
 
 
-def _figures(decision: PromotionDecision) -> tuple[str, str, str, str]:
-    difference = decision.difference
-    gain = f"{decision.gain_bpb:+.4f} ({-difference.high_bpb:+.4f} to {-difference.low_bpb:+.4f})"
-    return gain, str(decision.n_seeds), f"{decision.p:.2g}", f"{decision.error_rate:.2g}"
+def _figures(one: Experiment) -> tuple[str, str, str, str]:
+    decided = one.promotion or one.screening
+    if decided is None:
+        return "", "", "", ""
+    difference = decided.difference
+    gain = f"{decided.gain_bpb:+.4f} ({-difference.high_bpb:+.4f} to {-difference.low_bpb:+.4f})"
+    if one.promotion is None:
+        return gain, "1", "", ""
+    return gain, str(one.promotion.n_seeds), f"{one.promotion.p:.2g}", f"{one.promotion.error_rate:.2g}"

@@ -1,10 +1,12 @@
 """From the first training of the baseline to a champion: what the journal says at every step."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.experiment import (
@@ -15,13 +17,20 @@ from autoresearch_dagster.core.experiment import (
     Standing,
     Verdict,
 )
+from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.data.layout import Bundle
+from autoresearch_dagster.experiments.archive import export_session
+from autoresearch_dagster.experiments.import_archive import import_session
 from autoresearch_dagster.experiments.laboratory import Laboratory
 from autoresearch_dagster.experiments.scoring import attempt_of
 from autoresearch_dagster.experiments.session import settle
+from autoresearch_dagster.reports.document import session_report
+from autoresearch_dagster.reports.history import Teller
+from autoresearch_dagster.reports.tables import leaderboard_table, plain, print_table
 from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store.leaderboard import leader, leaderboard
 from autoresearch_dagster.store.state import SessionState
+from autoresearch_dagster.store.store import open_store
 from tests.bundles import tiny_bundle
 from tests.scored import small_lab, train_all
 
@@ -322,6 +331,51 @@ def test_a_driver_killed_between_any_two_steps_leaves_the_same_decisions(lab: La
             found = [record.event for record in other.store.journal.events(whole.id)]
             skip = (ev.AttemptStarted, ev.ExperimentFinished)
             assert [e for e in found if not isinstance(e, skip)] == [e for e in wanted if not isinstance(e, skip)]
+
+
+def test_decisions_and_their_evidence_travel_with_an_exported_session(
+    start: Start, lab: Laboratory, tmp_path: Path
+) -> None:
+    first = start(better=0.5)
+    research = Research(lab, "cached", better=0.5, later=0.0)
+    research.settle()
+    research.run("better")
+    file = tmp_path / "session.tar"
+    export_session(lab.settings, "cached", file)
+    elsewhere = Settings(home=tmp_path / "elsewhere")
+    found = import_session(elsewhere, file)
+    before = research.state
+    assert first.state.floor is not None
+    assert found.floor == before.floor
+    assert found.everything == before.everything
+    assert (found.reigns, found.looks, found.numbers) == (before.reigns, before.looks, before.numbers)
+    there = dataclasses.replace(lab, settings=elsewhere, store=open_store(elsewhere))
+    with there.store.journal.transaction(found.id) as tx:
+        tx.append(ev.SessionResumed(config=found.config, driver="cli"))
+    research.lab, research.id = there, found.id
+    research.run("later")
+    assert research.standings() == {"better": Standing.CHAMPION, "later": Standing.REGRESSION}
+
+
+def test_the_report_and_the_history_tell_every_decision_with_its_reason(start: Start, lab: Laboratory) -> None:
+    research = start(better=0.5, good=0.4, worse=-0.5)
+    research.run("better", "good", "worse")
+    state = research.state
+    told = "\n".join(line.plain for line in Teller("", lambda _: None).tell(lab.store.journal.events(research.id)))
+    report = session_report(state)
+    assert state.floor is not None
+    for one in state.experiments.values():
+        assert one.judgement
+        assert plain(one.judgement) in report
+        assert (one.promotion or one.screening).reason in told
+    assert state.floor.floor.reason in told
+    assert "### Noise floor" in report
+    assert "1 look." in report
+    assert "is the new champion" in told
+    assert plain(f"Champion: better, val_bpb {state.champion.result.val_bpb:.4f}") in report
+    table = Console(width=200, record=True)
+    print_table(table, leaderboard_table(leaderboard(state), "", 200, state.floor.floor))
+    assert table.export_text().count("noise floor") == 3
 
 
 def test_a_paused_session_is_not_judged(start: Start, lab: Laboratory) -> None:
