@@ -93,6 +93,8 @@ def settle_batch(context: dg.OpExecutionContext, _keys: list[str]) -> None:
     problem = project(desk.settings, desk.store, state.id)
     if problem:
         context.log.warning(problem)
+    for judged in desk.newly_judged():  # the partition was filled when it was trained, before it was compared
+        context.log_event(experiment_event(judged, review_of(state, judged.planned.key, desk.store.blobs)))
     context.add_output_metadata(dispatch_metadata(state, desk.board))
     context.log_event(dg.AssetMaterialization("leaderboard", metadata=leaderboard_metadata([state])))
     context.log_event(dg.AssetMaterialization("research_report", metadata=report_metadata(desk.settings, state)))

@@ -10,7 +10,7 @@ from autoresearch_dagster.experiments.laboratory import Laboratory
 from autoresearch_dagster.experiments.session import advance_session, laboratory_of, lease_name, settle
 from autoresearch_dagster.reports.board import Board
 from autoresearch_dagster.store.leases import Lease, this_process
-from autoresearch_dagster.store.state import SessionState
+from autoresearch_dagster.store.state import Experiment, SessionState
 from autoresearch_dagster.store.store import Store, open_store
 
 
@@ -28,6 +28,7 @@ class Desk:
         self._lab: Laboratory | None = None
         self._dispatch: Dispatch | None = None
         self._session = ""
+        self._judged: dict[ExperimentKey, tuple[str, str]] = {}
 
     def __enter__(self) -> "Desk":
         return self
@@ -55,6 +56,12 @@ class Desk:
         """The session as it stands."""
         return self.store.journal.state(self._session)
 
+    def newly_judged(self) -> list[Experiment]:
+        """Return the candidates whose standing or reason changed at this desk."""
+        state = self.state()
+        now = _judgements(state)
+        return [state.experiments[key] for key in now if now[key] != self._judged.get(key)]
+
     def advance(self, session: str, run_id: str, report: Report) -> list[ExperimentKey]:
         """Take the session's lease, let the agent think, start what it planned; return the keys.
 
@@ -62,6 +69,7 @@ class Desk:
             StoreConflict: somebody else drives this session now.
         """
         self._session = session
+        self._judged = _judgements(self.state())
         self._lease = self._stack.enter_context(self.store.leases.hold(lease_name(session), this_process()))
         lab = self._lab = laboratory_of(self.state(), self.settings, report)
         report(lab.runner_note)
@@ -85,3 +93,12 @@ class Desk:
         if self._lab is not None:
             settle(self._session, self._lab, self._lease)
         return self.state()
+
+
+def _judgements(state: SessionState) -> dict[ExperimentKey, tuple[str, str]]:
+    """Say what every judged candidate is worth; a champion changes the standing of the one before."""
+    return {
+        key: (str(one.result.standing), one.judgement)
+        for key, one in state.experiments.items()
+        if one.result is not None and one.judgement
+    }

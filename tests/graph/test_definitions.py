@@ -165,6 +165,12 @@ def test_one_dispatch_fills_a_partition_and_settles_its_answer(tmp_path):
     assert experiment.result.accepted
     assert experiment.run_id == result.run_id
     assert experiment.screening is not None
+    told = [
+        event.step_materialization_data.materialization
+        for event in result.all_events
+        if event.is_step_materialization and event.partition == "s01_d01_e01"
+    ]
+    assert told[-1].metadata["judgement"].value == experiment.judgement, "shown again when it was judged"
     answered = all(turn.answers for turn in state.turns if any(call.kind == "call_pending" for call in turn.calls))
     assert answered != experiment.undecided, "a plan sleeps until its confirmation is decided"
     assert list((tmp_path / "home" / "reports").iterdir())
