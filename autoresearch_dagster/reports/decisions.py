@@ -17,8 +17,10 @@ def decision(event: ev.Event) -> str | None:
         case pe.CandidateScreened():
             return f"{event.key} screened against {_champion(event.against)}: {event.decision.reason}"
         case pe.ConfirmationPlanned():
+            if not event.candidates:
+                return f"no confirmation: the session's budget does not suffice for {', '.join(event.left_out)}"
             left = f"; no budget for {', '.join(event.left_out)}" if event.left_out else ""
-            whom = ", ".join(event.candidates) or "nobody"
+            whom = ", ".join(event.candidates)
             against = _champion(event.against)
             return (
                 f"confirmation of {whom} against {against} planned: {_names(event.planned) or 'no training'}{left}"
