@@ -56,7 +56,8 @@ def go_on(config: SessionConfig) -> str:
     usual["time_budget_sec"] = preset(config.preset).config.time_budget_sec
     unusual = {name: value for name, value in given.items() if value != usual[name]}
     flags = {"memory_key": config.memory_key, "preset": config.preset, **unusual}
-    words = [word for name, value in flags.items() for word in ("--" + name.replace("_", "-"), str(value))]
+    named = {"--" + name.replace("_", "-"): value for name, value in flags.items()}
+    words = [word for name, value in named.items() for word in ((name,) if value is True else (name, str(value)))]
     return shlex.join(["autoresearch", "run", *words])
 
 

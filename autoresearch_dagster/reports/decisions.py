@@ -30,6 +30,13 @@ def decision(event: ev.Event) -> str | None:
             return f"{event.key} {'rejected' if event.rejected else 'not promoted'}: {event.reason}"
         case pe.ChampionChosen():
             return f"{event.key} is the new champion: {event.reason}"
+        case pe.TransferPlanned():
+            size = f"twice the {event.dimension}"
+            what = "does it honour that?" if event.probe else f"against {_champion(event.against)}"
+            return f"scale transfer of {event.key} at {size}, {what} planned: {_names(event.planned)}"
+        case pe.TransferJudged():
+            look = f", look {event.decision.looks} at the confirmation rows" if event.decision else ""
+            return f"scale transfer of {event.key}: {event.outcome.replace('_', ' ')}{look}: {event.reason}"
         case _:
             return None
 

@@ -86,6 +86,10 @@ def _confirmations(state: SessionState) -> Iterator[str]:
     for one in judged:
         cells = _figures(one.promotion) if one.promotion is not None else ("", "", "", "")
         yield f"| {plain(one.planned.title)} | {' | '.join(cells)} | {plain(one.judgement)} |"
+    for one in judged:
+        if one.transfer is not None:
+            told = one.transfer.outcome.replace("_", " ")
+            yield from ("", f"Scale transfer of {plain(one.planned.title)}: {told}. {plain(one.transfer.reason)}")
 
 
 def _figures(decision: PromotionDecision) -> tuple[str, str, str, str]:
