@@ -90,6 +90,7 @@ def result_of(planned: PlannedExperiment, lab: Laboratory, gain_bpb: float) -> E
         val_bpb=score.val_bpb,
         val_bpb_exact=score.val_bpb_exact,
         receipt=blobs.put(receipt.to_bytes()),
+        checkpoint=receipt.checkpoint,
         checkpoint_bytes=checkpoint_bytes(planned.config),
         claims=Claims(steps=planned.config.max_steps),
         duration_sec=8.0,

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from autoresearch_dagster.core import limits
+from autoresearch_dagster.core.errors import UserError
 from autoresearch_dagster.core.experiment import (
     ExperimentResult,
     Outcome,
@@ -17,9 +18,12 @@ from autoresearch_dagster.core.experiment import (
     TrainConfig,
 )
 from autoresearch_dagster.core.presets import preset
+from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.data.layout import Bundle
+from autoresearch_dagster.experiments.archive import export_session
+from autoresearch_dagster.experiments.import_archive import import_session
 from autoresearch_dagster.experiments.laboratory import Laboratory
-from autoresearch_dagster.experiments.scale_transfer import least_growth
+from autoresearch_dagster.experiments.scale_transfer import least_growth, transfer_events
 from autoresearch_dagster.experiments.scoring import attempt_of
 from autoresearch_dagster.reports.decisions import decision
 from autoresearch_dagster.reports.standings import standings_markdown
@@ -28,6 +32,7 @@ from autoresearch_dagster.store import promotion_events as pe
 from autoresearch_dagster.store.leaderboard import leader
 from autoresearch_dagster.tracking.describe import tags
 from tests.bundles import tiny_bundle
+from tests.integration.test_archive import assemble, of_kind, parts
 from tests.integration.test_promotion_flow import FAILED, Research
 from tests.scored import checkpoint_bytes, result_of, small_lab
 
@@ -204,26 +209,45 @@ def test_a_training_that_fails_leaves_no_score_and_the_crown(start: Start, who: 
 
 
 def test_checkpoints_of_unknown_size_say_nothing(start: Start) -> None:
+    """As in a session whose trainings were recorded before sizes were."""
     research = start(better=0.5)
     research.launch("better")
-    research.train()
-    research.settle()
-    research.train()
-    unknown = {"checkpoint_bytes": 0}
-    events = research.lab.store.journal.events(research.id)
-    research.settle()
-    research.train()
-    state = research.state
+    for _ in range(3):
+        research.train()
+        state = research.state
+        research.settle()
     for found in (state.experiments, state.trainings):
         for key, one in found.items():
             if one.planned.purpose is not Purpose.SCALE_TRANSFER and one.result is not None:
-                found[key] = dataclasses.replace(one, result=one.result.model_copy(update=unknown))
-    from autoresearch_dagster.experiments.scale_transfer import transfer_events
-
+                unknown = one.result.model_copy(update={"checkpoint_bytes": 0})
+                found[key] = dataclasses.replace(one, result=unknown)
     (judged,) = transfer_events(state, research.lab)
     assert isinstance(judged, pe.TransferJudged)
-    assert judged.outcome == "no_score"
-    assert events
+    assert (judged.outcome, "without their size" in judged.reason) == ("no_score", True)
+
+
+def test_a_session_with_longer_trainings_can_be_exported_and_imported(start: Start, tmp_path: Path) -> None:
+    research = start(better=0.5)
+    research.run("better")
+    export_session(research.lab.settings, research.id, tmp_path / "session.tar")
+    found = import_session(Settings(home=tmp_path / "elsewhere"), tmp_path / "session.tar")
+    (champion,) = found.experiments.values()
+    assert champion.transfer is not None
+    assert champion.transfer.outcome == "transfers"
+
+
+@pytest.mark.parametrize(("kind", "times"), [("transfer_planned", 5), ("confirmation_planned", 4)])
+def test_an_archive_whose_trainings_take_longer_than_they_may_is_refused(
+    start: Start, tmp_path: Path, kind: str, times: int
+) -> None:
+    research = start(better=0.5)
+    research.run("better")
+    export_session(research.lab.settings, research.id, tmp_path / "session.tar")
+    manifest, lines, blobs = parts(tmp_path / "session.tar")
+    of_kind(lines, kind)["planned"][0]["config"]["time_budget_sec"] = times * DEMO.time_budget_sec
+    (tmp_path / "forged.tar").write_bytes(assemble(manifest, lines, blobs))
+    with pytest.raises(UserError, match="time budget that the preset demo does not allow"):
+        import_session(Settings(home=tmp_path / "elsewhere"), tmp_path / "forged.tar")
 
 
 def test_a_comparison_takes_the_next_number_of_the_error_budget_and_a_look(start: Start, lab: Laboratory) -> None:
