@@ -160,18 +160,15 @@ def find_floor(terms: Terms, lab: Laboratory) -> pe.FloorMeasured | None:
 
 
 def floor_for(receipt: Receipt, settings: Settings, store: Store) -> NoiseFloor | None:
-    """Return a noise floor that a score may be judged by: of the same bundle and number of steps, on no more rows."""
+    """Return a noise floor that a score may be judged by: same bundle, as many steps, on no more rows."""
     for path in sorted(_folder(settings).glob("*.json")):
         with contextlib.suppress(OSError, ValidationError, StoreUnavailable):
             found = pe.FloorMeasured.model_validate_json(path.read_bytes())
             first = found.trainings[0].result.receipt
             theirs = Receipt.model_validate_json(store.blobs.get(first)) if first else None
-            if theirs is None or (theirs.bundle, theirs.config.max_steps) != (
-                receipt.bundle,
-                receipt.config.max_steps,
-            ):
+            if theirs is None or theirs.n_rows > receipt.n_rows:
                 continue
-            if theirs.n_rows <= receipt.n_rows:
+            if (theirs.bundle, theirs.config.max_steps) == (receipt.bundle, receipt.config.max_steps):
                 return found.floor
     return None
 

@@ -56,7 +56,8 @@ def test_without_results_the_budget_and_the_overhead_are_the_ceiling():
 
     assert (found.experiments, found.batches, found.slots) == (6, 2, 2)
     assert found.seconds_per_experiment == 35.0
-    assert found.wall_seconds == 4 * 35.0
+    assert (found.floor_trainings, found.confirmation_trainings) == (3, 4)
+    assert found.wall_seconds == (4 + 2 + 2) * 35.0
     assert "at most: budget 20 s" in found.seconds_from
 
 
@@ -64,7 +65,7 @@ def test_results_of_the_same_preset_replace_the_ceiling():
     found = estimate(CONFIG, Machine(**{**fields(BARE), "past": Past((9.0, 11.0, 100.0), (5, 7))}))
 
     assert found.seconds_per_experiment == 11.0
-    assert found.wall_seconds == 44.0
+    assert found.wall_seconds == 88.0
     assert found.seconds_from == "median of 3 results of demo on docker"
 
 
