@@ -3,7 +3,11 @@
 Each candidate is the baseline with a change that means nothing (a comment, another name, the same sum written
 otherwise) and another constant added to its seed.  At one seed its score differs from the baseline's, by luck; in
 expectation over seeds it is the baseline.  Everything is real: the session, its plans, trainings and decisions; a
-researcher that only proposes these stands in for the model.  Figures: docs/noise.md.
+researcher that only proposes these stands in for the model.
+
+Screening stops most of them, so afterwards those with the largest gains that the session did not confirm are
+confirmed all the same, as many as its budget allows: the luckiest, on fresh seeds and rows.  Figures:
+docs/noise.md.
 
 Run: python -m benchmarks.null_candidates [candidates]
 """
@@ -21,9 +25,14 @@ from typing import Any
 import torch
 
 from autoresearch_dagster.agent.researcher import Reply, ResearcherView
+from autoresearch_dagster.core.judgement import PromotionDecision
 from autoresearch_dagster.core.limits import SESSION_ERROR_RATE
 from autoresearch_dagster.core.presets import preset
 from autoresearch_dagster.core.settings import Settings
+from autoresearch_dagster.evaluation.promotion import confirm
+from autoresearch_dagster.evaluation.spending import PLANS
+from autoresearch_dagster.experiments.arms import arm_of
+from autoresearch_dagster.experiments.confirmations import champion_of, contender, plan_confirmation, trained_at
 from autoresearch_dagster.experiments.dispatch import Dispatch
 from autoresearch_dagster.experiments.laboratory import Laboratory
 from autoresearch_dagster.experiments.session import (
@@ -80,7 +89,7 @@ def candidate(number: int) -> list[str]:
     return [f"null {number:02}: {what}", str(SEED_STEP * number), old, new]
 
 
-def research(home: Path, candidates: int, slots: int = 0) -> SessionState:
+def research(home: Path, candidates: int, slots: int = 0) -> tuple[SessionState, Laboratory]:
     """Run the session to its end in a home of its own, or go on with it; return it as it stands then."""
     settings = Settings(home=home, runner="local", slots=slots)
     store, budget = open_store(settings), preset("demo").config.time_budget_sec
@@ -93,14 +102,37 @@ def research(home: Path, candidates: int, slots: int = 0) -> SessionState:
     )
     found = store.journal.find(config.memory_key)
     if found is not None and found.status == "finished":
-        return found
+        return found, laboratory_of(found, settings, _say)
     session = open_session(store, settings, config, "cli", _say).id
     lab = laboratory_of(store.journal.state(session), settings, _say)
     with store.leases.hold(lease_name(session), this_process()) as lease:
         while advance_session(session, lab, lease, NullResearcher()) == "waiting":
             _train(session, lab, config.concurrency)
             settle(session, lab, lease)
-    return store.journal.state(session)
+    return store.journal.state(session), lab
+
+
+def confirm_anyway(state: SessionState, lab: Laboratory) -> list[PromotionDecision]:
+    """Confirm those with the largest gains, whatever their screening said; nobody is crowned.
+
+    Each is held to the error rate of the session's next candidate, as if it were the only one.
+    """
+    assert state.floor is not None
+    plan, journal = PLANS[lab.preset.name], lab.store.journal
+    waiting = [one for one in state.experiments.values() if one.screening is not None and one.promotion is None]
+    planned = plan_confirmation(state, lab.preset, waiting, plan.seeds[0])
+    with journal.transaction(state.id) as transaction:
+        transaction.append(planned)
+    _train(state.id, lab, state.config.concurrency)
+    trained, decisions = journal.state(state.id), []
+    arms = {
+        who.key: arm_of([one.result for one in trained_at(trained, who, planned.seeds) if one.result], lab)
+        for who in (champion_of(state), *(contender(state.experiments[key]) for key in planned.candidates))
+    }
+    for key in planned.candidates:
+        ours, number = arms[champion_of(state).key], len(state.numbers) + 1
+        decisions.append(confirm(ours, arms[key], state.floor.floor, plan, number=number, looks=state.looks))
+    return decisions
 
 
 def _train(session: str, lab: Laboratory, concurrency: int) -> None:
@@ -153,7 +185,21 @@ def figures(state: SessionState) -> dict[str, Any]:
 def measure(home: Path, candidates: int = CANDIDATES, *, slots: int = 0, target: Path = FIGURES) -> dict[str, Any]:
     """Run the session, write its figures down, print and return them."""
     started = time.monotonic()
-    found = {**figures(research(home, candidates, slots)), "wall_seconds": round(time.monotonic() - started)}
+    state, lab = research(home, candidates, slots)
+    anyway = confirm_anyway(state, lab)
+    found = {
+        **figures(state),
+        "luckiest_confirmed_anyway": [
+            {
+                "gain_bpb": round(one.gain_bpb, 5),
+                "p": round(one.p, 4),
+                "error_rate": round(one.error_rate, 4),
+                "would_be": one.outcome,
+            }
+            for one in anyway
+        ],
+        "wall_seconds": round(time.monotonic() - started),
+    }
     text = json.dumps(found, indent=1)
     target.write_text(text + "\n", encoding="utf-8")
     _say(text)

@@ -40,7 +40,7 @@ def following(state: SessionState, lab: Laboratory) -> list[ev.Event]:
     waiting = [one for one in state.experiments.values() if one.undecided]
     if waiting:
         return _confirming(state, lab, waiting)
-    return _coronation(state) or transfer_events(state, lab)
+    return _coronation(state) or [*transfer_events(state, lab)]
 
 
 def _unscreened(experiment: Experiment) -> bool:

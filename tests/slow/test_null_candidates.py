@@ -20,6 +20,8 @@ def test_a_session_of_candidates_that_differ_by_luck_alone_promotes_none_or_one_
     assert len(set(found["gains_bpb"])) == CANDIDATES, "they must differ, or nothing was tested"
     assert 0.0 not in found["gains_bpb"]
     assert found["false_promotions"] <= 1
+    assert found["luckiest_confirmed_anyway"], "no confirmation was tried on real trainings"
+    assert sum(one["would_be"] == "confirmed" for one in found["luckiest_confirmed_anyway"]) <= 1
     assert all(p > rate for p, rate in zip(found["p_values"], found["error_rates"], strict=True)) or (
         found["false_promotions"] == 1
     )
