@@ -12,7 +12,7 @@ from autoresearch_dagster.experiments.look_ahead import estimate_launch
 from autoresearch_dagster.experiments.session import pause
 from autoresearch_dagster.reports.board import Board
 from autoresearch_dagster.reports.live import LiveView
-from autoresearch_dagster.reports.standings import floor_sentence, verdict
+from autoresearch_dagster.reports.standings import floor_sentence, transfer_sentence, verdict
 from autoresearch_dagster.reports.tables import leaderboard_table, print_table, width_of
 from autoresearch_dagster.reports.text import one_line
 from autoresearch_dagster.store.events import SessionConfig
@@ -82,6 +82,7 @@ class Story:
                 self._once(f"{one_line(one.planned.title, NAME_CHARS)}: {one.judgement}")
         if state.champion is not None:
             self._once(f"New champion: {one_line(state.champion.planned.title, NAME_CHARS)}.")
+            self._once(transfer_sentence(state.champion))
 
     def _once(self, line: str) -> None:
         if line and line not in self._told:

@@ -73,12 +73,13 @@ def _confirmations(state: SessionState) -> Iterator[str]:
     judged = [one for one in state.experiments.values() if one.promotion is not None or one.refused]
     if not judged:
         return
+    whose = "promotion and scale transfer" if any(one.transfer for one in judged) else "promotion"
     looks = f"{state.looks} look{'s' if state.looks != 1 else ''}"
     yield from (
         "",
         "### Confirmations",
         "",
-        f"The confirmation rows were looked at by promotion alone: {looks}.",
+        f"The confirmation rows were looked at by {whose} alone: {looks}.",
         "",
     )
     yield "| candidate | gain (95 %) | seeds | p | needed | decision |"
@@ -87,9 +88,14 @@ def _confirmations(state: SessionState) -> Iterator[str]:
         cells = _figures(one.promotion) if one.promotion is not None else ("", "", "", "")
         yield f"| {plain(one.planned.title)} | {' | '.join(cells)} | {plain(one.judgement)} |"
     for one in judged:
-        if one.transfer is not None:
-            told = one.transfer.outcome.replace("_", " ")
-            yield from ("", f"Scale transfer of {plain(one.planned.title)}: {told}. {plain(one.transfer.reason)}")
+        if sentence := transfer_sentence(one):
+            yield from ("", f"{plain(one.planned.title)}. {plain(sentence)}")
+
+
+def transfer_sentence(experiment: Experiment) -> str:
+    """Say whether a champion's gain holds at twice the size; '' where nobody asked."""
+    found = experiment.transfer
+    return f"Scale transfer: {found.outcome.replace('_', ' ')}. {found.reason}" if found is not None else ""
 
 
 def _figures(decision: PromotionDecision) -> tuple[str, str, str, str]:

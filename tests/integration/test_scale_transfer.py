@@ -1,11 +1,13 @@
 """Scale transfer: a new champion beside the one before at twice the size, with made-up scores."""
 
 import dataclasses
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.errors import UserError
@@ -20,6 +22,7 @@ from autoresearch_dagster.core.experiment import (
 from autoresearch_dagster.core.presets import preset
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.data.layout import Bundle
+from autoresearch_dagster.defs.watch import Story
 from autoresearch_dagster.experiments.archive import export_session
 from autoresearch_dagster.experiments.import_archive import import_session
 from autoresearch_dagster.experiments.laboratory import Laboratory
@@ -113,8 +116,13 @@ def test_a_gain_that_holds_at_twice_the_width_is_told_to_agent_person_and_mlflow
     assert (transfer.outcome, transfer.dimension, transfer.against) == ("transfers", "width", None)
     answer: Any = state.turns[-1].answers[0].result
     assert answer["results"][0]["scale_transfer"].startswith("transfers: At twice the width it is better than")
-    assert "Scale transfer of better: transfers. At twice the width" in standings_markdown(state)
+    shown = standings_markdown(state)
+    assert "better. Scale transfer: transfers. At twice the width it is better than the baseline" in shown
+    assert "looked at by promotion and scale transfer alone: 2 looks" in shown
     (champion,) = state.experiments.values()
+    said = io.StringIO()
+    Story(Console(file=said, width=500)).tell(state)
+    assert "Scale transfer: transfers. At twice the width" in said.getvalue()
     assert tags(state, champion, "", "")["autoresearch.scale_transfer"] == "transfers"
     told = [said for record in research.lab.store.journal.events(research.id) if (said := decision(record.event))]
     assert any("does it honour that?" in said for said in told)
