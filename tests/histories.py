@@ -53,6 +53,7 @@ class Author:
         self.open: list[ExperimentKey] = []
         self.trained: list[ExperimentKey] = []
         self.confirming: list[ExperimentKey] = []
+        self.scaling: list[ExperimentKey] = []
 
     def next(self) -> ev.Event:
         kinds = [self.reply, self.steer, self.pause, self.hypothesis, self.put_away, self.take_out]
@@ -64,7 +65,9 @@ class Author:
         if self.trained:
             kinds += [self.screen, self.confirm]
         if self.confirming:
-            kinds += [self.judge, self.refuse, self.crown]
+            kinds += [self.judge, self.refuse, self.crown, self.scale]
+        if self.scaling:
+            kinds += [self.transfer]
         return self.draw(st.sampled_from(kinds))()
 
     def reply(self) -> ev.Event:
@@ -166,21 +169,24 @@ class Author:
         key = self.draw(st.sampled_from(self.trained))
         return pe.CandidateScreened(key=key, against=None, decision=screening(outcome, self.draw(FLOATS)))
 
-    def confirm(self) -> ev.Event:
-        key = self.draw(st.sampled_from(self.trained))
-        name = ExperimentKey(f"s01_d{self.dispatch:02}_c{len(self.keys) + 1:02}")
+    def again(self, key: ExperimentKey, letter: str, purpose: Purpose) -> PlannedExperiment:
+        name = ExperimentKey(f"s01_d{self.dispatch:02}_{letter}{len(self.keys) + 1:02}")
         self.keys.append(name)
         self.open.append(name)
-        self.confirming.append(key)
-        planned = PlannedExperiment(
+        return PlannedExperiment(
             key=name,
             title="x",
             revision=1,
             train_py=digest_of(b"x"),
             config=TrainConfig(),
-            purpose=Purpose.CONFIRMATION,
+            purpose=purpose,
             trains=key,
         )
+
+    def confirm(self) -> ev.Event:
+        key = self.draw(st.sampled_from(self.trained))
+        self.confirming.append(key)
+        planned = self.again(key, "c", Purpose.CONFIRMATION)
         left_out = tuple(self.draw(st.lists(st.sampled_from(self.trained), max_size=1)))
         return pe.ConfirmationPlanned(
             dispatch=self.dispatch,
@@ -202,6 +208,31 @@ class Author:
 
     def crown(self) -> ev.Event:
         return pe.ChampionChosen(key=self.draw(st.sampled_from(self.confirming)), reason="better")
+
+    def scale(self) -> ev.Event:
+        key = self.draw(st.sampled_from(self.confirming))
+        self.scaling.append(key)
+        return pe.TransferPlanned(
+            dispatch=self.dispatch,
+            key=key,
+            against=None,
+            dimension=self.draw(st.sampled_from(["width", "depth"])),
+            probe=self.draw(st.booleans()),
+            seeds=(251,),
+            planned=(self.again(key, "t", Purpose.SCALE_TRANSFER),),
+        )
+
+    def transfer(self) -> ev.Event:
+        outcome = self.draw(st.sampled_from(["transfers", "does_not_transfer", "not_scalable", "no_score"]))
+        compared = outcome in ("transfers", "does_not_transfer")
+        return pe.TransferJudged(
+            key=self.draw(st.sampled_from(self.scaling)),
+            against=None,
+            outcome=outcome,
+            reason=self.draw(TEXT),
+            dimension="width" if compared else None,
+            decision=promotion("confirmed", self.draw(FLOATS), looks=3) if compared else None,
+        )
 
 
 @st.composite

@@ -15,6 +15,7 @@ from autoresearch_dagster.core.experiment import (
     PlannedExperiment,
     Purpose,
     Standing,
+    TrainConfig,
     Verdict,
 )
 from autoresearch_dagster.core.presets import Preset, preset
@@ -60,9 +61,14 @@ def small_lab(home: Path, bundle: Bundle, *, name: str = "demo") -> Laboratory:
     )
 
 
+def checkpoint_bytes(config: TrainConfig) -> int:
+    """Size of the checkpoint of a file that honours width and depth."""
+    return 4 * (8192 * config.n_embd + 12 * config.n_layer * config.n_embd**2)
+
+
 def result_of(planned: PlannedExperiment, lab: Laboratory, gain_bpb: float) -> ExperimentResult:
     """The result of a training that is better than the baseline by `gain_bpb`, give or take its luck."""
-    confirms = planned.purpose is Purpose.CONFIRMATION
+    confirms = planned.purpose in (Purpose.CONFIRMATION, Purpose.SCALE_TRANSFER)
     rowset: Rowset = "confirmation" if confirms else "selection"
     rows = choose_rows(lab.bundle, rowset, lab.preset.confirmation_rows if confirms else lab.preset.scored_rows)
     targets = rows.tokens[:, 1:]
@@ -92,6 +98,7 @@ def result_of(planned: PlannedExperiment, lab: Laboratory, gain_bpb: float) -> E
         val_bpb_exact=score.val_bpb_exact,
         receipt=blobs.put(receipt.to_bytes()),
         checkpoint=receipt.checkpoint,
+        checkpoint_bytes=checkpoint_bytes(planned.config),
         claims=Claims(steps=planned.config.max_steps),
         duration_sec=8.0,
         cpu_sec=8.0,

@@ -50,9 +50,14 @@ def experiment_row(experiment: Experiment) -> Row:
 
 
 def judgement_fields(experiment: Experiment) -> Row:
-    """Return how a result stands beside the champion's: the gain in bpb, and the sentence that explains it."""
+    """Return how a result stands beside the champion's: the gain in bpb, and the sentence that explains it.
+
+    A champion whose gain was looked at in twice the size has that, too, as `scale_transfer`.
+    """
     decided = experiment.promotion or experiment.screening
-    return {"gain_bpb": decided.gain_bpb if decided else None, "judgement": experiment.judgement or None}
+    told: Row = {"gain_bpb": decided.gain_bpb if decided else None, "judgement": experiment.judgement or None}
+    transfer = experiment.transfer
+    return told | ({"scale_transfer": f"{transfer.outcome}: {transfer.reason}"} if transfer else {})
 
 
 def best(state: SessionState) -> Experiment | None:

@@ -43,6 +43,7 @@ def run(
     concurrency: int = limits.DEFAULT_CONCURRENCY,
     researcher: str = "scripted",
     preset: Preset = "workshop",
+    scale_transfer: bool = False,
     dry_run: bool = False,
     json: Json = False,
 ) -> int:
@@ -65,6 +66,7 @@ def run(
         concurrency: Experiments at a time, at most one for each core.
         researcher: Who plans; `scripted` needs no key.
         preset: Size.
+        scale_transfer: Compare each new champion with the one before at twice the size, too.
         dry_run: Say what would start and what it would take; nothing is created.
         json: With `--dry-run`: print JSON for programs.
 

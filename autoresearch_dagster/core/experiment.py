@@ -66,6 +66,7 @@ class Purpose(StrEnum):
     CANDIDATE = "candidate"
     NOISE_FLOOR = "noise_floor"
     CONFIRMATION = "confirmation"
+    SCALE_TRANSFER = "scale_transfer"
 
 
 class TrainConfig(Data):
@@ -104,7 +105,7 @@ class PlannedExperiment(Data):
     parent_title: str | None = None
     purpose: Purpose = Purpose.CANDIDATE
     trains: ExperimentKey | None = None
-    """The candidate that a confirmation trains at another seed; None for the baseline."""
+    """The candidate that a confirmation or a scale transfer trains once more; None for the baseline."""
 
     @property
     def shown_as(self) -> str:
@@ -148,6 +149,8 @@ class ExperimentResult(Data):
     val_bpb_exact: float | None = None
     receipt: Digest | None = None
     checkpoint: Digest | None = None
+    checkpoint_bytes: int = 0
+    """Size of the checkpoint as the host froze it; 0: there is none, or it was recorded before sizes were."""
     curve: Digest | None = None
     claims: Claims = Field(default_factory=Claims)
     error: str = ""

@@ -108,6 +108,10 @@ class ScreeningDecision(Data):
 PromotionOutcome = Literal["champion", "confirmed", "undecided", "within_noise"]
 
 
+TransferOutcome = Literal["transfers", "does_not_transfer", "not_scalable", "no_score"]
+Dimension = Literal["width", "depth"]
+
+
 class PromotionDecision(Data):
     """What the seeds so far say.
 

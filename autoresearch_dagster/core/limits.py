@@ -130,6 +130,12 @@ SEEDS_OF_A_REIGN: Final = 100  # a new champion is compared at other seeds than 
 PROMOTION_AUDITS: Final = 512  # audited positions of a candidate before it becomes champion
 FLOOR_TRIES: Final = 2  # times that missing seeds of a noise floor are trained before a person is asked
 BASELINE_TIMES: Final = 1.25  # what the baseline needed for its steps: the budget of every experiment, at most
+SCALE_FACTOR: Final = 2  # of a scale transfer: times the width or the depth
+TRANSFER_SEED_OFFSET: Final = 50  # within the seeds of a reign: beyond those of its confirmations
+WIDTH_BUDGET_TIMES: Final = 4  # of a training at twice the width: each matrix of a block has four times the work
+DEPTH_BUDGET_TIMES: Final = 2  # of a training at twice the depth: twice the blocks
+HONOURED_MATRICES: Final = 1  # of width x width that a block has at least, whatever the file makes of it
+PARAMETER_BYTES: Final = 2  # of a parameter at least: half precision
 POWER: Final = 0.8  # at which the smallest detectable gain is stated
 SMALLEST_P: Final = 1e-12  # a p-value is not told more finely
 

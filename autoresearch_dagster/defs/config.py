@@ -59,6 +59,11 @@ class ResearchConfig(dg.Config):
         None, description=f"Ceiling for GPU time in hours, above 0; none without a value. {ANEW}"
     )
     preset: str = Field("workshop", description=f"Size of everything: {', '.join(PRESETS)}. {FIXED}")
+    scale_transfer: bool = Field(
+        False,
+        description="Whether each new champion and the one before are also compared at twice the width, or depth. "
+        f"It takes nobody's crown and costs a few longer trainings. {ANEW}",
+    )
     session: str = Field(
         "",
         description="Leave it empty. The sensor `next_batch` sets it: the session goes on as it was started, and "

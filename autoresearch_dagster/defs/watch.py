@@ -13,7 +13,7 @@ from autoresearch_dagster.experiments.look_ahead import estimate_launch
 from autoresearch_dagster.experiments.session import pause
 from autoresearch_dagster.reports.board import Board
 from autoresearch_dagster.reports.live import LiveView
-from autoresearch_dagster.reports.standings import floor_sentence, verdict
+from autoresearch_dagster.reports.standings import floor_sentence, transfer_sentence, verdict
 from autoresearch_dagster.reports.tables import leaderboard_table, print_table, width_of
 from autoresearch_dagster.reports.text import one_line
 from autoresearch_dagster.store.events import SessionConfig
@@ -60,7 +60,8 @@ def go_on(config: SessionConfig) -> str:
     usual["time_budget_sec"] = preset(config.preset).config.time_budget_sec
     unusual = {name: value for name, value in given.items() if value != usual[name]}
     flags = {"memory_key": config.memory_key, "preset": config.preset, **unusual}
-    words = [word for name, value in flags.items() for word in ("--" + name.replace("_", "-"), str(value))]
+    named = {"--" + name.replace("_", "-"): value for name, value in flags.items()}
+    words = [word for name, value in named.items() for word in ((name,) if value is True else (name, str(value)))]
     return shlex.join(["autoresearch", "run", *words])
 
 
@@ -97,7 +98,10 @@ def _decided(state: SessionState) -> Iterator[str]:
         if one.judgement:
             yield f"{one_line(one.planned.title, NAME_CHARS)}: {one.judgement}"
     for key, _ in state.reigns:
-        yield f"New champion: {one_line(state.experiments[key].planned.title, NAME_CHARS)}."
+        title = one_line(state.experiments[key].planned.title, NAME_CHARS)
+        yield f"New champion: {title}."
+        if sentence := transfer_sentence(state.experiments[key]):
+            yield f"{title}: {sentence}"
 
 
 def _conclude(state: SessionState, settings: Settings, out: Console) -> None:

@@ -28,9 +28,10 @@ class Contender:
     revision: int
     train_py: Digest
     config: TrainConfig
+    purpose: Purpose = Purpose.CONFIRMATION
 
     def at(self, seed: int, key: ExperimentKey) -> PlannedExperiment:
-        """Plan its confirmation at a seed."""
+        """Plan its training at a seed."""
         return PlannedExperiment(
             key=key,
             title=self.title,
@@ -38,7 +39,7 @@ class Contender:
             train_py=self.train_py,
             config=self.config.model_copy(update={"seed": seed}),
             parent_title=self.title if self.key else None,
-            purpose=Purpose.CONFIRMATION,
+            purpose=self.purpose,
             trains=self.key,
         )
 
@@ -51,8 +52,11 @@ def contender(experiment: Experiment) -> Contender:
 
 def champion_of(state: SessionState) -> Contender:
     """Return what candidates are compared with."""
-    if state.champion is not None:
-        return contender(state.champion)
+    return contender(state.champion) if state.champion is not None else baseline_of(state)
+
+
+def baseline_of(state: SessionState) -> Contender:
+    """Return what research started from, at the session's budget."""
     assert state.floor is not None
     planned = state.floor.trainings[0].planned
     config = planned.config.model_copy(update={"time_budget_sec": state.floor.budget_s})
@@ -60,11 +64,11 @@ def champion_of(state: SessionState) -> Contender:
 
 
 def trained_at(state: SessionState, who: Contender, seeds: Iterable[int]) -> list[Experiment]:
-    """Return the confirmations of a contender at these seeds, as far as they were planned, in their order."""
+    """Return the trainings of a contender at these seeds, as far as they were planned, in their order."""
     found = {
         one.planned.candidate: one
         for one in state.trainings.values()
-        if one.planned.purpose is Purpose.CONFIRMATION and one.planned.trains == who.key
+        if one.planned.purpose is who.purpose and one.planned.trains == who.key
     }
     wanted = (who.at(seed, ExperimentKey("")).candidate for seed in seeds)
     return [found[candidate] for candidate in wanted if candidate in found]
@@ -74,6 +78,11 @@ def seeds_of(state: SessionState, n_seeds: int) -> tuple[int, ...]:
     """Return the first seeds at which candidates are compared with this champion."""
     first = limits.FIRST_CONFIRMATION_SEED + limits.SEEDS_OF_A_REIGN * len(state.reigns)
     return tuple(range(first, first + n_seeds))
+
+
+def longest_times(purpose: Purpose) -> int:
+    """Say how many times the preset's budget a training may take."""
+    return limits.WIDTH_BUDGET_TIMES if purpose is Purpose.SCALE_TRANSFER else 1
 
 
 def granted(preset: Preset, allotted: int) -> int:

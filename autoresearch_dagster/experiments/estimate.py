@@ -8,7 +8,7 @@ from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.experiment import Data
 from autoresearch_dagster.core.presets import Preset, preset
 from autoresearch_dagster.core.progress import in_time, in_unit
-from autoresearch_dagster.evaluation.spending import FLOOR_SEEDS
+from autoresearch_dagster.evaluation.spending import FLOOR_SEEDS, PLANS
 from autoresearch_dagster.experiments.bundle import Forecast
 from autoresearch_dagster.experiments.confirmations import granted, spent
 from autoresearch_dagster.store.events import SessionConfig
@@ -45,6 +45,8 @@ class Estimate(Data):
     """Of the baseline, before the first batch; none where an earlier session on the same terms had them."""
     confirmation_trainings: int
     """At most: as many as the session's budget of confirmations allows."""
+    transfer_trainings: int
+    """At most, if each confirmation crowns a champion; none unless scale transfers were asked for."""
     seconds_per_experiment: float
     seconds_from: str
     wall_seconds: float
@@ -62,10 +64,11 @@ class Estimate(Data):
         opening = f"Builds {' and '.join(first)}, then takes" if first else "Takes"
         cost = f"US$ {self.model_usd:.2f}" if self.model_usd is not None else "not known"
         disk = in_unit(self.disk_bytes, "bytes") if self.disk_bytes is not None else "not known"
+        scaled = f" and {self.transfer_trainings} for scale transfers" if self.transfer_trainings else ""
         return (
             f"{opening} about {in_time(self.wall_seconds)} for {self.experiments} experiments in "
             f"{self.batches} batches, {self.floor_trainings} trainings for the noise floor and up to "
-            f"{self.confirmation_trainings} for confirmations, at {self.slots} slots "
+            f"{self.confirmation_trainings} for confirmations{scaled}, at {self.slots} slots "
             f"({in_time(self.seconds_per_experiment)} each, {self.seconds_from}); model cost {cost}; disk {disk}."
         )
 
@@ -102,8 +105,11 @@ def estimate(config: SessionConfig, machine: Machine) -> Estimate:
     image_bytes = limits.TRAINER_IMAGE_BYTES if machine.image == "to be built" else 0
     floor = 0 if state is not None and state.floor is not None else FLOOR_SEEDS[chosen.name]
     confirmations = confirmations_of(config, chosen, state)
-    trainings = experiments + floor + confirmations
-    results = trainings * (_checkpoint(chosen, machine.past) + limits.RESULT_BYTES)
+    transfers = transfers_of(config, chosen, confirmations)
+    checkpoints = experiments + floor + confirmations + transfers * limits.SCALE_FACTOR**2
+    trainings = experiments + floor + confirmations + transfers
+    results = checkpoints * _checkpoint(chosen, machine.past) + trainings * limits.RESULT_BYTES
+    longer = -(-transfers // slots) * limits.WIDTH_BUDGET_TIMES
     return Estimate(
         memory_key=config.memory_key,
         session=state.id if state else "",
@@ -120,10 +126,16 @@ def estimate(config: SessionConfig, machine: Machine) -> Estimate:
         batches=-(-experiments // config.batch_size),
         floor_trainings=floor,
         confirmation_trainings=confirmations,
+        transfer_trainings=transfers,
         seconds_per_experiment=round(seconds, 1),
         seconds_from=source,
         wall_seconds=round(
-            (rounds(experiments, config.batch_size, slots) + -(-floor // slots) + -(-confirmations // slots))
+            (
+                rounds(experiments, config.batch_size, slots)
+                + -(-floor // slots)
+                + -(-confirmations // slots)
+                + longer
+            )
             * seconds,
             1,
         ),
@@ -146,6 +158,13 @@ def confirmations_of(config: SessionConfig, chosen: Preset, state: SessionState 
         return granted(chosen, config.n_experiments)
     allotted = len(state.experiments) + config.n_experiments if state.status == "finished" else state.allotted
     return max(0, granted(chosen, allotted) - spent(state))
+
+
+def transfers_of(config: SessionConfig, chosen: Preset, confirmations: int) -> int:
+    """Count the trainings that scale transfers may take, if every confirmation that can be afforded crowns one."""
+    seeds = PLANS[chosen.name].seeds[0]
+    champions = confirmations // (2 * seeds)
+    return champions * (2 * seeds + 1) if config.scale_transfer else 0  # and one that width may not be honoured in
 
 
 def rounds(experiments: int, batch_size: int, slots: int) -> int:

@@ -32,6 +32,7 @@ from autoresearch_dagster.core.limits import (
 from autoresearch_dagster.core.presets import PRESETS
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.experiments.archive import FORMAT, Manifest, named_blobs, read_receipt
+from autoresearch_dagster.experiments.confirmations import longest_times
 from autoresearch_dagster.experiments.renumber import renumbered, session_id
 from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store.archive_file import BLOBS, EVENTS, MANIFEST, ArchiveReader
@@ -150,7 +151,8 @@ def _check_state(state: SessionState, manifest: Manifest) -> None:
     for key, experiment in state.everything.items():
         if not own.fullmatch(key):
             raise ValueError(f"the key {key[:40]!r} is none of its session")
-        if not 0 < experiment.planned.config.time_budget_sec <= preset.config.time_budget_sec:
+        longest = preset.config.time_budget_sec * longest_times(experiment.planned.purpose)
+        if not 0 < experiment.planned.config.time_budget_sec <= longest:
             raise ValueError(f"{key} has a time budget that the preset {preset.name} does not allow")
 
 

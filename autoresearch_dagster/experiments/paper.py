@@ -134,10 +134,10 @@ def _arithmetic(receipt: Receipt, n_bytes: int) -> Iterator[PaperCheck]:
     """Work out again what follows from the rest of a receipt."""
     candidate = digest_of(canonical_json({"train_py": receipt.train_py, "config": receipt.config.model_dump()}))
     bits = receipt.nats / math.log(2)
-    longest = max(known.config.time_budget_sec for known in PRESETS.values())
+    longest = max(known.config.time_budget_sec for known in PRESETS.values()) * limits.WIDTH_BUDGET_TIMES
     if not 0 < receipt.budget_s <= longest:
         raise UserError(
-            f"The receipt's budget is {receipt.budget_s:.0f} s, and no preset trains longer than {longest} s."
+            f"The receipt's budget is {receipt.budget_s:.0f} s, and nothing trains longer than {longest} s here."
         )
     claims = {
         "bytes": (receipt.bytes_seed == n_bytes, "its bytes are not those of its rows"),

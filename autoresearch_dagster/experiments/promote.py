@@ -17,6 +17,7 @@ from autoresearch_dagster.experiments.confirmations import (
 )
 from autoresearch_dagster.experiments.laboratory import Laboratory
 from autoresearch_dagster.experiments.noise_floor import floor_events
+from autoresearch_dagster.experiments.scale_transfer import transfer_events
 from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store import promotion_events as pe
 from autoresearch_dagster.store.state import Experiment, SessionState
@@ -37,7 +38,9 @@ def following(state: SessionState, lab: Laboratory) -> list[ev.Event]:
     if screened:
         return screened
     waiting = [one for one in state.experiments.values() if one.undecided]
-    return _confirming(state, lab, waiting) if waiting else _coronation(state)
+    if waiting:
+        return _confirming(state, lab, waiting)
+    return _coronation(state) or [*transfer_events(state, lab)]
 
 
 def _unscreened(experiment: Experiment) -> bool:

@@ -63,8 +63,8 @@ def labels_of(planned: PlannedExperiment, attempt: Attempt) -> dict[str, str]:
 
 def attempt_of(state: SessionState, planned: PlannedExperiment, lab: Laboratory, number: int, core: int) -> Attempt:
     """Say on which rows a training of a session is scored, against whom, and how often it is audited."""
-    confirms = planned.purpose is Purpose.CONFIRMATION
-    challenger = confirms and planned.trains != champion_of(state).key
+    confirms = planned.purpose in (Purpose.CONFIRMATION, Purpose.SCALE_TRANSFER)
+    challenger = planned.purpose is Purpose.CONFIRMATION and planned.trains != champion_of(state).key
     return Attempt(
         number=number,
         core=core,
@@ -89,8 +89,11 @@ def _promotion_rounds(lab: Laboratory) -> int:
 
 
 def _reference_of(state: SessionState, planned: PlannedExperiment, lab: Laboratory) -> Digest | None:
-    """Return the champion's nats on the rows that this training will be scored on, if they are there already."""
-    if state.floor is None or planned.purpose is Purpose.NOISE_FLOOR:
+    """Return the champion's nats on the rows that this training will be scored on, if they are there already.
+
+    A scale transfer crowns nobody, and its file has passed the audits of its promotion: it needs none.
+    """
+    if state.floor is None or planned.purpose in (Purpose.NOISE_FLOOR, Purpose.SCALE_TRANSFER):
         return None
     if planned.purpose is Purpose.CONFIRMATION:
         theirs = trained_at(state, champion_of(state), [planned.config.seed])
@@ -140,7 +143,8 @@ def _reference(lab: Laboratory, attempt: Attempt) -> npt.NDArray[np.floating] | 
 
 def judged(result: ExperimentResult, trained: Trained, score: Score | Refusal) -> ExperimentResult:
     """Add what the evaluator says: a score of record, a rejected one, or why there is none."""
-    found: dict[str, object] = {"checkpoint": trained.checkpoint}
+    size = trained.lab.store.blobs.path(trained.checkpoint).stat().st_size
+    found: dict[str, object] = {"checkpoint": trained.checkpoint, "checkpoint_bytes": size}
     if isinstance(score, Refusal):
         return result.model_copy(update=found | {"outcome": Outcome.REFUSED, "error": score.reason})
     written = receipt_of(trained, score)

@@ -143,8 +143,17 @@ def settle(session: str, lab: Laboratory, lease: Lease | None = None) -> bool:
         return answer_pending(transaction)
 
 
-def advance_session(session: str, lab: Laboratory, lease: Lease) -> Literal["waiting", "finished"]:
-    """Let the agent think until it waits for experiments or is finished."""
+def advance_session(
+    session: str, lab: Laboratory, lease: Lease, researcher: Researcher | None = None
+) -> Literal["waiting", "finished"]:
+    """Let the agent think until it waits for experiments or is finished.
+
+    Args:
+        session: its id.
+        lab: where its experiments run.
+        lease: of the session.
+        researcher: who thinks; by default the one that the session's configuration names.
+    """
     if not settle(session, lab, lease):
         return "finished" if lab.store.journal.state(session).status == "finished" else "waiting"
     state = lab.store.journal.state(session)
@@ -160,7 +169,7 @@ def advance_session(session: str, lab: Laboratory, lease: Lease) -> Literal["wai
         lease=lease,
     )
     with within(AGENT, "start a session of another memory_key: this one's history has outgrown it"):
-        return advance(bench, make_researcher(state.config))
+        return advance(bench, researcher or make_researcher(state.config))
 
 
 def pause(session: str, store: Store, reason: str) -> None:

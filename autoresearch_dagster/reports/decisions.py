@@ -17,14 +17,7 @@ def decision(event: ev.Event) -> str | None:
         case pe.CandidateScreened():
             return f"{event.key} screened against {_champion(event.against)}: {event.decision.reason}"
         case pe.ConfirmationPlanned():
-            if not event.candidates:
-                return f"no confirmation: the session's budget does not suffice for {', '.join(event.left_out)}"
-            left = f"; no budget for {', '.join(event.left_out)}" if event.left_out else ""
-            whom = ", ".join(event.candidates)
-            against = _champion(event.against)
-            return (
-                f"confirmation of {whom} against {against} planned: {_names(event.planned) or 'no training'}{left}"
-            )
+            return _confirmation(event)
         case pe.PromotionJudged():
             look = f"look {event.decision.looks} at the confirmation rows"
             return f"{event.key} {event.decision.outcome.replace('_', ' ')}, {look}: {event.decision.reason}"
@@ -32,6 +25,13 @@ def decision(event: ev.Event) -> str | None:
             return f"{event.key} {'rejected' if event.rejected else 'not promoted'}: {event.reason}"
         case pe.ChampionChosen():
             return f"{event.key} is the new champion: {event.reason}"
+        case pe.TransferPlanned():
+            size = f"twice the {event.dimension}"
+            what = "does it honour that?" if event.probe else f"against {_champion(event.against)}"
+            return f"scale transfer of {event.key} at {size}, {what} planned: {_names(event.planned)}"
+        case pe.TransferJudged():
+            look = f", look {event.decision.looks} at the confirmation rows" if event.decision else ""
+            return f"scale transfer of {event.key}: {event.outcome.replace('_', ' ')}{look}: {event.reason}"
         case _:
             return None
 
@@ -42,3 +42,11 @@ def _names(planned: tuple[PlannedExperiment, ...]) -> str:
 
 def _champion(key: ExperimentKey | None) -> str:
     return key or f"the {BASELINE}"
+
+
+def _confirmation(event: pe.ConfirmationPlanned) -> str:
+    if not event.candidates:
+        return f"no confirmation: the session's budget does not suffice for {', '.join(event.left_out)}"
+    left = f"; no budget for {', '.join(event.left_out)}" if event.left_out else ""
+    whom, names = ", ".join(event.candidates), _names(event.planned) or "no training"
+    return f"confirmation of {whom} against {_champion(event.against)} planned: {names}{left}"

@@ -73,12 +73,22 @@ def _comparisons(state: SessionState) -> Iterator[str]:
     judged = [one for one in state.experiments.values() if one.judgement]
     if not judged:
         return
+    whose = "promotion and scale transfer" if any(one.transfer for one in judged) else "promotion"
     looks = f"{state.looks} look{'s' if state.looks != 1 else ''}"
     yield from ("", "### What each score is worth", "")
-    yield f"One seed is a screening; more are a confirmation, on rows that promotion alone looked at: {looks}."
+    yield f"One seed is a screening; more are a confirmation, on rows that {whose} alone looked at: {looks}."
     yield from ("", "| candidate | gain (95 %) | seeds | p | needed | decision |", "|---|--:|--:|--:|--:|---|")
     for one in judged:
         yield f"| {plain(one.planned.title)} | {' | '.join(_figures(one))} | {plain(one.judgement)} |"
+    for one in judged:
+        if sentence := transfer_sentence(one):
+            yield from ("", f"{plain(one.planned.title)}. {plain(sentence)}")
+
+
+def transfer_sentence(experiment: Experiment) -> str:
+    """Say whether a champion's gain holds at twice the size; '' where nobody asked."""
+    found = experiment.transfer
+    return f"Scale transfer: {found.outcome.replace('_', ' ')}. {found.reason}" if found is not None else ""
 
 
 def _figures(one: Experiment) -> tuple[str, str, str, str]:

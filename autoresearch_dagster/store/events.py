@@ -35,6 +35,8 @@ class SessionConfig(Data):
     max_usd: float | None = Field(None, gt=0)
     max_gpu_hours: float | None = Field(None, gt=0)
     preset: str = "workshop"
+    scale_transfer: bool = False
+    """Whether each new champion is compared with the one before at twice the size, too."""
 
 
 class SessionStarted(Data):
@@ -249,6 +251,8 @@ Event = Annotated[
     | pe.PromotionJudged
     | pe.PromotionRefused
     | pe.ChampionChosen
+    | pe.TransferPlanned
+    | pe.TransferJudged
     | Steered,
     Field(discriminator="kind"),
 ]
@@ -267,7 +271,7 @@ class Recorded(Data):
 def planned_in(event: Event) -> tuple[PlannedExperiment, ...]:
     """Return the trainings that an event plans, or brings along with their results."""
     match event:
-        case CallPending() | pe.FloorPlanned() | pe.ConfirmationPlanned():
+        case CallPending() | pe.FloorPlanned() | pe.ConfirmationPlanned() | pe.TransferPlanned():
             return event.planned
         case pe.FloorMeasured():
             return tuple(training.planned for training in event.trainings)

@@ -119,6 +119,11 @@ def _apply(state: SessionState, record: ev.Recorded) -> None:  # noqa: C901 (one
                 _stand(state, state.reigns[-1][0], Standing.CONFIRMED)
             state.reigns.append((event.key, record.at))
             _stand(state, event.key, Standing.CHAMPION)
+        case pe.TransferPlanned():
+            _plan_transfer(state, event, record.at)
+        case pe.TransferJudged():
+            state.looks = event.decision.looks if event.decision is not None else state.looks
+            _change(state, event.key, transfer=event)
         case ev.Steered():
             pass
         case _:
@@ -139,6 +144,13 @@ def _plan_confirmation(state: SessionState, event: pe.ConfirmationPlanned, at: d
         screening = state.experiments[key].screening
         _change(state, key, refused=f"{screening.reason if screening else ''} {LEFT_OUT}".strip())
     _plan(state.trainings, event.planned, event.dispatch, 0, at)
+
+
+def _plan_transfer(state: SessionState, event: pe.TransferPlanned, at: datetime) -> None:
+    state.transfers.append(event)
+    _plan(state.trainings, event.planned, event.dispatch, 0, at)
+    if not event.probe:
+        state.numbers.setdefault(event.planned[0].key, len(state.numbers) + 1)
 
 
 def _plan(

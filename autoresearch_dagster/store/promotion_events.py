@@ -9,7 +9,13 @@ from autoresearch_dagster.core.experiment import (
     ExperimentResult,
     PlannedExperiment,
 )
-from autoresearch_dagster.core.judgement import NoiseFloor, PromotionDecision, ScreeningDecision
+from autoresearch_dagster.core.judgement import (
+    Dimension,
+    NoiseFloor,
+    PromotionDecision,
+    ScreeningDecision,
+    TransferOutcome,
+)
 
 
 class FloorPlanned(Data):
@@ -89,3 +95,36 @@ class ChampionChosen(Data):
     kind: Literal["champion_chosen"] = "champion_chosen"
     key: ExperimentKey
     reason: str
+
+
+class TransferPlanned(Data):
+    """A new champion will be trained at twice the width or depth.
+
+    A `probe` is one training of the champion alone: does its file honour the override?  What is not a probe
+    trains it and `against`, the champion before (None for the baseline), at all `seeds`; it takes the next number
+    of the session's error budget.  `planned` are the trainings that do not exist yet.
+    """
+
+    kind: Literal["transfer_planned"] = "transfer_planned"
+    dispatch: int
+    key: ExperimentKey
+    against: ExperimentKey | None
+    dimension: Dimension
+    probe: bool
+    seeds: tuple[int, ...]
+    planned: tuple[PlannedExperiment, ...]
+
+
+class TransferJudged(Data):
+    """Whether a champion's gain holds at twice the size; it keeps its crown either way.
+
+    `dimension` and `decision` are None where nothing was compared.
+    """
+
+    kind: Literal["transfer_judged"] = "transfer_judged"
+    key: ExperimentKey
+    against: ExperimentKey | None
+    outcome: TransferOutcome
+    reason: str
+    dimension: Dimension | None = None
+    decision: PromotionDecision | None = None

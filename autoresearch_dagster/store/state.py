@@ -33,6 +33,8 @@ class Experiment:
     """The last look at its confirmation."""
     refused: str = ""
     """Why it is not promoted although its screening deserved it; '' where a look decided."""
+    transfer: pe.TransferJudged | None = None
+    """Whether its gain over the champion before holds at twice the size; None unless that was asked for."""
 
     @property
     def undecided(self) -> bool:
@@ -99,13 +101,17 @@ class SessionState:
     experiments: dict[ExperimentKey, Experiment] = field(default_factory=dict)
     """The agent's candidates, in planned order."""
     trainings: dict[ExperimentKey, Experiment] = field(default_factory=dict)
-    """The platform's own: noise floor and confirmations, in planned order."""
+    """The platform's own: noise floor, confirmations and scale transfers, in planned order."""
     floor: pe.FloorMeasured | None = None
     floor_tries: int = 0
     """Times that a noise floor was planned since the session was last started or resumed."""
     confirmations: list[pe.ConfirmationPlanned] = field(default_factory=list)
     numbers: dict[ExperimentKey, int] = field(default_factory=dict)
-    """Candidates that reached confirmation, counted from 1."""
+    """Candidates that reached confirmation, counted from 1.
+
+    A scale transfer that compares counts as one more, under the key of its first training: the error budget is one.
+    """
+    transfers: list[pe.TransferPlanned] = field(default_factory=list)
     looks: int = 0
     """Looks at the confirmation rows."""
     reigns: list[tuple[ExperimentKey, datetime]] = field(default_factory=list)
@@ -150,11 +156,16 @@ class SessionState:
 
     @property
     def stage(self) -> str:
-        """Name what the session waits for: `d0` the noise floor, `d2` a dispatch, `d2c1` its first confirmation."""
+        """Name what the session waits for.
+
+        `d0` is the noise floor, `d2` a dispatch, `d2c1` its first confirmation, `d2c1t2` the second round of
+        scale transfers after that.
+        """
         if self.pending is None and not self.unfinished:
             return f"e{self.sequence}"
         rounds = sum(planned.dispatch == self.dispatches for planned in self.confirmations)
-        return f"d{self.dispatches}" + (f"c{rounds}" if rounds else "")
+        scaled = sum(planned.dispatch == self.dispatches for planned in self.transfers)
+        return f"d{self.dispatches}" + (f"c{rounds}" if rounds else "") + (f"t{scaled}" if scaled else "")
 
     def clone(self) -> "SessionState":
         """Copy everything that folding may change; events and results are immutable and shared."""
@@ -164,6 +175,7 @@ class SessionState:
             experiments=dict(self.experiments),
             trainings=dict(self.trainings),
             confirmations=list(self.confirmations),
+            transfers=list(self.transfers),
             numbers=dict(self.numbers),
             reigns=list(self.reigns),
             edits=list(self.edits),

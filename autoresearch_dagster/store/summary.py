@@ -13,6 +13,7 @@ WAITED_FOR = {
     Purpose.CANDIDATE: "experiments",
     Purpose.NOISE_FLOOR: "trainings of the noise floor",
     Purpose.CONFIRMATION: "trainings of a confirmation",
+    Purpose.SCALE_TRANSFER: "trainings of a scale transfer",
 }
 
 

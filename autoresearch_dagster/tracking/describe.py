@@ -61,6 +61,7 @@ def tags(state: SessionState, experiment: Experiment, session_run: str, fork_run
         "title": planned.title,
         "purpose": planned.purpose,
         "judgement": experiment.judgement,
+        "scale_transfer": experiment.transfer.outcome if experiment.transfer else "",
         "revision": str(planned.revision),
         "candidate": planned.candidate,
         "train_py": planned.train_py,

@@ -285,7 +285,7 @@ def test_the_receipt_of_a_rejected_score_has_nothing_to_reproduce_and_its_verdic
         ({"rows_digest": "f" * 64}, "other rows"),
         ({"n_rows": 1000}, "rows of the receipt are not here"),
         ({"train_py": "f" * 64}, "is not here, so it cannot be trained again"),
-        ({"budget_s": 1e6}, "no preset trains longer"),
+        ({"budget_s": 1e6}, "nothing trains longer than 1200 s"),
     ],
 )
 def test_what_cannot_be_tried_is_said_in_one_sentence(world, receipt, changes, words):

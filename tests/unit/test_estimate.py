@@ -100,5 +100,19 @@ def test_only_the_scripted_researcher_is_known_to_cost_nothing():
     assert estimate(CONFIG.model_copy(update={"researcher": "other"}), BARE).model_usd is None
 
 
+def test_scale_transfers_are_counted_only_where_they_are_asked_for():
+    without = estimate(CONFIG, BARE)
+    found = estimate(CONFIG.model_copy(update={"scale_transfer": True, "n_experiments": 20}), BARE)
+
+    assert without.transfer_trainings == 0
+    assert "scale transfers" not in str(without)
+    # 10 trainings of confirmations crown 2 champions; each takes two seeds in both arms, and a probe in vain
+    assert (found.confirmation_trainings, found.transfer_trainings) == (10, 10)
+    assert "up to 10 for confirmations and 10 for scale transfers" in str(found)
+    plain = estimate(CONFIG.model_copy(update={"n_experiments": 20}), BARE)
+    assert found.wall_seconds == plain.wall_seconds + 5 * 4 * plain.seconds_per_experiment
+    assert found.disk_bytes > plain.disk_bytes
+
+
 def fields(machine):
     return {name: getattr(machine, name) for name in machine.__slots__}
