@@ -118,7 +118,7 @@ def test_a_gain_that_holds_at_twice_the_width_is_told_to_agent_person_and_mlflow
     assert answer["results"][0]["scale_transfer"].startswith("transfers: At twice the width it is better than")
     shown = standings_markdown(state)
     assert "better. Scale transfer: transfers. At twice the width it is better than the baseline" in shown
-    assert "looked at by promotion and scale transfer alone: 2 looks" in shown
+    assert "rows that promotion and scale transfer alone looked at: 2 looks" in shown
     (champion,) = state.experiments.values()
     said = io.StringIO()
     Story(Console(file=said, width=500)).tell(state)
