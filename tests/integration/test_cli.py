@@ -40,7 +40,7 @@ def test_wrong_use_is_one_sentence_and_exit_code_2(command, arguments, named):
 
 def test_reading_commands_on_an_empty_store(command):
     assert json.loads(command("status", "--json").out) == []
-    assert json.loads(command("leaderboard", "--json").out) == []
+    assert json.loads(command("leaderboard", "--json").out) is None
     for name in ("status", "leaderboard"):
         done = command(name)
         assert done.code == 0

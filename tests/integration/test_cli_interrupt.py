@@ -25,7 +25,7 @@ def can_be_interrupted():
 
 @pytest.fixture(scope="module")
 def stopped(shared):
-    """A session stopped with Ctrl-C while its experiment trains."""
+    """A session stopped with Ctrl-C while its first training runs: a seed of the noise floor."""
     process = subprocess.Popen(
         RUN,
         cwd=PROJECT_ROOT,
@@ -53,7 +53,7 @@ def test_ctrl_c_pauses_the_session_and_says_how_to_go_on(stopped, command, share
     assert "autoresearch run --memory-key interrupted --preset demo" in stopped.printed
     assert "Traceback" not in stopped.printed
     (session,) = json.loads(command("status", "--json", home=shared).out)
-    assert (session["status"], session["planned"], session["finished"]) == ("paused", 1, 0)
+    assert (session["status"], session["trained"], session["floor"]) == ("paused", 0, None)
 
 
 def test_ctrl_c_leaves_no_process_behind(stopped, shared):
@@ -76,7 +76,9 @@ def test_a_paused_session_resumes_and_repeats_nothing(stopped, command, shared, 
     assert done.returncode == 0, done.stdout + done.stderr
     (session,) = json.loads(command("status", "--json", home=shared).out)
     assert (session["status"], session["planned"], session["finished"]) == ("finished", 1, 1)
-    (row,) = json.loads(command("leaderboard", "--json", home=shared).out)
+    assert session["floor"]["n_seeds"] == 3
+    assert session["trained"] >= 1 + 3
+    (row,) = json.loads(command("leaderboard", "--json", home=shared).out)["rows"]
     assert {"key", "title", "val_bpb", "outcome", "verdict", "standing", "steps", "parent_title"} <= row.keys()
     assert row["key"] == "s01_d01_e01"
     assert row["outcome"] == "Trained"

@@ -23,7 +23,7 @@ from autoresearch_dagster.core.experiment import (
 from autoresearch_dagster.core.presets import PRESETS
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.evaluation.noise import measure_noise_floor
-from autoresearch_dagster.evaluation.receipt import Receipt
+from autoresearch_dagster.evaluation.receipt import EVALUATOR_VERSION, Receipt
 from autoresearch_dagster.evaluation.spending import FULL_PLAN
 from autoresearch_dagster.experiments.laboratory import Laboratory
 from autoresearch_dagster.experiments.paper import check_paper
@@ -35,7 +35,7 @@ from autoresearch_dagster.store.store import open_store
 from tests.arms import made_arm
 from tests.bundles import published, tiny_bundle
 from tests.command_line import BASELINE
-from tests.redteam.test_redteam import HERE as REDTEAM
+from tests.redteam_table import CANDIDATES as REDTEAM
 
 CORE = sorted(os.sched_getaffinity(0))[-1] if hasattr(os, "sched_getaffinity") else 0
 CONFIG = TrainConfig(n_layer=1, n_head=2, n_embd=16, max_steps=4, time_budget_sec=10, seed=3)
@@ -296,9 +296,10 @@ def test_what_cannot_be_tried_is_said_in_one_sentence(world, receipt, changes, w
 
 
 def test_a_receipt_of_another_evaluator_is_refused(world, receipt):
-    old = world.blobs.put(receipt.to_bytes().replace(b'"evaluator_version":"2"', b'"evaluator_version":"1"'))
+    ours = f'"evaluator_version":"{EVALUATOR_VERSION}"'.encode()
+    old = world.blobs.put(receipt.to_bytes().replace(ours, b'"evaluator_version":"1"'))
 
-    with pytest.raises(UserError, match="evaluator version '1', and this one is 2"):
+    with pytest.raises(UserError, match=f"evaluator version '1', and this one is {EVALUATOR_VERSION}"):
         find_receipt(old, world.store)
 
 
