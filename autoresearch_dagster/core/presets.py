@@ -29,7 +29,7 @@ class Preset:
 PRESETS: dict[str, Preset] = {
     "demo": Preset(
         name="demo",
-        config=TrainConfig(n_layer=2, n_head=2, n_embd=64, max_steps=50, time_budget_sec=20, learning_rate=1e-3),
+        config=TrainConfig(n_layer=2, n_head=2, n_embd=64, max_steps=50, time_budget_sec=20),
         sequence_length=256,
         scored_rows=16,
         cpu_metered=True,
