@@ -32,7 +32,7 @@ def rules(code, parent=None):
         ("import prepare\nprepare.bundle_folder()", "files"),
         ("a = '/proc/self/mem'", "path"),
         ("a = '../trusted'", "path"),
-        ("a = f'/work/{1}'", "path"),
+        ("a = f'/data/{1}'", "path"),
         ("import prepare\nprepare.evaluate_bpb = lambda *a: 0.0", "patch"),
         ("import prepare as p\np._on_step(3, 0.1)", "patch"),
         ("import prepare\nsetattr(prepare, 'MAX_SEQ_LEN', 2)", "patch"),
