@@ -46,7 +46,7 @@ def experiment(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         raise dg.Failure(str(fault), allow_retries=False) from fault
     store = open_store(settings)
     state = _session_of(store, ExperimentKey(key))
-    shown = state.experiments[ExperimentKey(key)]
+    shown = state.everything[ExperimentKey(key)]
     findings = review_of(state, ExperimentKey(key), store.blobs)
     context.log.info(f"{headline(shown)} of record; reproduced: {again.outcome.value}, {again.val_bpb}")
     return dg.MaterializeResult(

@@ -3,13 +3,24 @@
 import dagster as dg
 import pytest
 
-from autoresearch_dagster.core.experiment import ExperimentResult, Label, Outcome, Standing
+from autoresearch_dagster.core.experiment import (
+    ExperimentKey,
+    ExperimentResult,
+    Label,
+    Outcome,
+    PlannedExperiment,
+    Purpose,
+    Standing,
+    TrainConfig,
+)
 from autoresearch_dagster.core.settings import PROJECT_ROOT, load_settings
 from autoresearch_dagster.data.build import build_bundle
 from autoresearch_dagster.definitions import defs
+from autoresearch_dagster.defs import assets
 from autoresearch_dagster.defs.experiments import experiment_event, reproduction_metadata
 from autoresearch_dagster.experiments.review import review_of
 from autoresearch_dagster.store import events as ev
+from autoresearch_dagster.store import promotion_events as pe
 from autoresearch_dagster.store.leaderboard import leaderboard
 from autoresearch_dagster.store.store import open_store
 from tests.plans import finish, plan
@@ -55,6 +66,29 @@ def test_an_unknown_key_is_refused_in_a_sentence(store, instance):
     assert not result.success
     assert "s07_d01_e01" in reason(result)
     assert "\n" not in reason(result)
+
+
+def test_a_seed_of_the_noise_floor_can_be_trained_once_more_too(store, instance, monkeypatch):
+    plan(store, "wide")
+    key = ExperimentKey("s01_d00_n01")
+    planned = PlannedExperiment(
+        key=key,
+        title="baseline",
+        revision=0,
+        train_py=store.blobs.put(b"x"),
+        config=TrainConfig(),
+        purpose=Purpose.NOISE_FLOOR,
+    )
+    result = ExperimentResult(outcome=Outcome.TRAINED, val_bpb=2.5)
+    with store.journal.transaction("s01") as tx:
+        tx.append(pe.FloorPlanned(planned=(planned,)))
+        tx.append(ev.ExperimentFinished(key=key, result=result))
+    monkeypatch.setattr(assets, "reproduce", lambda *_: (result, result))  # the training itself is tested below
+
+    assert rerun(instance, key).success
+    latest = instance.get_latest_materialization_event(ASSET).asset_materialization
+    assert latest.partition == key
+    assert latest.metadata["purpose"].value == "noise_floor"
 
 
 def test_a_key_without_a_result_is_refused_in_a_sentence(store, instance):
