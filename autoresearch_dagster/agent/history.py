@@ -5,7 +5,7 @@ import difflib
 from pydantic import JsonValue
 
 from autoresearch_dagster.core.experiment import ExperimentResult, Outcome, Standing, Verdict
-from autoresearch_dagster.store.leaderboard import leader, score
+from autoresearch_dagster.store.leaderboard import Leader, leader, score
 from autoresearch_dagster.store.state import Edit, Experiment, SessionState
 
 Row = dict[str, JsonValue]
@@ -54,7 +54,7 @@ def judgement_fields(experiment: Experiment) -> Row:
 
     A champion whose gain was looked at in twice the size has that, too, as `scale_transfer`.
     """
-    decided = experiment.promotion or experiment.screening
+    decided = experiment.decision
     told: Row = {"gain_bpb": decided.gain_bpb if decided else None, "judgement": experiment.judgement or None}
     transfer = experiment.transfer
     return told | ({"scale_transfer": f"{transfer.outcome}: {transfer.reason}"} if transfer else {})
@@ -98,9 +98,9 @@ def compared(row: Row, best_val: float | None) -> Row:
     return row | {"beat_best": delta is not None and delta <= 0, "delta_vs_best": delta, "vs_best": text}
 
 
-def trial(state: SessionState, edit: Edit, champion: Experiment | None) -> Row:
+def trial(state: SessionState, edit: Edit, top: Leader | None) -> Row:
     """Return one line of the edit history: the edit, its hypothesis and its newest result."""
-    saved = edit.saved
+    saved, champion = edit.saved, top.experiment if top else None
     key = title_key(saved.title)
     run = latest_run(state, saved.title)
     if run is not None and run.planned.revision != saved.revision:
@@ -128,13 +128,13 @@ def trial(state: SessionState, edit: Edit, champion: Experiment | None) -> Row:
         "outcome": outcome_word(run, champion),
         "kept": run is not None and run is champion,
     }
-    top = leader(state)
     return compared(row, top.val_bpb if top else None)
 
 
 def trials(state: SessionState) -> list[Row]:
     """Return the edit history in the order in which edits were saved."""
-    return [trial(state, edit, best(state)) for edit in state.edits]
+    top = leader(state)
+    return [trial(state, edit, top) for edit in state.edits]
 
 
 def near_titles(state: SessionState, title: str) -> str:

@@ -3,6 +3,7 @@
 from pydantic import JsonValue
 
 from autoresearch_dagster.agent import history
+from autoresearch_dagster.agent.edit_rules import session_budget_s
 from autoresearch_dagster.agent.signatures import ToolContext
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.store.leaderboard import leader
@@ -149,7 +150,7 @@ def get_budget(ctx: ToolContext, memory_key: str = "") -> JsonValue:
         "input_tokens": sum(turn.replied.input_tokens for turn in state.turns),
         "output_tokens": sum(turn.replied.output_tokens for turn in state.turns),
         "saved_edits": len(state.edits),
-        "time_budget_sec": state.floor.budget_s if state.floor else state.config.time_budget_sec,
+        "time_budget_sec": session_budget_s(state, ctx.preset),
         "noise_floor": _noise_floor(state),
         "override_only_edits": max(limits.CONFIG_ONLY_EDIT_LIMIT, state.config.batch_size),
     }

@@ -74,6 +74,17 @@ def trained_at(state: SessionState, who: Contender, seeds: Iterable[int]) -> lis
     return [found[candidate] for candidate in wanted if candidate in found]
 
 
+def unscored(trained: Iterable[Experiment]) -> Experiment | None:
+    """Return the first training without a score of record, if there is one."""
+    return next((one for one in trained if one.result is None or not one.result.accepted), None)
+
+
+def how_it_ended(experiment: Experiment) -> str:
+    """Say how a training without a score ended."""
+    result = experiment.result
+    return f"{result.ending}: {result.error}" if result is not None else "no result"
+
+
 def seeds_of(state: SessionState, n_seeds: int) -> tuple[int, ...]:
     """Return the first seeds at which candidates are compared with this champion."""
     first = limits.FIRST_CONFIRMATION_SEED + limits.SEEDS_OF_A_REIGN * len(state.reigns)
@@ -97,10 +108,10 @@ def spent(state: SessionState) -> int:
 
 @dataclass(slots=True)
 class _Plan:
-    """Trainings as they are added, under keys that follow on those of the session."""
+    """Trainings as they are added, under keys that follow on those of the session; the first has this number."""
 
     prefix: str
-    number: int
+    first: int
     planned: list[PlannedExperiment] = field(default_factory=list[PlannedExperiment])
 
     def missing(self, state: SessionState, who: Contender, seeds: Sequence[int]) -> list[PlannedExperiment]:
@@ -109,15 +120,10 @@ class _Plan:
         there |= {one.candidate for one in self.planned if one.trains == who.key}
         found: list[PlannedExperiment] = []
         for seed in seeds:
-            key = ExperimentKey(f"{self.prefix}_c{self.number + len(found):02d}")
+            key = ExperimentKey(f"{self.prefix}_c{self.first + len(self.planned) + len(found):02d}")
             if who.at(seed, key).candidate not in there:
                 found.append(who.at(seed, key))
         return found
-
-    def add(self, trainings: Sequence[PlannedExperiment]) -> None:
-        """Take trainings into the plan."""
-        self.planned += trainings
-        self.number += len(trainings)
 
 
 def plan_confirmation(
@@ -130,12 +136,11 @@ def plan_confirmation(
     chosen: list[ExperimentKey] = []
     left_out: list[ExperimentKey] = []
     for one in sorted(waiting, key=_gain, reverse=True):
-        start, number = len(plan.planned), plan.number
+        start = len(plan.planned)
         for who in (champion, contender(one)):
-            plan.add(plan.missing(state, who, seeds))
+            plan.planned += plan.missing(state, who, seeds)
         if len(plan.planned) > left:
             del plan.planned[start:]
-            plan.number = number
             left_out.append(one.planned.key)
         else:
             chosen.append(one.planned.key)
@@ -150,5 +155,4 @@ def plan_confirmation(
 
 
 def _gain(experiment: Experiment) -> float:
-    decided = experiment.promotion or experiment.screening
-    return decided.gain_bpb if decided else 0.0
+    return experiment.decision.gain_bpb if experiment.decision else 0.0

@@ -12,8 +12,10 @@ from autoresearch_dagster.experiments.arms import arm_of, receipt_at
 from autoresearch_dagster.experiments.confirmations import (
     champion_of,
     contender,
+    how_it_ended,
     plan_confirmation,
     trained_at,
+    unscored,
 )
 from autoresearch_dagster.experiments.laboratory import Laboratory
 from autoresearch_dagster.experiments.noise_floor import floor_events
@@ -100,8 +102,7 @@ def _look(
     ours = trained_at(state, champion_of(state), planned.seeds)
     theirs = trained_at(state, contender(candidate), planned.seeds)
     for arm, whose in ((theirs, "it"), (ours, "the champion")):
-        failed = next((one for one in arm if one.result is None or not one.result.accepted), None)
-        if failed is not None:
+        if failed := unscored(arm):
             return _refused(key, failed, whose)
     decision = confirm(
         arm_of([one.result for one in ours if one.result], lab),
@@ -117,12 +118,11 @@ def _look(
 def _refused(key: ExperimentKey, failed: Experiment, whose: str) -> pe.PromotionRefused:
     """A candidate that fails at one seed is not promoted on the others: failing may be its way of being lucky."""
     result, seed = failed.result, failed.planned.config.seed
-    told = f"{result.ending}: {result.error}" if result is not None else "no result"
     rejected = whose == "it" and result is not None and result.verdict is Verdict.REJECTED
     verb = "The audit rejected it" if rejected else f"There is no score of {whose}"
     return pe.PromotionRefused(
         key=key,
-        reason=f"{verb} at seed {seed} of its confirmation ({told}); it is not promoted.",
+        reason=f"{verb} at seed {seed} of its confirmation ({how_it_ended(failed)}); it is not promoted.",
         rejected=rejected,
     )
 

@@ -25,8 +25,10 @@ from autoresearch_dagster.experiments.confirmations import (
     Contender,
     baseline_of,
     contender,
+    how_it_ended,
     seeds_of,
     trained_at,
+    unscored,
 )
 from autoresearch_dagster.experiments.laboratory import Laboratory
 from autoresearch_dagster.store import promotion_events as pe
@@ -124,7 +126,7 @@ def _after_probe(
 ) -> pe.TransferPlanned | pe.TransferJudged:
     champion, _ = _pair(state)
     trained = trained_at(state, scaled(champion, probe.dimension), probe.seeds)
-    if failed := _failed(trained):
+    if failed := unscored(trained):
         return _no_score(state, probe.dimension, "it", failed)
     honours = _honours(state, champion, probe.dimension, trained)
     if honours is None:
@@ -148,7 +150,7 @@ def _look(state: SessionState, lab: Laboratory, planned: pe.TransferPlanned) -> 
     ours = trained_at(state, scaled(champion, dimension), planned.seeds)
     theirs = trained_at(state, scaled(before, dimension), planned.seeds)
     for arm, whose in ((ours, "it"), (theirs, _named(before))):
-        if failed := _failed(arm):
+        if failed := unscored(arm):
             return _no_score(state, dimension, whose, failed)
     honours = _honours(state, before, dimension, theirs)
     if honours is None:
@@ -206,14 +208,8 @@ def _honours(
     return min(sizes) - base >= least_growth(who.config, dimension)
 
 
-def _failed(trained: Sequence[Experiment]) -> Experiment | None:
-    return next((one for one in trained if one.result is None or not one.result.accepted), None)
-
-
 def _no_score(state: SessionState, dimension: Dimension, whose: str, failed: Experiment) -> pe.TransferJudged:
-    result = failed.result
-    told = f"{result.ending}: {result.error}" if result is not None else "no result"
-    seed = failed.planned.config.seed
+    told, seed = how_it_ended(failed), failed.planned.config.seed
     return _judged(
         state, "no_score", f"There is no score of {whose} at twice the {dimension}, seed {seed} ({told})."
     )

@@ -92,7 +92,7 @@ def transfer_sentence(experiment: Experiment) -> str:
 
 
 def _figures(one: Experiment) -> tuple[str, str, str, str]:
-    decided = one.promotion or one.screening
+    decided = one.decision
     if decided is None:
         return "", "", "", ""
     difference = decided.difference

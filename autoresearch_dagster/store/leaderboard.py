@@ -113,7 +113,7 @@ def row_of(experiment: Experiment, place: Place) -> Row:
     """Return the row of an experiment at its place."""
     planned, result = experiment.planned, experiment.result
     accepted = result is not None and result.accepted
-    decided = experiment.promotion or experiment.screening
+    decided = experiment.decision
     claims = result.claims if result else None
     return Row(
         rank=place.rank,

@@ -44,10 +44,14 @@ class Experiment:
         return self.promotion is None or self.promotion.outcome == "undecided"
 
     @property
+    def decision(self) -> PromotionDecision | ScreeningDecision | None:
+        """What was last said of its score; None before it was compared."""
+        return self.promotion or self.screening
+
+    @property
     def judgement(self) -> str:
         """The sentence that explains its standing; '' before it has one."""
-        decided = self.promotion or self.screening
-        return self.refused or (decided.reason if decided else "")
+        return self.refused or (self.decision.reason if self.decision else "")
 
 
 @dataclass(slots=True)

@@ -24,7 +24,7 @@ def parameters(experiment: Experiment) -> dict[str, str]:
 
 def metrics(experiment: Experiment, result: ExperimentResult) -> dict[str, float]:
     """Return the figures of a result; val_bpb only where the evaluator gave one."""
-    decided = experiment.promotion or experiment.screening
+    decided = experiment.decision
     found = {
         "val_bpb": result.val_bpb,
         "val_bpb_exact": result.val_bpb_exact,
