@@ -184,6 +184,7 @@ MAX_EXPERIMENTS: Final = 10_000
 
 # --- store ------------------------------------------------------------------------------------------------
 BUSY_TIMEOUT_S: Final = 30.0  # wait for another writer before "the database is locked"
+WAL_AGAIN_S: Final = 0.02  # between two tries to turn write-ahead logging on while others create the database
 LEASE_S: Final = 30.0  # seconds a lease lives without renewal
 SLOT_POLL_S: Final = 0.5  # seconds between two tries to lease a core
 SLOT_SEEN_S: Final = 2.0  # seconds between two signs of life of somebody who waits for a core

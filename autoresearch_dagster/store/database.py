@@ -4,18 +4,20 @@ Rules: every write is one short `BEGIN IMMEDIATE` transaction; none stays open a
 container wait, an MLflow call or a yield to Dagster.
 """
 
+import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import sqlalchemy as sa
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.event import listen
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from autoresearch_dagster.core.errors import StoreConflict, StoreUnavailable
-from autoresearch_dagster.core.limits import BUSY_TIMEOUT_S
+from autoresearch_dagster.core.limits import BUSY_TIMEOUT_S, WAL_AGAIN_S
 
 SCHEMA_VERSION = 2
 WRITER_LOCK = 0x6175746F  # "auto": number of the advisory lock that writers take on PostgreSQL
@@ -108,7 +110,7 @@ def connect(url: str, busy_timeout_s: float = BUSY_TIMEOUT_S) -> sa.Engine:
     """
     engine = _create_engine(url, busy_timeout_s)
     if engine.dialect.name == "sqlite":
-        _use_immediate_transactions(engine)
+        _use_immediate_transactions(engine, busy_timeout_s)
     else:
         _use_one_writer_at_a_time(engine)
     with read(engine) as connection:
@@ -188,14 +190,15 @@ def _make_folder(folder: Path) -> None:
         ) from fault
 
 
-def _use_immediate_transactions(engine: sa.Engine) -> None:
+def _use_immediate_transactions(engine: sa.Engine, busy_timeout_s: float) -> None:
     """Take SQLite's write lock when a transaction begins: what it read cannot change under it."""
 
     def on_connect(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
         connection.isolation_level = None  # pyright: ignore[reportAttributeAccessIssue] (we begin ourselves)
         cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-            cursor.execute(f"PRAGMA {pragma}")
+        _write_ahead(cursor, busy_timeout_s)
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
         cursor.close()
 
     def on_begin(connection: sa.Connection) -> None:
@@ -204,6 +207,20 @@ def _use_immediate_transactions(engine: sa.Engine) -> None:
 
     listen(engine, "connect", on_connect)
     listen(engine, "begin", on_begin)
+
+
+def _write_ahead(cursor: DBAPICursor, busy_timeout_s: float) -> None:
+    """Turn write-ahead logging on, waiting for others ourselves: this one lock SQLite gives up on at once."""
+    deadline = time.monotonic() + busy_timeout_s
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as fault:
+            if fault.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(WAL_AGAIN_S)
+        else:
+            return
 
 
 def _use_one_writer_at_a_time(engine: sa.Engine) -> None:

@@ -1,6 +1,8 @@
 import sqlite3
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -75,6 +77,23 @@ def test_processes_that_create_database_and_sessions_at_once_get_different_numbe
         starter.stdin.flush()
     ids = sorted(starter.communicate()[0].strip() for starter in starters)
     assert ids == ["s01", "s02", "s03", "s04"]
+
+
+def test_many_that_open_a_database_while_it_is_created_all_get_it(tmp_path):
+    switch = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)  # of about 140 openings one met the lock that SQLite does not wait for
+    try:
+        for number in range(60):
+            url, ready = f"sqlite:///{tmp_path / str(number) / 'journal.db'}", threading.Barrier(8)
+
+            def open_it(url=url, ready=ready):
+                ready.wait()
+                return connect(url)
+
+            with ThreadPoolExecutor(8) as pool:
+                assert len([one.result() for one in [pool.submit(open_it) for _ in range(8)]]) == 8
+    finally:
+        sys.setswitchinterval(switch)
 
 
 def test_a_read_only_database_is_one_sentence(tmp_path, url):
