@@ -36,7 +36,7 @@ place.chmod(0o755)
 mounts = (Mount("CANDIDATE", place / "candidate"), Mount("OUT", place / "out", read_only=False))
 jobs = settings.home.resolve() / "jobs"
 runner = DockerRunner(settings, image, PROGRAM) if image else LocalRunner(PROGRAM, jobs)
-limits = JobLimits(256 * 2**20, settings.cores[0])
+limits = JobLimits(256 * 2**20, Slot((settings.cores[0],)))
 job = runner.start(JobSpec(f"{key}-1-train", "train", mounts, limits, {KEY_LABEL: key}))
 print(job.id, flush=True)
 time.sleep(600)

@@ -7,6 +7,7 @@ from typing import Any
 from autoresearch_dagster.containers.protocol import JobLimits, Runner
 from autoresearch_dagster.core.experiment import CurvePoint, ExperimentKey, TrainConfig
 from autoresearch_dagster.core.limits import GIB
+from autoresearch_dagster.core.slot import Slot
 from autoresearch_dagster.data.layout import Bundle
 from autoresearch_dagster.training.run import TrainingJob, TrainingReport, train
 
@@ -29,7 +30,7 @@ def training_job(train_py: bytes, bundle: Bundle, **changes: Any) -> TrainingJob
         "train_py": train_py,
         "config": SMALL.model_copy(update=config),
         "bundle": bundle,
-        "limits": JobLimits(memory_bytes=2 * GIB, core=0),
+        "limits": JobLimits(memory_bytes=2 * GIB, slot=Slot((0,))),
         "cpu_metered": True,
         "labels": {"autoresearch.key": "s01_d01_e01"},
     }

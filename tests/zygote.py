@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from autoresearch_dagster.containers.environment import ONE_THREAD, job_environment
+from autoresearch_dagster.containers.environment import THREADS, job_environment
 from autoresearch_dagster.containers.process_tree import Usage, kill_tree, usage_of
 from autoresearch_dagster.containers.protocol import Capabilities, JobSpec, JobStatus
 from autoresearch_dagster.containers.select import HARNESS
@@ -66,7 +66,7 @@ class ZygoteRunner:
     def __init__(self) -> None:
         self.started: list[JobSpec] = []
         self._lock = threading.Lock()
-        environment = {**os.environ, **dict.fromkeys(ONE_THREAD, "1"), "PYTHONHASHSEED": "0"}
+        environment = {**os.environ, **dict.fromkeys(THREADS, "1"), "PYTHONHASHSEED": "0"}
         self._process = subprocess.Popen(
             [sys.executable, str(PROGRAM), str(HARNESS.parent)],
             stdin=subprocess.PIPE,
@@ -108,7 +108,11 @@ class ZygoteRunner:
         self.started.append(spec)
         folder = Path(tempfile.mkdtemp(prefix="ar-job-"))
         here = [(mount, str(mount.source)) for mount in spec.mounts]
-        environment = {"PATH": os.defpath, "CUDA_VISIBLE_DEVICES": "", **job_environment(here, str(folder))}
+        environment = {
+            "PATH": os.defpath,
+            "CUDA_VISIBLE_DEVICES": "",
+            **job_environment(here, str(folder), spec.limits.slot),
+        }
         pid = self._order(do="start", mode=spec.mode, environment=environment, folder=str(folder))
         assert pid is not None
         return ZygoteJob(self, pid, folder)

@@ -21,8 +21,8 @@ PROGRAM = "/opt/trainer/program.py"
 def container_arguments(spec: JobSpec, image: str, owner: str, program: Path | None = None) -> dict[str, Any]:
     """Return the keyword arguments of docker-py's `containers.create`.
 
-    No network, read-only root, no capabilities, no new privileges, an unprivileged user, one core, capped
-    memory without swap, capped processes and files.
+    No network, read-only root, no capabilities, no new privileges, an unprivileged user, the cores of its slot,
+    capped memory without swap, capped processes and files.
 
     Args:
         spec: the job.
@@ -45,8 +45,8 @@ def container_arguments(spec: JobSpec, image: str, owner: str, program: Path | N
         "user": UNPRIVILEGED,
         "mem_limit": spec.limits.memory_bytes,
         "memswap_limit": spec.limits.memory_bytes,
-        "cpuset_cpus": str(spec.limits.core),
-        "nano_cpus": ONE_CORE,
+        "cpuset_cpus": ",".join(map(str, spec.limits.slot.cores)),
+        "nano_cpus": ONE_CORE * len(spec.limits.slot.cores),
         "init": True,
         "ipc_mode": "private",
         "shm_size": lim.SCRATCH_BYTES,
@@ -57,13 +57,13 @@ def container_arguments(spec: JobSpec, image: str, owner: str, program: Path | N
         ],
         "log_config": _log_config(spec),
         "labels": {**spec.labels, JOB_LABEL: spec.name, OWNER_LABEL: owner},
-        "environment": dict(job_environment(inside, "/tmp")),
+        "environment": dict(job_environment(inside, "/tmp", spec.limits.slot)),
         "volumes": {
             str(mount.source): {"bind": path, "mode": "ro" if mount.read_only else "rw"} for mount, path in inside
         },
     }
-    if spec.limits.gpu:
-        arguments["device_requests"] = [DeviceRequest(device_ids=[spec.limits.gpu], capabilities=[["gpu"]])]
+    if spec.limits.slot.gpu:
+        arguments["device_requests"] = [DeviceRequest(device_ids=[spec.limits.slot.gpu], capabilities=[["gpu"]])]
     if program is not None:
         arguments["volumes"][str(program)] = {"bind": PROGRAM, "mode": "ro"}
         arguments["entrypoint"] = ["python3", PROGRAM]

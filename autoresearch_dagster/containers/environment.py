@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Mapping
 
 from autoresearch_dagster.containers.protocol import Mount
+from autoresearch_dagster.core.slot import Slot
 
-ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-"""A slot is one core: more threads than cores made two neighbours 20 % slower and their scores worse."""
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+"""One for each core of the slot: more threads than cores made two neighbours 20 % slower and their scores worse."""
 
 
-def job_environment(mounts: Iterable[tuple[Mount, str]], home: str) -> Mapping[str, str]:
+def job_environment(mounts: Iterable[tuple[Mount, str]], home: str, slot: Slot) -> Mapping[str, str]:
     """Return the variables of a job; `mounts` pairs each mount with its path inside."""
     return {
         "HOME": home,
@@ -17,6 +18,6 @@ def job_environment(mounts: Iterable[tuple[Mount, str]], home: str) -> Mapping[s
         "PYTHONHASHSEED": "0",
         "PYTHONUNBUFFERED": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
-        **dict.fromkeys(ONE_THREAD, "1"),
+        **dict.fromkeys(THREADS, str(len(slot.cores))),
         **{f"AUTORESEARCH_{mount.name}": inside for mount, inside in mounts},
     }

@@ -176,14 +176,14 @@ class LocalRunner:
 
 def _environment(spec: JobSpec, folder: Path) -> dict[str, str]:
     here = [(mount, str(mount.source)) for mount in spec.mounts]
-    visible = {"CUDA_VISIBLE_DEVICES": spec.limits.gpu}  # '' hides every GPU from a CPU job
-    return {"PATH": os.defpath, **visible, **job_environment(here, str(folder))}
+    visible = {"CUDA_VISIBLE_DEVICES": spec.limits.slot.gpu}  # '' hides every GPU from a CPU job
+    return {"PATH": os.defpath, **visible, **job_environment(here, str(folder), spec.limits.slot)}
 
 
 def _restrict(pid: int, spec: JobSpec) -> None:
     """Pin and cap a process that has just been started; it imports torch for seconds before it runs anything."""
     with contextlib.suppress(OSError, AttributeError):
-        os.sched_setaffinity(pid, {spec.limits.core})
+        os.sched_setaffinity(pid, spec.limits.slot.cores)
     with contextlib.suppress(OSError, AttributeError):
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (OUTPUT_BYTES, OUTPUT_BYTES))
         resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))

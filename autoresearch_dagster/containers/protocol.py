@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from autoresearch_dagster.core.progress import Report
+from autoresearch_dagster.core.slot import Slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +37,10 @@ class Mount:
 
 @dataclass(frozen=True, slots=True)
 class JobLimits:
-    """Resources of one job.  `core` is the CPU it is pinned to; `gpu` a device UUID or ''."""
+    """Resources of one job: memory, and the processors and the device that it has for itself."""
 
     memory_bytes: int
-    core: int
-    gpu: str = ""
+    slot: Slot
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ AutoresearchError
 ├── BundleError             shards, tokenizer or packed rows cannot be built or read
 ├── ResourcesExceeded       work of our own needed more memory than its environment has
 ├── ContainerError          a container or process could not be started or reached
+│   └── RunnerGone          Docker does not answer or was started anew: nobody's fault, worth another try
+├── DiskFull                less space is free than launching something takes
 ├── StoreConflict           somebody else holds the lease, or wrote first
 ├── StoreUnavailable        the database cannot be opened or stays locked
 ├── PlanDiverged            a replayed plan made another call than the journal holds
@@ -35,6 +37,14 @@ class ResourcesExceeded(AutoresearchError):
 
 class ContainerError(AutoresearchError):
     """A container or process could not be started, reached or removed."""
+
+
+class RunnerGone(ContainerError):
+    """What runs containers does not answer, or was started anew under a running one; another try may succeed."""
+
+
+class DiskFull(AutoresearchError):
+    """Less space is free than the next launch may need, with the reserve."""
 
 
 class StoreConflict(AutoresearchError):

@@ -42,8 +42,7 @@ def where(board: Board, key: str) -> str:
     """Say where an experiment trained."""
     for card in board.cards():
         if card.key == key and card.result is not None:
-            core = f"core {card.core}" if card.core is not None else "no core"
-            return f"{card.result.runner} on {core}, {card.result.duration_sec:.0f} s"
+            return f"{card.result.runner} on {card.slot or 'no slot'}, {card.result.duration_sec:.0f} s"
     return "it had its result already"
 
 

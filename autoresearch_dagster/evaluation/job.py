@@ -47,7 +47,7 @@ class EvaluationJob:
     @property
     def device(self) -> str:
         """Where the model answers."""
-        return "cuda" if self.limits.gpu else "cpu"
+        return "cuda" if self.limits.slot.gpu else "cpu"
 
     def shape(self, *, single: bool) -> Shape:
         """The fixed shape of requests and answers."""

@@ -6,6 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from autoresearch_dagster.core.errors import AutoresearchError, StoreConflict
 from autoresearch_dagster.core.experiment import ExperimentKey, ExperimentResult, Outcome
+from autoresearch_dagster.core.slot import Slot
 from autoresearch_dagster.experiments.laboratory import Laboratory, experiment_lease
 from autoresearch_dagster.experiments.run_one import Attempt, run_planned
 from autoresearch_dagster.experiments.scoring import attempt_of
@@ -66,26 +67,26 @@ class Dispatch:
         store = self._lab.store
         with (
             store.leases.hold(experiment_lease(key), owner),
-            store.slots.slot(self._session, owner, self._stop.is_set) as core,
+            store.slots.slot(self._session, owner, self._stop.is_set) as slot,
         ):
             recorded = store.journal.state(self._session).everything[key].result
             if recorded is not None:
                 return recorded
-            attempt = self._begin(experiment, core, owner)
+            attempt = self._begin(experiment, slot, owner)
             result = self._attempt(experiment, attempt)
             return self._commit(key, result)
 
-    def _begin(self, experiment: Experiment, core: int, owner: str) -> Attempt:
+    def _begin(self, experiment: Experiment, slot: Slot, owner: str) -> Attempt:
         """Clear what a dead driver left of this experiment, and count the attempt."""
         planned, key = experiment.planned, experiment.planned.key
         self._lab.sweep(key)
         with self._lab.store.journal.transaction(self._session) as transaction:
             number = transaction.state.everything[key].attempts + 1
             transaction.append(
-                ev.AttemptStarted(key=key, attempt=number, owner=owner, run_id=self._run_id, slot=f"core {core}")
+                ev.AttemptStarted(key=key, attempt=number, owner=owner, run_id=self._run_id, slot=str(slot))
             )
-        self._board.stage(key, "starting", core)
-        return attempt_of(self._lab.store.journal.state(self._session), planned, self._lab, number, core)
+        self._board.stage(key, "starting", slot)
+        return attempt_of(self._lab.store.journal.state(self._session), planned, self._lab, number, slot)
 
     def _attempt(self, experiment: Experiment, attempt: Attempt) -> ExperimentResult:
         key = experiment.planned.key

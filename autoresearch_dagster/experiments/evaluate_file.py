@@ -68,4 +68,4 @@ def _run(
         train_py=lab.store.blobs.put(code),
         config=lab.preset.config.model_copy(update={"seed": seed}),
     )
-    return run_outside(planned, lab, Attempt(number=1, core=0, rowset=rowset), on_progress, on_stage)
+    return run_outside(planned, lab, Attempt(number=1, rowset=rowset), on_progress, on_stage)

@@ -1,4 +1,4 @@
-"""Run one candidate outside any session: a key of its own, a core leased, nothing in the journal."""
+"""Run one candidate outside any session: a key of its own, a slot leased, nothing in the journal."""
 
 import dataclasses
 import uuid
@@ -25,7 +25,7 @@ def run_outside(
     on_progress: Progress,
     on_stage: Callable[[str], None],
 ) -> ExperimentResult:
-    """Train and score a candidate under a key of `outside_key`, as `attempt` says but on a core that is free.
+    """Train and score a candidate under a key of `outside_key`, as `attempt` says but on a slot that is free.
 
     Raises:
         AutoresearchError: a fault of ours; it may be tried again.
@@ -33,8 +33,8 @@ def run_outside(
     owner = this_process()
     with (
         lab.store.leases.hold(experiment_lease(planned.key), owner),
-        lab.store.slots.slot(OUTSIDE, owner, lambda: False) as core,
+        lab.store.slots.slot(OUTSIDE, owner, lambda: False) as slot,
     ):
         return run_planned(
-            planned, lab, dataclasses.replace(attempt, core=core), on_progress, on_stage, lambda: False
+            planned, lab, dataclasses.replace(attempt, slot=slot), on_progress, on_stage, lambda: False
         )

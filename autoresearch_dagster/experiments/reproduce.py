@@ -8,6 +8,7 @@ from autoresearch_dagster.core.errors import UserError
 from autoresearch_dagster.core.experiment import CurvePoint, ExperimentKey, ExperimentResult, Label
 from autoresearch_dagster.core.progress import Report
 from autoresearch_dagster.core.settings import Settings
+from autoresearch_dagster.core.slot import NO_SLOT
 from autoresearch_dagster.experiments.outside import outside_key, run_outside
 from autoresearch_dagster.experiments.run_one import Progress
 from autoresearch_dagster.experiments.scoring import attempt_of
@@ -43,7 +44,7 @@ def reproduce(
             f"{lab.bundle.digest[:16]} on this machine now; a comparison would mean nothing, restore that bundle."
         )
     planned = experiment.planned.model_copy(update={"key": outside_key(key)})
-    attempt = dataclasses.replace(attempt_of(state, planned, lab, 1, 0), labels=(Label.REPRODUCTION,))
+    attempt = dataclasses.replace(attempt_of(state, planned, lab, 1, NO_SLOT), labels=(Label.REPRODUCTION,))
     again = run_outside(planned, lab, attempt, on_progress, on_stage or report)
     return recorded, again
 

@@ -15,6 +15,7 @@ from autoresearch_dagster.core.experiment import (
 )
 from autoresearch_dagster.core.folders import remove_tree
 from autoresearch_dagster.core.limits import GIB
+from autoresearch_dagster.core.slot import Slot
 from autoresearch_dagster.evaluation.evaluator import evaluate
 from autoresearch_dagster.experiments.laboratory import Laboratory
 from autoresearch_dagster.experiments.scoring import (
@@ -68,7 +69,7 @@ def _training_job(planned: PlannedExperiment, lab: Laboratory, attempt: Attempt)
         train_py=lab.store.blobs.get(planned.train_py),
         config=planned.config,
         bundle=lab.bundle,
-        limits=JobLimits(memory_bytes=lab.preset.memory_bytes, core=attempt.core),
+        limits=JobLimits(memory_bytes=lab.preset.memory_bytes, slot=attempt.slot),
         cpu_metered=lab.preset.cpu_metered,
         labels=labels_of(planned, attempt),
     )
@@ -106,5 +107,11 @@ def _describe(
         peak_memory_bytes=report.peak_memory_bytes,
         tokens_per_second=tokens / report.wall_s if tokens and report.wall_s > 0 else None,
         runner=lab.runner.name,
-        resources=f"1 CPU core, {lab.preset.memory_bytes / GIB:.0f} GiB",
+        resources=f"{_processors(attempt.slot)}, {lab.preset.memory_bytes / GIB:.0f} GiB",
     )
+
+
+def _processors(slot: Slot) -> str:
+    count = len(slot.cores)
+    cores = f"{count} CPU core{'s' if count > 1 else ''}"
+    return f"1 GPU, {cores}" if slot.gpu else cores

@@ -19,6 +19,7 @@ from autoresearch_dagster.core.experiment import (
     Verdict,
 )
 from autoresearch_dagster.core.limits import ANSWER_MEMORY_BYTES, DEADLINE_SLACK, PROMOTION_AUDITS
+from autoresearch_dagster.core.slot import NO_SLOT, Slot
 from autoresearch_dagster.evaluation.job import EvaluationJob, Refusal, Score
 from autoresearch_dagster.evaluation.receipt import EVALUATOR_VERSION, Receipt, Rowset
 from autoresearch_dagster.evaluation.rows import vocabulary_of
@@ -35,7 +36,7 @@ class Attempt:
     """How one experiment is run this time."""
 
     number: int
-    core: int
+    slot: Slot = NO_SLOT
     rowset: Rowset = "selection"
     labels: tuple[Label, ...] = ()
     reference: Digest | None = None
@@ -61,13 +62,15 @@ def labels_of(planned: PlannedExperiment, attempt: Attempt) -> dict[str, str]:
     return {KEY_LABEL: planned.key, "autoresearch.attempt": str(attempt.number)}
 
 
-def attempt_of(state: SessionState, planned: PlannedExperiment, lab: Laboratory, number: int, core: int) -> Attempt:
+def attempt_of(
+    state: SessionState, planned: PlannedExperiment, lab: Laboratory, number: int, slot: Slot
+) -> Attempt:
     """Say on which rows a training of a session is scored, against whom, and how often it is audited."""
     confirms = planned.purpose in (Purpose.CONFIRMATION, Purpose.SCALE_TRANSFER)
     challenger = planned.purpose is Purpose.CONFIRMATION and planned.trains != champion_of(state).key
     return Attempt(
         number=number,
-        core=core,
+        slot=slot,
         rowset="confirmation" if confirms else "selection",
         reference=_reference_of(state, planned, lab),
         budget_s=state.floor.budget_s if state.floor else state.config.time_budget_sec,
@@ -119,7 +122,7 @@ def evaluation_job(trained: Trained) -> EvaluationJob:
         checkpoint=lab.store.blobs.path(trained.checkpoint),
         train_py=lab.store.blobs.get(planned.train_py),
         bundle=lab.bundle,
-        limits=JobLimits(memory_bytes=max(lab.preset.memory_bytes, ANSWER_MEMORY_BYTES), core=attempt.core),
+        limits=JobLimits(memory_bytes=max(lab.preset.memory_bytes, ANSWER_MEMORY_BYTES), slot=attempt.slot),
         labels=labels_of(planned, attempt),
         image=lab.image,
         scratch_prefix=lab.scratch_prefix(planned.key),
@@ -157,7 +160,7 @@ def judged(result: ExperimentResult, trained: Trained, score: Score | Refusal) -
 
 def receipt_of(trained: Trained, score: Score) -> Receipt:
     """Write down everything that a score rests on; its nats go to the blobs."""
-    planned, lab, report = trained.planned, trained.lab, trained.report
+    planned, lab, attempt, report = trained.planned, trained.lab, trained.attempt, trained.report
     job, bundle = evaluation_job(trained), trained.lab.bundle
     return Receipt(
         **dict(score.record),
@@ -185,9 +188,9 @@ def receipt_of(trained: Trained, score: Score) -> Receipt:
         train_wall_s=report.wall_s,
         memory_bytes=lab.preset.memory_bytes,
         answer_memory_bytes=job.limits.memory_bytes,
-        cores=1,
+        cores=len(attempt.slot.cores),
         budget_s=float(planned.config.time_budget_sec),
         deadline_s=DEADLINE_SLACK * planned.config.time_budget_sec,
         metered="cpu" if lab.preset.cpu_metered else "wall",
-        attempts=trained.attempt.number,
+        attempts=attempt.number,
     )

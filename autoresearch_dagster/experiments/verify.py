@@ -101,7 +101,7 @@ def verify_in(
         train_py=receipt.train_py,
         config=receipt.config,
     )
-    attempt = Attempt(number=1, core=0, rowset=receipt.rows, labels=(Label.REPRODUCTION,))
+    attempt = Attempt(number=1, rowset=receipt.rows, labels=(Label.REPRODUCTION,))
     again = run_outside(planned, lab, attempt, on_progress, on_stage)
     written = _receipt_of(again, lab)
     machine = check_machine(receipt, lab, written.device if written else receipt.device)

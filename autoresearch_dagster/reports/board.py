@@ -4,6 +4,7 @@ import threading
 from dataclasses import dataclass, field, replace
 
 from autoresearch_dagster.core.experiment import CurvePoint, ExperimentKey, ExperimentResult
+from autoresearch_dagster.core.slot import Slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +14,7 @@ class Card:
     key: ExperimentKey
     title: str
     stage: str = "waiting"
-    core: int | None = None
+    slot: Slot | None = None
     point: CurvePoint | None = None
     used_s: float = 0.0
     left_s: float = 0.0
@@ -33,11 +34,11 @@ class Board:
         with self._lock:
             self._cards.setdefault(key, Card(key, title))
 
-    def stage(self, key: ExperimentKey, stage: str, core: int | None = None) -> None:
-        """Say what happens to it now and on which core."""
+    def stage(self, key: ExperimentKey, stage: str, slot: Slot | None = None) -> None:
+        """Say what happens to it now and in which slot."""
         with self._lock:
             card = self._cards[key]
-            self._cards[key] = replace(card, stage=stage, core=card.core if core is None else core)
+            self._cards[key] = replace(card, stage=stage, slot=slot or card.slot)
 
     def progress(self, key: ExperimentKey, point: CurvePoint | None, used_s: float, left_s: float) -> None:
         """Record a look at its training."""

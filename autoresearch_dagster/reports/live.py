@@ -1,4 +1,4 @@
-"""The terminal while something runs: what trains on which core, its loss, the time left; bars of slow work."""
+"""The terminal while something runs: what trains in which slot, its loss, the time left; bars of slow work."""
 
 import threading
 from types import TracebackType
@@ -107,7 +107,7 @@ class LiveView:
                 continue
             self._told[card.key] = card.stage
             if card.stage == "done" or (self._live is None and card.stage != "waiting"):
-                where = f"core {card.core}" if card.core is not None else ""
+                where = str(card.slot or "")
                 title, said = one_line(card.title, TITLE_CHARS), one_line(describe(card), SAID_CHARS)
                 line = f"  {card.key}  {where:7} {title:<{TITLE_CHARS}} {said}"
                 # Beside the display rich would not crop the display either, and lose count of its lines.
@@ -125,7 +125,7 @@ def _table(cards: list[Card], width: int) -> Table:
         step = str(point.step) if point else ""
         cells = (
             card.key,
-            f"core {card.core}" if card.core is not None else "–",
+            str(card.slot or "–"),
             card.title,
             step,
             f"{point.loss:.3f}" if point else "",

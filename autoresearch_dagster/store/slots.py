@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from autoresearch_dagster.core.errors import StoreConflict, StoreUnavailable
 from autoresearch_dagster.core.limits import SLOT_POLL_S
+from autoresearch_dagster.core.slot import Slot
 from autoresearch_dagster.store.leases import Leases
 from autoresearch_dagster.store.tickets import Grant, Tickets
 
@@ -25,8 +26,8 @@ class Slots:
         self._cores = cores
 
     @contextmanager
-    def slot(self, party: str, owner: str, stop: Callable[[], bool]) -> Iterator[int]:
-        """Wait in line for a core and hold it until the block ends; yields its number.
+    def slot(self, party: str, owner: str, stop: Callable[[], bool]) -> Iterator[Slot]:
+        """Wait in line for a core and hold it until the block ends; yields the slot.
 
         Args:
             party: what shares cores with others: the id of a session, or `OUTSIDE`.
@@ -40,7 +41,7 @@ class Slots:
         grant = self._wait(ticket, party, owner, stop)
         with self._leases.continued(grant.lease):
             try:
-                yield grant.core
+                yield Slot((grant.core,))
             finally:
                 with suppress(StoreUnavailable):  # the ticket means nothing once the lease is gone
                     self._tickets.give_back(ticket, party, owner, self._cores)

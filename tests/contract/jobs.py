@@ -8,6 +8,7 @@ from pathlib import Path
 from autoresearch_dagster.containers.process_tree import is_running
 from autoresearch_dagster.containers.protocol import Job, JobLimits, JobSpec, JobStatus, Mount, Runner
 from autoresearch_dagster.core.limits import MIB
+from autoresearch_dagster.core.slot import Slot
 
 PROGRAM = Path(__file__).with_name("job_program.py")
 PATIENCE_S = 120.0  # a bound against hanging for ever, not an expectation
@@ -33,7 +34,7 @@ class Bench:
             Mount("OUT", place / "out", read_only=False),
             *extra,
         )
-        limits = JobLimits(memory_mib * MIB, self.core)
+        limits = JobLimits(memory_mib * MIB, Slot((self.core,)))
         return JobSpec(f"{self.folder.name}-{place.name}", mode, mounts, limits, labels or {})
 
     def start(self, order, argument=None, **options) -> tuple[Job, Path]:

@@ -13,6 +13,7 @@ from autoresearch_dagster.containers.protocol import JobLimits, JobSpec, Mount
 from autoresearch_dagster.core.experiment import ExperimentKey, Outcome, PlannedExperiment
 from autoresearch_dagster.core.limits import GIB, PIDS_LIMIT
 from autoresearch_dagster.core.settings import load_settings
+from autoresearch_dagster.core.slot import Slot
 from autoresearch_dagster.experiments.laboratory import open_laboratory
 from autoresearch_dagster.experiments.run_one import Attempt, run_planned
 from tests.contract.jobs import ended
@@ -45,7 +46,7 @@ def start(settings, image, tmp_path):
     def begin(mode):
         mounts = (Mount("BUNDLE", tmp_path / "bundle"), Mount("OUT", tmp_path / "out", read_only=False))
         core = sorted(os.sched_getaffinity(0))[0]
-        started.append(runner.start(JobSpec(tmp_path.name, mode, mounts, JobLimits(GIB, core))))
+        started.append(runner.start(JobSpec(tmp_path.name, mode, mounts, JobLimits(GIB, Slot((core,))))))
         return started[-1]
 
     yield begin

@@ -14,6 +14,7 @@ from autoresearch_dagster.containers.select import select_runner
 from autoresearch_dagster.core.errors import ContainerError
 from autoresearch_dagster.core.limits import GIB
 from autoresearch_dagster.core.settings import load_settings
+from autoresearch_dagster.core.slot import Slot
 from tests.contract.jobs import PROGRAM, Bench, ended, told
 
 pytestmark = pytest.mark.docker
@@ -63,7 +64,7 @@ def test_the_entry_point_is_the_harness_of_this_checkout(settings, tmp_path):
     (tmp_path / "candidate" / "train.py").write_text("")
     (tmp_path / "candidate" / "config.json").write_text("{}")
     mounts = (Mount("CANDIDATE", tmp_path / "candidate"), Mount("OUT", tmp_path / "out", read_only=False))
-    job = DockerRunner(settings).start(JobSpec("entry", "train", mounts, JobLimits(GIB, 0)))
+    job = DockerRunner(settings).start(JobSpec("entry", "train", mounts, JobLimits(GIB, Slot((0,)))))
     status = ended(job)
     job.remove()
 

@@ -17,6 +17,7 @@ from autoresearch_dagster.containers.select import HARNESS
 from autoresearch_dagster.core.errors import ContainerError, EvaluationFault
 from autoresearch_dagster.core.experiment import ExperimentKey, Outcome, TrainConfig
 from autoresearch_dagster.core.limits import ANSWER_BATCH_ROWS, GIB, TOLERANCE_MIN_NATS
+from autoresearch_dagster.core.slot import Slot
 from autoresearch_dagster.data import tokenizer
 from autoresearch_dagster.evaluation import tolerance
 from autoresearch_dagster.evaluation.evaluator import EvaluationJob, Refusal, Score, evaluate
@@ -26,7 +27,7 @@ from tests.bundles import tiny_bundle
 
 ANSWERING = Path(__file__).parents[1] / "candidates" / "answering.py"
 CORE = sorted(os.sched_getaffinity(0))[-1] if hasattr(os, "sched_getaffinity") else 0
-LIMITS = JobLimits(4 * GIB, CORE)
+LIMITS = JobLimits(4 * GIB, Slot((CORE,)))
 SMALL = TrainConfig(n_layer=1, n_head=2, n_embd=16, max_steps=3, time_budget_sec=60, learning_rate=1e-2)
 
 

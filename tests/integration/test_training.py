@@ -16,6 +16,7 @@ from autoresearch_dagster.core.folders import find_folders
 from autoresearch_dagster.core.limits import DEADLINE_SLACK, GIB, MIB
 from autoresearch_dagster.core.presets import PRESETS
 from autoresearch_dagster.core.settings import Settings
+from autoresearch_dagster.core.slot import Slot
 from autoresearch_dagster.experiments.laboratory import BASELINE_FILE, Laboratory, scratch_prefix
 from autoresearch_dagster.experiments.run_one import Attempt, run_planned
 from autoresearch_dagster.store.store import open_store
@@ -25,6 +26,7 @@ from tests.bundles import tiny_bundle
 MISBEHAVING = (Path(__file__).parents[1] / "candidates" / "misbehaving.py").read_bytes()
 CONFIG = TrainConfig(n_layer=1, n_head=2, n_embd=16, max_steps=10, time_budget_sec=20, learning_rate=1e-2)
 CORE = sorted(os.sched_getaffinity(0))[-1] if hasattr(os, "sched_getaffinity") else 0
+CORE_SLOT = Slot((CORE,))
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +49,7 @@ def run(bundle, tmp_path):
             train_py=code,
             config=CONFIG.model_copy(update={"time_budget_sec": seconds}),
             bundle=bundle,
-            limits=JobLimits(2 * GIB, CORE),
+            limits=JobLimits(2 * GIB, CORE_SLOT),
             cpu_metered=True,
             labels={},
         )
@@ -186,7 +188,7 @@ def test_only_the_kernel_says_that_memory_ran_out(run, title):
 
 
 def test_one_that_needs_more_memory_than_it_has_is_out_of_memory(run):
-    report = run("burn_without_model", limits=JobLimits(100 * MIB, CORE))  # torch alone takes more
+    report = run("burn_without_model", limits=JobLimits(100 * MIB, CORE_SLOT))  # torch alone takes more
 
     assert report.outcome is Outcome.HOST_OOM
     assert "0.1 GiB" in report.error
@@ -250,7 +252,9 @@ def scored(lab, title, code=MISBEHAVING):
         config=CONFIG,
     )
     stages = []
-    result = run_planned(planned, lab, Attempt(number=1, core=CORE), lambda *_: None, stages.append, lambda: False)
+    result = run_planned(
+        planned, lab, Attempt(number=1, slot=CORE_SLOT), lambda *_: None, stages.append, lambda: False
+    )
     return result, stages
 
 

@@ -32,7 +32,8 @@ def say(job, what, core=None):
 
 def run(job):
     say(job, "waits")
-    with slots.slot(session, this_process(), lambda: False) as core:
+    with slots.slot(session, this_process(), lambda: False) as slot:
+        core = slot.cores[0]
         say(job, "has", core)
         time.sleep(seconds)
         say(job, "done", core)

@@ -11,6 +11,7 @@ from autoresearch_dagster.core.experiment import ExperimentKey, Outcome
 from autoresearch_dagster.core.limits import DEADLINE_SLACK, GIB, SERVE_SHARE
 from autoresearch_dagster.core.presets import PRESETS
 from autoresearch_dagster.core.settings import load_settings
+from autoresearch_dagster.core.slot import Slot
 from autoresearch_dagster.evaluation.evaluator import EvaluationJob, Score, evaluate
 from autoresearch_dagster.training.run import TrainingJob, train
 from tests.redteam_table import CANDIDATES
@@ -34,7 +35,7 @@ def test_late_training_wins_a_hundredth_of_a_bit_at_most(sample_bundle, tmp_path
         train_py=code,
         config=preset.config,
         bundle=sample_bundle,
-        limits=JobLimits(preset.memory_bytes, core),
+        limits=JobLimits(preset.memory_bytes, Slot((core,))),
         cpu_metered=True,
         labels={},
     )
@@ -47,7 +48,7 @@ def test_late_training_wins_a_hundredth_of_a_bit_at_most(sample_bundle, tmp_path
         checkpoint=report.checkpoint,
         train_py=code,
         bundle=sample_bundle,
-        limits=JobLimits(4 * GIB, core),
+        limits=JobLimits(4 * GIB, Slot((core,))),
         labels={},
         n_rows=preset.scored_rows,
         budget_s=float(budget),

@@ -7,6 +7,7 @@ from rich.console import Console
 
 from autoresearch_dagster.core.experiment import CurvePoint, ExperimentKey, ExperimentResult, Outcome
 from autoresearch_dagster.core.progress import Amount
+from autoresearch_dagster.core.slot import Slot
 from autoresearch_dagster.reports.bars import Bars
 from autoresearch_dagster.reports.board import Board
 from autoresearch_dagster.reports.live import LiveView
@@ -73,7 +74,7 @@ def test_without_a_terminal_there_are_lines_and_no_control_characters():
         view.report("begin")
         view.report(DONE)
         board.add(KEY, "a title [bold]\x1b[31m")
-        board.stage(KEY, "training", 1)
+        board.stage(KEY, "training", Slot((1,)))
         board.progress(KEY, CurvePoint(step=1, loss=2.0, elapsed_s=1.0), 1.0, 9.0)
         board.finish(KEY, ExperimentResult(outcome=Outcome.CRASHED, error="boom [/bold]\x1b[2J"))
 

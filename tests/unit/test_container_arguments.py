@@ -5,6 +5,7 @@ from pathlib import Path
 from autoresearch_dagster.containers.arguments import container_arguments
 from autoresearch_dagster.containers.protocol import JobLimits, JobSpec, Mount
 from autoresearch_dagster.core.limits import GIB, MIB
+from autoresearch_dagster.core.slot import Slot
 
 
 def spec(mode="train", gpu="") -> JobSpec:
@@ -16,7 +17,7 @@ def spec(mode="train", gpu="") -> JobSpec:
         "s01_d01_e01-1-train",
         mode,
         mounts,
-        JobLimits(2 * GIB, core=3, gpu=gpu),
+        JobLimits(2 * GIB, Slot((3,), gpu)),
         {"autoresearch.key": "s01_d01_e01"},
     )
 
@@ -85,6 +86,6 @@ def test_a_gpu_job_sees_one_device():
 
 
 def test_a_candidates_labels_cannot_stand_in_for_ours():
-    forged = JobSpec("a", "train", (), JobLimits(GIB, 0), {"autoresearch.owner": "other"})
+    forged = JobSpec("a", "train", (), JobLimits(GIB, Slot((0,))), {"autoresearch.owner": "other"})
 
     assert container_arguments(forged, "i", "me")["labels"]["autoresearch.owner"] == "me"

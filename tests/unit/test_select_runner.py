@@ -8,6 +8,7 @@ from autoresearch_dagster.containers.select import daemon_version, select_runner
 from autoresearch_dagster.core.errors import ContainerError
 from autoresearch_dagster.core.limits import GIB
 from autoresearch_dagster.core.settings import Settings
+from autoresearch_dagster.core.slot import Slot
 
 
 @pytest.fixture
@@ -33,6 +34,6 @@ def test_a_daemon_that_vanished_is_our_fault_not_the_candidates(no_daemon, tmp_p
     runner = DockerRunner(Settings(home=tmp_path), image="any")
 
     with pytest.raises(ContainerError, match="start the daemon"):
-        runner.start(JobSpec("a", "train", (), JobLimits(GIB, 0)))
+        runner.start(JobSpec("a", "train", (), JobLimits(GIB, Slot((0,)))))
     with pytest.raises(ContainerError, match="start the daemon"):
         runner.reap({})

@@ -158,7 +158,8 @@ def test_threads_never_share_a_core(url: str) -> None:
     guard, busy, seen, shared = threading.Lock(), set[int](), set[int](), list[int]()
 
     def work() -> None:
-        with slots.slot("s01", this_process(), lambda: False) as core:
+        with slots.slot("s01", this_process(), lambda: False) as slot:
+            core = slot.cores[0]
             with guard:
                 shared.extend(busy & {core})
                 busy.add(core)
