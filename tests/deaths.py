@@ -16,6 +16,7 @@ from autoresearch_dagster.containers.select import select_runner
 from autoresearch_dagster.containers.docker_runner import DockerRunner
 from autoresearch_dagster.containers.local_runner import LocalRunner
 from autoresearch_dagster.core.settings import load_settings
+from autoresearch_dagster.core.slot import Slot
 from autoresearch_dagster.experiments.laboratory import KEY_LABEL, experiment_lease, scratch_prefix
 from autoresearch_dagster.store.leases import this_process
 from autoresearch_dagster.store.store import open_store

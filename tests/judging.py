@@ -8,11 +8,14 @@ from autoresearch_dagster.containers.protocol import Runner
 from autoresearch_dagster.core.experiment import Digest, ExperimentKey, ExperimentResult, Outcome, PlannedExperiment
 from autoresearch_dagster.core.presets import PRESETS
 from autoresearch_dagster.core.settings import Settings
+from autoresearch_dagster.core.slot import Slot
 from autoresearch_dagster.data.layout import Bundle
 from autoresearch_dagster.evaluation.receipt import Receipt
 from autoresearch_dagster.experiments.laboratory import Laboratory
-from autoresearch_dagster.experiments.run_one import Attempt, run_planned
+from autoresearch_dagster.experiments.run_one import run_planned
+from autoresearch_dagster.experiments.scoring import Attempt
 from autoresearch_dagster.store.store import open_store
+from autoresearch_dagster.training.job import Halt
 from tests.redteam_table import CANDIDATES, SHORT, Ending
 
 ENTROPY = 0.8 * math.log2(1 / 0.8) + 0.2 * math.log2(252 / 0.2)
@@ -49,8 +52,8 @@ def judged(
         train_py=lab.store.blobs.put(code.encode() or (CANDIDATES / f"{name}.py").read_bytes()),
         config=config,
     )
-    attempt = Attempt(1, lab.settings.cores[-1], reference=reference, audit_rounds=rounds)
-    result = run_planned(planned, lab, attempt, lambda *_: None, lambda _: None, lambda: False)
+    attempt = Attempt(1, Slot((lab.settings.cores[-1],)), reference=reference, audit_rounds=rounds)
+    result = run_planned(planned, lab, attempt, lambda *_: None, lambda _: None, lambda: Halt.NO)
     return result, Receipt.model_validate_json(lab.store.blobs.get(result.receipt)) if result.receipt else None
 
 

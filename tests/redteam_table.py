@@ -154,7 +154,7 @@ WORDS = {
     "edits_prepare": accepted(HONEST),
     "says_oom": ended(Outcome.CRASHED, "^RuntimeError: CUDA out of memory"),
     "exits_like_oom": ended(Outcome.CRASHED, "exit code 137"),
-    "pretends_device_oom": ended(Outcome.DEVICE_OOM, "Tried to allocate"),
+    "pretends_device_oom": ended(Outcome.CRASHED, "Tried to allocate"),
 }
 SEALED = {
     "probes_network": accepted(HONEST, sealed=True),

@@ -9,7 +9,8 @@ from autoresearch_dagster.core.experiment import CurvePoint, ExperimentKey, Trai
 from autoresearch_dagster.core.limits import GIB
 from autoresearch_dagster.core.slot import Slot
 from autoresearch_dagster.data.layout import Bundle
-from autoresearch_dagster.training.run import TrainingJob, TrainingReport, train
+from autoresearch_dagster.training.job import Halt, Hooks, TrainingJob, TrainingReport
+from autoresearch_dagster.training.run import train
 
 CANDIDATES = Path(__file__).parent / "candidates"
 SMALL = TrainConfig(n_layer=1, n_head=2, n_embd=16, max_steps=12, learning_rate=1e-2, time_budget_sec=60)
@@ -42,8 +43,8 @@ def run(
     runner: Runner,
     workspace: Path,
     progress: Callable[[CurvePoint | None, float, float], None] = lambda point, used, left: None,
-    stop: Callable[[], bool] = lambda: False,
+    halt: Callable[[], Halt] = lambda: Halt.NO,
 ) -> TrainingReport:
     """Train in a fresh folder."""
     workspace.mkdir()
-    return train(job, runner, workspace, progress, stop)
+    return train(job, runner, workspace, Hooks(progress, halt))

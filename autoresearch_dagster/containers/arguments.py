@@ -8,6 +8,7 @@ from docker.types import DeviceRequest, LogConfig, Ulimit
 from autoresearch_dagster.containers.environment import job_environment
 from autoresearch_dagster.containers.protocol import JobSpec
 from autoresearch_dagster.core import limits as lim
+from autoresearch_dagster.core.slot import Slot
 
 UNPRIVILEGED = "65534:65534"
 JOB_LABEL = "autoresearch.job"
@@ -16,6 +17,16 @@ OWNER_LABEL = "autoresearch.owner"
 OPEN_FILES = 1024
 ONE_CORE = 1_000_000_000  # nano-CPUs
 PROGRAM = "/opt/trainer/program.py"
+
+
+def container_name(owner: str, job: str) -> str:
+    """Return the name that a job of this installation has on the daemon."""
+    return f"autoresearch-{owner}-{job}"
+
+
+def cpuset(slot: Slot) -> str:
+    """Return a slot's cores as Docker writes them."""
+    return ",".join(map(str, slot.cores))
 
 
 def container_arguments(spec: JobSpec, image: str, owner: str, program: Path | None = None) -> dict[str, Any]:
@@ -33,7 +44,7 @@ def container_arguments(spec: JobSpec, image: str, owner: str, program: Path | N
     inside = [(mount, f"/mnt/{mount.name.lower()}") for mount in spec.mounts]
     arguments: dict[str, Any] = {
         "image": image,
-        "name": f"autoresearch-{owner}-{spec.name}",
+        "name": container_name(owner, spec.name),
         "command": [spec.mode],
         "detach": True,
         "network_mode": "none",
@@ -45,7 +56,7 @@ def container_arguments(spec: JobSpec, image: str, owner: str, program: Path | N
         "user": UNPRIVILEGED,
         "mem_limit": spec.limits.memory_bytes,
         "memswap_limit": spec.limits.memory_bytes,
-        "cpuset_cpus": ",".join(map(str, spec.limits.slot.cores)),
+        "cpuset_cpus": cpuset(spec.limits.slot),
         "nano_cpus": ONE_CORE * len(spec.limits.slot.cores),
         "init": True,
         "ipc_mode": "private",

@@ -10,6 +10,7 @@ import contextlib
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -19,19 +20,26 @@ import docker.errors
 from docker.models.containers import Container
 from requests.exceptions import RequestException  # noqa: TID251 (docker-py raises it)
 
-from autoresearch_dagster.containers.arguments import JOB_LABEL, OWNER_LABEL, container_arguments
+from autoresearch_dagster.containers.arguments import (
+    JOB_LABEL,
+    OWNER_LABEL,
+    container_arguments,
+    container_name,
+    cpuset,
+)
 from autoresearch_dagster.containers.cgroup import Meter, find_meter
 from autoresearch_dagster.containers.escape import printable
 from autoresearch_dagster.containers.image import ImageFacts, describe_image, ensure_image, find_image
 from autoresearch_dagster.containers.protocol import Capabilities, JobSpec, JobStatus
-from autoresearch_dagster.core.errors import ContainerError
+from autoresearch_dagster.core.errors import ContainerError, RunnerGone
 from autoresearch_dagster.core.experiment import digest_of
 from autoresearch_dagster.core.limits import DOCKER_PING_S, LOG_BYTES, REMOVE_S
 from autoresearch_dagster.core.progress import Report
 from autoresearch_dagster.core.settings import Settings
 
 NANO = 1e9
-KILLED = 137
+KILLED, TERMINATED = 137, 143
+SIGNALLED = (KILLED, TERMINATED)
 LOG_LINES = 1000
 CONFLICT = 409
 
@@ -57,9 +65,7 @@ def translated(doing: str) -> Iterator[None]:
     except docker.errors.APIError as fault:
         raise ContainerError(f"Docker could not {doing}: {fault.explanation or fault}.") from fault
     except (docker.errors.DockerException, RequestException) as fault:
-        raise ContainerError(
-            f"Docker does not answer while it should {doing}; start the daemon and try again."
-        ) from fault
+        raise RunnerGone(f"Docker does not answer while it should {doing}; start the daemon again.") from fault
 
 
 class DockerJob:
@@ -74,6 +80,7 @@ class DockerJob:
         self._cpu_s = 0.0
         self._peak = 0
         self._oom = False
+        self._outside = False
         self._code: int | None = None
         self._log = ""
 
@@ -89,11 +96,27 @@ class DockerJob:
                 self._measure()
                 state = self._state()
                 if state.get("Status") in ("exited", "dead"):
-                    self._code = int(state["ExitCode"])
-                self._oom = self._oom or bool(state.get("OOMKilled")) or self._oom_event()
+                    self._end(int(state["ExitCode"]))
+                self._oom = self._oom or bool(state.get("OOMKilled"))
             if self._oom:  # it was at its limit, whether we looked then or not
                 self._peak = max(self._peak, self._limit)
-        return JobStatus(self._code, self._oom, self._cpu_s, self._peak)
+        return JobStatus(self._code, self._oom, self._cpu_s, self._peak, self._outside)
+
+    def _end(self, code: int) -> None:
+        """Take down how it ended: some versions leave the flag out when a child was killed for memory."""
+        if code:
+            self._oom = self._oom or self._happened("oom")
+        if code in SIGNALLED:
+            self._outside = self._happened("kill")
+        self._code = code
+
+    def ran_s(self) -> float | None:
+        """Ask the daemon, whose clock saw both ends."""
+        with translated("report on a container"):
+            state = self._state()
+        if state.get("Status") != "exited":
+            return None
+        return (_moment(state["FinishedAt"]) - _moment(state["StartedAt"])).total_seconds()
 
     def _state(self) -> dict[str, Any]:
         return self._client.api.inspect_container(self.full_id)["State"]
@@ -119,11 +142,9 @@ class DockerJob:
         self._cpu_s = max(self._cpu_s, usage / NANO)
         self._peak = max(self._peak, memory.get("max_usage", 0), memory.get("usage", 0))
 
-    def _oom_event(self) -> bool:
-        """Look for the kernel's event: some versions leave the flag out when a child was killed."""
-        if not self._code:
-            return False
-        filters = {"container": self.full_id, "event": "oom"}
+    def _happened(self, event: str) -> bool:
+        """Ask the daemon whether it has seen this happen to the container; it forgets when it ends."""
+        filters = {"container": self.full_id, "event": event}
         events = self._client.api.events(since=self._started_at, until=int(time.time()) + 1, filters=filters)
         with contextlib.closing(events):
             return any(True for _ in events)
@@ -141,6 +162,12 @@ class DockerJob:
             _remove(self._container)
         if self._code is None:
             self._code = KILLED
+
+
+def _moment(stamp: str) -> datetime:
+    """Read the daemon's time, which has nanoseconds."""
+    whole, _dot, fraction = stamp.rstrip("Z").partition(".")
+    return datetime.fromisoformat(f"{whole}.{fraction[:6]:0<6}").replace(tzinfo=UTC)
 
 
 def _remove(container: Container) -> None:
@@ -163,6 +190,7 @@ class DockerRunner:
     """Runs the trainer image."""
 
     name = "docker"
+    outlives_driver = True
     capabilities = Capabilities(
         network_off=True,
         filesystem_sealed=True,
@@ -217,6 +245,24 @@ class DockerRunner:
                 _remove(container)
                 raise
         return DockerJob(self._client, container, spec.limits.memory_bytes)
+
+    def answers(self) -> bool:
+        """Ask the daemon for its version."""
+        return bool(ping())
+
+    def attach(self, spec: JobSpec) -> DockerJob | None:
+        """Find the container by its name; the cores that its driver had may be another's by now."""
+        with translated(f"look for {spec.name}"):
+            try:
+                container = self._client.containers.get(self._name_of(spec))
+            except docker.errors.NotFound:
+                return None
+            if container.status == "running":
+                container.update(cpuset_cpus=cpuset(spec.limits.slot))
+        return DockerJob(self._client, container, spec.limits.memory_bytes)
+
+    def _name_of(self, spec: JobSpec) -> str:
+        return container_name(self._owner, spec.name)
 
     def reap(self, labels: Mapping[str, str]) -> int:
         """Remove every container of ours that carries the labels, started or not."""

@@ -79,6 +79,10 @@ class LocalJob:
             ) from None
         self._code = code if code >= 0 else SIGNALLED - code
 
+    def ran_s(self) -> float | None:
+        """Nobody asks: a local job ends with its driver."""
+        return None
+
     def log(self) -> str:
         """Return the last part of what it printed."""
         with contextlib.suppress(FileNotFoundError), (self._folder / "log").open("rb") as file:
@@ -99,6 +103,7 @@ class LocalRunner:
     """Runs the harness with this project's own interpreter."""
 
     name = "local"
+    outlives_driver = False
     capabilities = Capabilities(
         network_off=False,
         filesystem_sealed=False,
@@ -140,6 +145,14 @@ class LocalRunner:
             ) from fault
         _restrict(process.pid, spec)
         return LocalJob(process, spec, folder, self._remember(process.pid, spec, folder))
+
+    def answers(self) -> bool:
+        """Processes can always be started."""
+        return True
+
+    def attach(self, spec: JobSpec) -> LocalJob | None:
+        """There is none: only its own parent learns how a process ended."""
+        return None
 
     def reap(self, labels: Mapping[str, str]) -> int:
         """End the jobs that a dead driver left, found in the registry."""

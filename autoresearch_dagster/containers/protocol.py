@@ -56,12 +56,17 @@ class JobSpec:
 
 @dataclass(frozen=True, slots=True)
 class JobStatus:
-    """What is known of a job now.  `exit_code` is None while it runs; `oom` is the kernel's word."""
+    """What is known of a job now.
+
+    `exit_code` is None while it runs; `oom` is the kernel's word; `ended_outside` says that somebody else than the
+    job itself or its driver ended it: a daemon that shuts down, a person.
+    """
 
     exit_code: int | None
     oom: bool
     cpu_s: float
     memory_peak_bytes: int
+    ended_outside: bool = False
 
 
 class Job(Protocol):
@@ -74,6 +79,10 @@ class Job(Protocol):
 
     def status(self) -> JobStatus:
         """Look at it once, without waiting."""
+        ...
+
+    def ran_s(self) -> float | None:
+        """Return the wall seconds from its start to its end; None while it runs or where nobody knows."""
         ...
 
     def log(self) -> str:
@@ -94,6 +103,11 @@ class Runner(Protocol):
         ...
 
     @property
+    def outlives_driver(self) -> bool:
+        """Whether its jobs run on when their driver ends, for `attach` to find."""
+        ...
+
+    @property
     def capabilities(self) -> Capabilities:
         """What it keeps a candidate from doing."""
         ...
@@ -110,7 +124,19 @@ class Runner(Protocol):
         """Start a job and return at once.
 
         Raises:
+            RunnerGone: what runs containers does not answer.
             ContainerError: it could not be started; nothing is left behind.
+        """
+        ...
+
+    def answers(self) -> bool:
+        """Whether it can start jobs now."""
+        ...
+
+    def attach(self, spec: JobSpec) -> Job | None:
+        """Return the job that another driver started under this spec, running or ended; None: there is none.
+
+        It is moved to the processors of the spec's slot.  A runner whose jobs end with their driver has none.
         """
         ...
 

@@ -138,6 +138,20 @@ class Claims(Data):
     notes: str = ""
 
 
+class OutOfMemory(Data):
+    """One try that ran out of memory: what it had, and what it cost.
+
+    Units: bytes of host memory, rows of a micro-batch, micro-batches of a step; seconds of CPU and wall time.
+    """
+
+    outcome: Outcome
+    memory_bytes: int
+    device_batch_size: int
+    grad_accum_steps: int
+    cpu_sec: float
+    duration_sec: float
+
+
 class ExperimentResult(Data):
     """What became of an experiment.  `val_bpb` comes from the trusted evaluator or is None."""
 
@@ -161,7 +175,13 @@ class ExperimentResult(Data):
     tokens_per_second: float | None = None
     runner: str = ""
     resources: str = ""
+    memory_bytes: int = 0
+    """Host memory that its last try was given; 0: recorded before that was."""
+    ran_as: TrainConfig | None = None
+    """The config that its last try was given, where its micro-batch was halved; None: the planned one."""
     oom_retries: int = 0
+    out_of_memory: tuple[OutOfMemory, ...] = ()
+    """Its tries that ran out of memory, in order."""
 
     @property
     def ending(self) -> str:

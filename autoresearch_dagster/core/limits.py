@@ -58,6 +58,15 @@ AGENT_MEMORY_BYTES: Final = 2 * GIB  # beyond what the process holds already
 
 # --- one attempt ------------------------------------------------------------------------------
 MEMORY_FLOOR_BYTES: Final = 2 * GIB  # the tutorial's experiment environment
+MEMORY_CEILING_BYTES: Final = 32 * GIB  # the most that healing gives an experiment
+MEMORY_STEP_BYTES: Final = 2 * GIB  # that healing adds at least
+MEMORY_OF_OURS_BYTES: Final = 2 * GIB  # of the machine that no experiment is given: driver, Dagster, MLflow
+MEMORY_ROOM: Final = 1.25  # times its peak that an experiment of like shape is given
+OOM_RETRIES: Final = 3  # of one experiment, whatever ran out
+ATTEMPTS: Final = 3  # of one experiment that fails by our own fault before it is lost
+RUNNER_PATIENCE_S: Final = 600.0  # seconds that experiments wait for Docker to come back before the session pauses
+RUNNER_LOOK_S: Final = 1.0  # seconds between two looks whether it is back
+STORE_PATIENCE_S: Final = 600.0  # seconds that a result waits for a locked journal, beside the busy timeout
 PIDS_LIMIT: Final = 128  # torch needs about 20; a fork bomb stops here
 SCRATCH_BYTES: Final = 64 * MIB  # /tmp of a container, counted as its memory
 OUTPUT_BYTES: Final = 512 * MIB  # all that a candidate may write; also the largest checkpoint

@@ -1,12 +1,14 @@
 """`next_batch`: keeps active daemon sessions going, one Dagster run for each dispatch."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
 from autoresearch_dagster.core.settings import load_settings
+from autoresearch_dagster.defs.desk import TERMINATED
 from autoresearch_dagster.defs.research import SESSION_TAG, research
-from autoresearch_dagster.experiments.session import lease_name, pause
+from autoresearch_dagster.experiments.session import lease_name, pause, stop_experiments
+from autoresearch_dagster.store.state import SessionState
 from autoresearch_dagster.store.store import Store, open_store
 
 DISPATCH_TAG = "autoresearch/dispatch"
@@ -14,9 +16,17 @@ ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRun
 FAILURES_IN_A_ROW = 3
 
 
-def _ended_runs(instance: dg.DagsterInstance, session: str, dispatch: str) -> list[dg.DagsterRun]:
+def _ended_runs(instance: dg.DagsterInstance, session: str, dispatch: str) -> Sequence[dg.RunRecord]:
     tags = {SESSION_TAG: session, DISPATCH_TAG: dispatch}
-    return list(instance.get_runs(dg.RunsFilter(tags=tags, statuses=ENDED)))
+    return instance.get_run_records(dg.RunsFilter(tags=tags, statuses=ENDED))
+
+
+def _was_terminated(ended: Sequence[dg.RunRecord], state: SessionState) -> bool:
+    """Whether a person ended the last run by force, so that its worker could not say so in the journal."""
+    if not ended or ended[0].dagster_run.status is not dg.DagsterRunStatus.CANCELED:
+        return False
+    told_at = state.updated_at.timestamp() if state.updated_at else 0.0
+    return (ended[0].end_time or 0.0) > told_at
 
 
 def _requests(instance: dg.DagsterInstance, store: Store) -> Iterator[dg.RunRequest]:
@@ -28,6 +38,9 @@ def _requests(instance: dg.DagsterInstance, store: Store) -> Iterator[dg.RunRequ
         # Dagster never launches a used run_key again, so it names the attempt at this dispatch too.
         dispatch = state.stage
         ended = _ended_runs(instance, session, dispatch)
+        if _was_terminated(ended, state):
+            stop_experiments(session, store, TERMINATED)
+            continue
         if len(ended) >= FAILURES_IN_A_ROW:
             pause(session, store, f"dispatch {dispatch} ended unsettled {len(ended)} times; see its runs")
             continue

@@ -91,6 +91,8 @@ class Receipt(ScoreRecord):
     candidate: Digest
     train_py: Digest
     config: TrainConfig
+    ran_as: TrainConfig | None = None
+    """The config that it was given, where its micro-batch was halved for a device's memory."""
     bundle: str
     tokenizer: Digest
     token_bytes_seed: Digest

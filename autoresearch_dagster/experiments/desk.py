@@ -1,5 +1,6 @@
 """One driver at work on one session: it holds the lease from the first thought to the settled batch."""
 
+from collections.abc import Callable
 from contextlib import ExitStack
 
 from autoresearch_dagster.core.experiment import ExperimentKey, ExperimentResult
@@ -7,7 +8,14 @@ from autoresearch_dagster.core.progress import Report
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.experiments.dispatch import Dispatch
 from autoresearch_dagster.experiments.laboratory import Laboratory
-from autoresearch_dagster.experiments.session import advance_session, laboratory_of, lease_name, settle
+from autoresearch_dagster.experiments.session import (
+    advance_session,
+    laboratory_of,
+    lease_name,
+    pause,
+    settle,
+    stop_experiments,
+)
 from autoresearch_dagster.reports.board import Board
 from autoresearch_dagster.store.leases import Lease, this_process
 from autoresearch_dagster.store.state import Experiment, SessionState
@@ -17,11 +25,21 @@ from autoresearch_dagster.store.store import Store, open_store
 class Desk:
     """Advances a session by one dispatch.  Use as a context manager: leaving it releases everything."""
 
-    def __init__(self, settings: Settings, board: Board | None = None, report: Report | None = None) -> None:
-        """Work on this machine; `board` and `report` are for a person who watches."""
+    def __init__(
+        self,
+        settings: Settings,
+        board: Board | None = None,
+        report: Report | None = None,
+        terminated: Callable[[], str] = lambda: "",
+    ) -> None:
+        """Work on this machine; `board` and `report` are for a person who watches.
+
+        `terminated` is asked when the desk is left: why somebody ended its experiments, '' if nobody did.
+        """
         self.settings = settings
         self.board = board or Board()
         self.report = report
+        self._terminated = terminated
         self._stack = ExitStack()
         self._store: Store | None = None
         self._lease: Lease | None = None
@@ -34,10 +52,13 @@ class Desk:
         return self
 
     def __exit__(self, *_: object) -> None:
+        reason = self._terminated()
         if self._dispatch is not None:
-            self._dispatch.stop()
+            self._dispatch.stop(kill=bool(reason))
             self._dispatch.close()
             self._dispatch = None
+        if reason and self._session:
+            stop_experiments(self._session, self.store, reason)
         self._stack.close()
 
     @property
@@ -92,6 +113,8 @@ class Desk:
         """Judge what was trained, answer the paused plan where it is decided; return the session as it stands."""
         if self._lab is not None:
             settle(self._session, self._lab, self._lease)
+        if self._dispatch is not None and self._dispatch.trouble:
+            pause(self._session, self.store, self._dispatch.trouble)
         return self.state()
 
 

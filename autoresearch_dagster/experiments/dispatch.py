@@ -1,28 +1,45 @@
 """One dispatch: hand the planned experiments to as many threads as there are slots, collect each once."""
 
 import logging
-import threading
+import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
 
-from autoresearch_dagster.core.errors import AutoresearchError, StoreConflict
+from autoresearch_dagster.core import limits as lim
+from autoresearch_dagster.core.errors import (
+    AutoresearchError,
+    DiskFull,
+    RunnerGone,
+    StoreConflict,
+    StoreUnavailable,
+)
 from autoresearch_dagster.core.experiment import ExperimentKey, ExperimentResult, Outcome
 from autoresearch_dagster.core.slot import Slot
-from autoresearch_dagster.experiments.laboratory import Laboratory, experiment_lease
-from autoresearch_dagster.experiments.run_one import Attempt, run_planned
-from autoresearch_dagster.experiments.scoring import attempt_of
+from autoresearch_dagster.experiments.attempt_record import AttemptRecord, find_attempt
+from autoresearch_dagster.experiments.laboratory import KEY_LABEL, Laboratory, experiment_lease
+from autoresearch_dagster.experiments.room import ensure_room
+from autoresearch_dagster.experiments.run_one import run_planned
+from autoresearch_dagster.experiments.scoring import Attempt, attempt_of
 from autoresearch_dagster.reports.board import Board
 from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store.leases import this_process
 from autoresearch_dagster.store.state import Experiment
+from autoresearch_dagster.training.job import Halt
+from autoresearch_dagster.training.run import Left
 
 log = logging.getLogger(__name__)
+Kept = TypeVar("Kept")
+UnderWay = tuple[Path, AttemptRecord]
 
 
 class Dispatch:
     """The experiments of a session's pending call, running.
 
     Each experiment is held by a lease of its own while it runs, so that two drivers never train it twice; its
-    result is committed at most once.
+    result is committed at most once.  What is nobody's fault (Docker away, the journal locked) is waited for; when
+    that takes too long, or the disk is full, `trouble` says so and the experiment keeps its place.
     """
 
     def __init__(self, session: str, lab: Laboratory, board: Board, run_id: str, concurrency: int) -> None:
@@ -30,11 +47,13 @@ class Dispatch:
         self._lab = lab
         self._board = board
         self._run_id = run_id
-        self._stop = threading.Event()
+        self._halt = Halt.NO
         self._pool = ThreadPoolExecutor(
             max_workers=max(1, min(concurrency, len(lab.settings.cores))), thread_name_prefix="experiment"
         )
         self._futures: dict[ExperimentKey, Future[ExperimentResult]] = {}
+        self.trouble = ""
+        """Why nothing more should be launched on this machine now; '' where nothing speaks against it."""
 
     def submit_all(self) -> list[ExperimentKey]:
         """Start every planned experiment that has no result; return their keys in planned order."""
@@ -49,13 +68,18 @@ class Dispatch:
         """Wait for the result of one experiment.
 
         Raises:
-            AutoresearchError: the driver was stopped, or the store failed, before it had one.
+            AutoresearchError: the driver was stopped, or this machine cannot go on, before it had one.
         """
         return self._futures[key].result()
 
-    def stop(self) -> None:
-        """Ask the running experiments to end without a result; they are tried again later."""
-        self._stop.set()
+    def stop(self, *, kill: bool = False) -> None:
+        """Ask the running experiments to end without a result; they are taken up again later.
+
+        Args:
+            kill: end their containers; else those that outlive their driver run on.
+        """
+        leave = self._lab.runner.outlives_driver and not kill
+        self._halt = Halt.LEAVE if leave else Halt.KILL
 
     def close(self) -> None:
         """Wait for the threads; after `stop` this takes no longer than a look at each container."""
@@ -63,54 +87,120 @@ class Dispatch:
 
     def _run(self, experiment: Experiment) -> ExperimentResult:
         key = experiment.planned.key
-        owner = this_process()
-        store = self._lab.store
-        with (
-            store.leases.hold(experiment_lease(key), owner),
-            store.slots.slot(self._session, owner, self._stop.is_set) as slot,
-        ):
+        reason = ""
+        with self._lab.store.leases.hold(experiment_lease(key), this_process()):
+            for _ in range(lim.ATTEMPTS):
+                try:
+                    return self._attempt(experiment)
+                except (DiskFull, StoreUnavailable) as fault:
+                    self.trouble = self.trouble or str(fault)
+                    raise
+                except Left:
+                    raise StoreConflict(f"{key} trains on; resuming the session collects it.") from None
+                except StoreConflict:
+                    raise
+                except AutoresearchError as fault:
+                    reason = str(fault)
+                    log.warning("attempt failed key=%s reason=%s", key, reason)
+                    self._refuse_if_halted(key)
+                    if isinstance(fault, RunnerGone):
+                        self._await_runner(key, fault)
+            lost = ExperimentResult(outcome=Outcome.LOST, error=reason, runner=self._lab.runner.name)
+            return self._commit(key, lost)
+
+    def _attempt(self, experiment: Experiment) -> ExperimentResult:
+        """Wait for a slot, run the experiment in it, commit what became of it."""
+        planned, key, store = experiment.planned, experiment.planned.key, self._lab.store
+        with store.slots.slot(self._session, this_process(), lambda: bool(self._halt)) as slot:
             recorded = store.journal.state(self._session).everything[key].result
             if recorded is not None:
                 return recorded
-            attempt = self._begin(experiment, slot, owner)
-            result = self._attempt(experiment, attempt)
-            return self._commit(key, result)
-
-    def _begin(self, experiment: Experiment, slot: Slot, owner: str) -> Attempt:
-        """Clear what a dead driver left of this experiment, and count the attempt."""
-        planned, key = experiment.planned, experiment.planned.key
-        self._lab.sweep(key)
-        with self._lab.store.journal.transaction(self._session) as transaction:
-            number = transaction.state.everything[key].attempts + 1
-            transaction.append(
-                ev.AttemptStarted(key=key, attempt=number, owner=owner, run_id=self._run_id, slot=str(slot))
-            )
-        self._board.stage(key, "starting", slot)
-        return attempt_of(self._lab.store.journal.state(self._session), planned, self._lab, number, slot)
-
-    def _attempt(self, experiment: Experiment, attempt: Attempt) -> ExperimentResult:
-        key = experiment.planned.key
-        try:
+            ensure_room(self._lab.settings)
+            attempt, under_way = self._patiently(key, lambda: self._begin(experiment, slot))
             result = run_planned(
-                experiment.planned,
+                planned,
                 self._lab,
                 attempt,
                 on_progress=lambda point, used, left: self._board.progress(key, point, used, left),
                 on_stage=lambda stage: self._board.stage(key, stage),
-                stop=self._stop.is_set,
+                halt=lambda: self._halt,
+                under_way=under_way,
             )
-        except AutoresearchError as fault:
-            log.warning("experiment lost key=%s attempt=%d reason=%s", key, attempt.number, fault)
-            result = ExperimentResult(outcome=Outcome.LOST, error=str(fault), runner=self._lab.runner.name)
-        if self._stop.is_set() and result.outcome in (Outcome.STOPPED, Outcome.LOST):
-            raise StoreConflict(f"The experiment {key} was stopped; resume the session to run it again.")
-        return result
+            if result.outcome is Outcome.STOPPED:
+                self._refuse_if_halted(key)
+            committed = self._commit(key, result)
+            self._lab.sweep(key)
+            return committed
+
+    def _begin(self, experiment: Experiment, slot: Slot) -> tuple[Attempt, UnderWay | None]:
+        """Go on with the attempt that a dead driver left, or clear what it left and count another one."""
+        planned, key, owner = experiment.planned, experiment.planned.key, this_process()
+        journal = self._lab.store.journal
+        number = journal.state(self._session).everything[key].attempts
+        under_way = find_attempt(self._lab, key, number)
+        if under_way is not None and not self._can_go_on(under_way, slot):
+            under_way = None
+        if under_way is None:
+            self._lab.sweep(key)
+        elif under_way[1].report is not None:
+            self._lab.runner.reap({KEY_LABEL: key})  # only scoring is left to do
+        with journal.transaction(self._session) as transaction:
+            if under_way is None:
+                number = transaction.state.everything[key].attempts + 1
+            kind = ev.AttemptStarted if under_way is None else ev.AttemptResumed
+            transaction.append(kind(key=key, attempt=number, owner=owner, run_id=self._run_id, slot=str(slot)))
+        self._board.stage(key, "starting" if under_way is None else "taken up again", slot)
+        return attempt_of(journal.state(self._session), planned, self._lab, number, slot), under_way
+
+    def _can_go_on(self, under_way: UnderWay, slot: Slot) -> bool:
+        workspace, record = under_way
+        if record.report is not None:
+            return record.report.checkpoint is None or record.report.checkpoint.is_file()
+        return self._lab.runner.outlives_driver and record.gpu == slot.gpu and (workspace / "out").is_dir()
 
     def _commit(self, key: ExperimentKey, result: ExperimentResult) -> ExperimentResult:
-        with self._lab.store.journal.transaction(self._session) as transaction:
-            recorded = transaction.state.everything[key].result
-            if recorded is None:
-                transaction.append(ev.ExperimentFinished(key=key, result=result, run_id=self._run_id))
-                recorded = result
+        def write() -> ExperimentResult:
+            with self._lab.store.journal.transaction(self._session) as transaction:
+                recorded = transaction.state.everything[key].result
+                if recorded is None:
+                    transaction.append(ev.ExperimentFinished(key=key, result=result, run_id=self._run_id))
+                return recorded or result
+
+        recorded = self._patiently(key, write)
         self._board.finish(key, recorded)
         return recorded
+
+    def _patiently(self, key: ExperimentKey, write: Callable[[], Kept]) -> Kept:
+        """Write to the journal, waiting for whoever has it locked: a finished training is not thrown away for that.
+
+        Raises:
+            StoreUnavailable: it stays unavailable.
+        """
+        until = time.monotonic() + lim.STORE_PATIENCE_S
+        while True:
+            try:
+                return write()
+            except StoreUnavailable:
+                if self._halt or time.monotonic() > until:
+                    raise
+                self._board.stage(key, "waiting for the journal")
+                time.sleep(lim.RUNNER_LOOK_S)
+
+    def _await_runner(self, key: ExperimentKey, fault: RunnerGone) -> None:
+        """Wait until jobs can be started again.
+
+        Raises:
+            RunnerGone: that takes too long.
+        """
+        until = time.monotonic() + lim.RUNNER_PATIENCE_S
+        while not self._lab.runner.answers():
+            self._refuse_if_halted(key)
+            if time.monotonic() > until:
+                self.trouble = self.trouble or str(fault)
+                raise fault
+            self._board.stage(key, "waiting for Docker")
+            time.sleep(lim.RUNNER_LOOK_S)
+
+    def _refuse_if_halted(self, key: ExperimentKey) -> None:
+        if self._halt:
+            raise StoreConflict(f"The experiment {key} was stopped; resume the session to run it again.")

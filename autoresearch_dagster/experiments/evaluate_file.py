@@ -11,7 +11,8 @@ from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.evaluation.receipt import Rowset
 from autoresearch_dagster.experiments.laboratory import Laboratory, open_laboratory
 from autoresearch_dagster.experiments.outside import outside_key, run_outside
-from autoresearch_dagster.experiments.run_one import Attempt, Progress
+from autoresearch_dagster.experiments.scoring import Attempt
+from autoresearch_dagster.training.job import OnProgress
 
 
 def read_candidate(path: Path) -> bytes:
@@ -38,7 +39,7 @@ def evaluate_file(
     seed: int,
     rowset: Rowset,
     report: Report,
-    on_progress: Progress,
+    on_progress: OnProgress,
     on_stage: Callable[[str], None],
 ) -> ExperimentResult:
     """Train one file with the preset's config and score it.
@@ -58,7 +59,7 @@ def _run(
     lab: Laboratory,
     seed: int,
     rowset: Rowset,
-    on_progress: Progress,
+    on_progress: OnProgress,
     on_stage: Callable[[str], None],
 ) -> ExperimentResult:
     planned = PlannedExperiment(

@@ -6,9 +6,11 @@ from collections.abc import Callable
 
 from autoresearch_dagster.core.experiment import ExperimentKey, ExperimentResult, PlannedExperiment
 from autoresearch_dagster.experiments.laboratory import Laboratory, experiment_lease
-from autoresearch_dagster.experiments.run_one import Attempt, Progress, run_planned
+from autoresearch_dagster.experiments.run_one import run_planned
+from autoresearch_dagster.experiments.scoring import Attempt
 from autoresearch_dagster.store.leases import this_process
 from autoresearch_dagster.store.slots import OUTSIDE
+from autoresearch_dagster.training.job import Halt, OnProgress
 
 KEY_CHARS = 12  # random ones; two at once share no container and no folder
 
@@ -22,7 +24,7 @@ def run_outside(
     planned: PlannedExperiment,
     lab: Laboratory,
     attempt: Attempt,
-    on_progress: Progress,
+    on_progress: OnProgress,
     on_stage: Callable[[str], None],
 ) -> ExperimentResult:
     """Train and score a candidate under a key of `outside_key`, as `attempt` says but on a slot that is free.
@@ -35,6 +37,9 @@ def run_outside(
         lab.store.leases.hold(experiment_lease(planned.key), owner),
         lab.store.slots.slot(OUTSIDE, owner, lambda: False) as slot,
     ):
-        return run_planned(
-            planned, lab, dataclasses.replace(attempt, slot=slot), on_progress, on_stage, lambda: False
-        )
+        try:
+            return run_planned(
+                planned, lab, dataclasses.replace(attempt, slot=slot), on_progress, on_stage, lambda: Halt.NO
+            )
+        finally:
+            lab.sweep(planned.key)

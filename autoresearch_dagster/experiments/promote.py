@@ -17,12 +17,18 @@ from autoresearch_dagster.experiments.confirmations import (
     trained_at,
     unscored,
 )
+from autoresearch_dagster.experiments.healing import changed_recipe
 from autoresearch_dagster.experiments.laboratory import Laboratory
 from autoresearch_dagster.experiments.noise_floor import floor_events
 from autoresearch_dagster.experiments.scale_transfer import transfer_events
 from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store import promotion_events as pe
 from autoresearch_dagster.store.state import Experiment, SessionState
+
+CHANGED_RECIPE = (
+    "It ran out of device memory and was trained with a smaller micro-batch, which it does not make up for by "
+    "`config.grad_accum_steps`: another recipe than planned, not promoted."
+)
 
 
 def following(state: SessionState, lab: Laboratory) -> list[ev.Event]:
@@ -58,6 +64,8 @@ def _screened(state: SessionState, lab: Laboratory, floor: pe.FloorMeasured, can
     if result.receipt is None or receipt_at(lab, result.receipt) is None:
         reason = "It was scored by another version of the evaluator and cannot be compared; run it again."
         return pe.PromotionRefused(key=key, reason=reason, rejected=False)
+    if changed_recipe(result, lab.store.blobs.get(candidate.planned.train_py)):
+        return pe.PromotionRefused(key=key, reason=CHANGED_RECIPE, rejected=False)
     champion = _screening_result(state, floor, candidate.planned.config.seed)
     decision = screen(arm_of([champion], lab), arm_of([result], lab), floor.floor)
     return pe.CandidateScreened(key=key, against=champion_of(state).key, decision=decision)

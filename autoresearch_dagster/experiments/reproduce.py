@@ -10,11 +10,11 @@ from autoresearch_dagster.core.progress import Report
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.core.slot import NO_SLOT
 from autoresearch_dagster.experiments.outside import outside_key, run_outside
-from autoresearch_dagster.experiments.run_one import Progress
 from autoresearch_dagster.experiments.scoring import attempt_of
 from autoresearch_dagster.experiments.session import laboratory_of
 from autoresearch_dagster.store.state import Experiment, SessionState
 from autoresearch_dagster.store.store import Store, open_store
+from autoresearch_dagster.training.job import OnProgress
 
 
 def _silent(_point: CurvePoint | None, _used_s: float, _left_s: float) -> None:
@@ -25,7 +25,7 @@ def reproduce(
     settings: Settings,
     key: str,
     report: Report,
-    on_progress: Progress = _silent,
+    on_progress: OnProgress = _silent,
     on_stage: Callable[[str], None] | None = None,
 ) -> tuple[ExperimentResult, ExperimentResult]:
     """Return the recorded result of an experiment and that of training it again.

@@ -1,117 +1,203 @@
-"""One experiment from plan to result: train sealed, freeze, score and audit trusted, write the receipt."""
+"""One experiment from plan to result: train sealed, heal, freeze, score and audit trusted, write the receipt.
+
+What its driver knows stands in the workspace at every moment (`attempt_record`): a driver that dies is followed by
+one that goes on with the same container, or with the frozen checkpoint.  The workspace is the caller's to sweep.
+"""
 
 import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from autoresearch_dagster.containers.protocol import JobLimits
-from autoresearch_dagster.core.experiment import (
-    CurvePoint,
-    ExperimentResult,
-    Label,
-    Outcome,
-    PlannedExperiment,
-    canonical_json,
-)
+from autoresearch_dagster.core.errors import AutoresearchError, StoreConflict
+from autoresearch_dagster.core.experiment import ExperimentResult, Outcome, OutOfMemory, PlannedExperiment
 from autoresearch_dagster.core.folders import remove_tree
-from autoresearch_dagster.core.limits import GIB
-from autoresearch_dagster.core.slot import Slot
+from autoresearch_dagster.core.limits import SLOT_POLL_S
 from autoresearch_dagster.evaluation.evaluator import evaluate
+from autoresearch_dagster.experiments.attempt_record import AttemptRecord
+from autoresearch_dagster.experiments.describe import described
+from autoresearch_dagster.experiments.healing import Provision, healed, memory_ceiling, memory_share
 from autoresearch_dagster.experiments.laboratory import Laboratory
-from autoresearch_dagster.experiments.scoring import (
-    Attempt,
-    Trained,
-    evaluation_job,
-    judged,
-    labels_of,
-    session_budget_s,
-)
-from autoresearch_dagster.training.run import TrainingJob, TrainingReport, train
+from autoresearch_dagster.experiments.scoring import Attempt, Trained, evaluation_job, judged, labels_of
+from autoresearch_dagster.store.leases import this_process
+from autoresearch_dagster.training.job import Halt, Hooks, OnProgress, Ready, TrainingJob, TrainingReport
+from autoresearch_dagster.training.run import take_over, train
 
-__all__ = ["Attempt", "Progress", "run_planned"]
-
-Progress = Callable[[CurvePoint | None, float, float], None]
-"""Receives the last curve point, seconds of resource time used, and seconds left."""
+LARGE = "memory"
+"""Lease of whoever has more memory than its share: one at a time, so that all others fit beside it."""
 
 
 def run_planned(
     planned: PlannedExperiment,
     lab: Laboratory,
     attempt: Attempt,
-    on_progress: Progress,
+    on_progress: OnProgress,
     on_stage: Callable[[str], None],
-    stop: Callable[[], bool],
+    halt: Callable[[], Halt],
+    under_way: tuple[Path, AttemptRecord] | None = None,
 ) -> ExperimentResult:
     """Train a candidate and score it; whatever the candidate does becomes a result.
 
+    Args:
+        planned: what is trained.
+        lab: where.
+        attempt: how it is run this time.
+        on_progress: receives the newest curve point, seconds of resource time used and seconds left.
+        on_stage: receives a word for what happens now.
+        halt: what its driver wants of it.
+        under_way: the same attempt, where another driver left it.
+
     Raises:
+        Left: the driver halted and left the training to run on.
         AutoresearchError: a fault of ours; the experiment may be tried again.
     """
-    workspace = Path(tempfile.mkdtemp(prefix=lab.scratch_prefix(planned.key)))
-    try:
-        on_stage("training")
-        report = train(_training_job(planned, lab, attempt), lab.runner, workspace, on_progress, stop)
-        result = _describe(planned, lab, attempt, report)
+    run = _Run(planned, lab, attempt, on_stage, Hooks(on_progress, halt))
+    workspace, record = under_way or run.begin(Next(attempt.provision or run.floor))
+    while True:
+        with run.room(record.provision):
+            ended = run.trained(workspace, record)
+            if ended is None:
+                following = Next(record.provision, record.out_of_memory)
+            else:
+                following = run.healed(ended)
+                if following is None:
+                    return run.scored(workspace, ended)
+        remove_tree(workspace)
+        workspace, record = run.begin(following)
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """What the next try is given, and the tries before it that ran out of memory."""
+
+    provision: Provision
+    out_of_memory: tuple[OutOfMemory, ...] = ()
+
+
+def _failed(record: AttemptRecord) -> OutOfMemory:
+    report, given = _report_of(record), record.provision
+    return OutOfMemory(
+        outcome=report.outcome,
+        memory_bytes=given.memory_bytes,
+        device_batch_size=given.device_batch_size,
+        grad_accum_steps=given.grad_accum_steps,
+        cpu_sec=report.cpu_s,
+        duration_sec=report.wall_s,
+    )
+
+
+def _report_of(record: AttemptRecord) -> TrainingReport:
+    assert record.report is not None
+    return record.report
+
+
+class _Run:
+    """One experiment with everything that stays the same over its tries."""
+
+    def __init__(
+        self,
+        planned: PlannedExperiment,
+        lab: Laboratory,
+        attempt: Attempt,
+        on_stage: Callable[[str], None],
+        hooks: Hooks,
+    ) -> None:
+        self.planned, self.lab, self.attempt = planned, lab, attempt
+        self.on_stage, self.hooks = on_stage, hooks
+        self.floor = Provision(
+            lab.preset.memory_bytes, planned.config.device_batch_size, planned.config.grad_accum_steps
+        )
+        self.slots = len(lab.settings.cores)
+
+    def begin(self, following: Next) -> tuple[Path, AttemptRecord]:
+        """Make a workspace for the next try."""
+        workspace = Path(tempfile.mkdtemp(prefix=self.lab.scratch_prefix(self.planned.key)))
+        record = AttemptRecord(
+            attempt=self.attempt.number,
+            gpu=self.attempt.slot.gpu,
+            provision=following.provision,
+            out_of_memory=following.out_of_memory,
+        )
+        return workspace, record.write(workspace)
+
+    def trained(self, workspace: Path, record: AttemptRecord) -> AttemptRecord | None:
+        """Train, or go on with the training that another driver left; None where that cannot be used."""
+        if record.report is not None:
+            return record
+        self.on_stage("training")
+        job = self._job(record.provision)
+
+        def on_ready(ready: Ready) -> None:
+            record.model_copy(update={"ready": ready}).write(workspace)
+
+        hooks = Hooks(self.hooks.on_progress, self.hooks.halt, on_ready)
+        try:
+            if (workspace / "out").exists():
+                report = take_over(job, self.lab.runner, workspace, record.ready, hooks)
+            else:
+                report = train(job, self.lab.runner, workspace, hooks)
+        except AutoresearchError:  # nothing is known of it: the next try begins anew
+            remove_tree(workspace)
+            raise
+        return record.model_copy(update={"report": report}).write(workspace) if report is not None else None
+
+    def healed(self, record: AttemptRecord) -> Next | None:
+        """Say what the next try is given, if there is to be one."""
+        given, before = record.provision, record.out_of_memory
+        ceiling = memory_ceiling(self.lab.preset.memory_bytes, self.slots)
+        provision = healed(given, _report_of(record).outcome, len(before), ceiling)
+        if provision is None:
+            return None
+        more = provision.memory_bytes > given.memory_bytes
+        self.on_stage(f"again with {'more memory' if more else 'a smaller micro-batch'}")
+        return Next(provision, (*before, _failed(record)))
+
+    def scored(self, workspace: Path, record: AttemptRecord) -> ExperimentResult:
+        """Say how the training went and, where it handed a model over, what that is worth."""
+        report = _report_of(record)
+        result = described(self.planned, self.lab, self.attempt, record)
         if report.outcome is not Outcome.TRAINED or report.checkpoint is None:
             return result
-        trained = Trained(planned, lab, attempt, report, lab.store.blobs.put_file(report.checkpoint))
-        on_stage("scoring")
-        return judged(result, trained, evaluate(evaluation_job(trained), lab.runner))
-    finally:
-        remove_tree(workspace)
+        checkpoint = self.lab.store.blobs.put_file(report.checkpoint)
+        trained = Trained(
+            self.planned, self.lab, self.attempt, report, checkpoint, record.provision.memory_bytes, result.ran_as
+        )
+        self.on_stage("scoring")
+        return judged(result, trained, evaluate(evaluation_job(trained), self.lab.runner))
 
+    def _job(self, provision: Provision) -> TrainingJob:
+        planned, lab, attempt = self.planned, self.lab, self.attempt
+        return TrainingJob(
+            key=planned.key,
+            attempt=attempt.number,
+            title=planned.title,
+            train_py=lab.store.blobs.get(planned.train_py),
+            config=provision.applied_to(planned.config),
+            bundle=lab.bundle,
+            limits=JobLimits(memory_bytes=provision.memory_bytes, slot=attempt.slot),
+            cpu_metered=lab.preset.cpu_metered,
+            labels=labels_of(planned, attempt),
+        )
 
-def _training_job(planned: PlannedExperiment, lab: Laboratory, attempt: Attempt) -> TrainingJob:
-    return TrainingJob(
-        key=planned.key,
-        attempt=attempt.number,
-        title=planned.title,
-        train_py=lab.store.blobs.get(planned.train_py),
-        config=planned.config,
-        bundle=lab.bundle,
-        limits=JobLimits(memory_bytes=lab.preset.memory_bytes, slot=attempt.slot),
-        cpu_metered=lab.preset.cpu_metered,
-        labels=labels_of(planned, attempt),
-    )
-
-
-def _describe(
-    planned: PlannedExperiment, lab: Laboratory, attempt: Attempt, report: TrainingReport
-) -> ExperimentResult:
-    """Say how the training went; no score yet."""
-    config, steps = planned.config, report.claims.steps
-    # Steps are a claim: a forged one must not look like speed.
-    tokens = (
-        min(steps or 0, config.max_steps)
-        * config.device_batch_size
-        * config.grad_accum_steps
-        * lab.bundle.sequence_length
-    )
-    labels = list(attempt.labels)
-    if report.outcome is Outcome.TRAINED and (steps is None or steps < config.max_steps):
-        labels.append(Label.STARVED)
-    if config.time_budget_sec < session_budget_s(lab, attempt):
-        labels.append(Label.SMALL_BUDGET)
-    if not lab.runner.capabilities.sandboxed:
-        labels.append(Label.UNSANDBOXED)
-    curve = [point.model_dump() for point in report.curve]
-    return ExperimentResult(
-        outcome=report.outcome,
-        labels=tuple(labels),
-        curve=lab.store.blobs.put(canonical_json(curve)) if curve else None,
-        claims=report.claims,
-        error=report.error,
-        log_tail=report.log_tail,
-        duration_sec=report.wall_s,
-        cpu_sec=report.cpu_s,
-        peak_memory_bytes=report.peak_memory_bytes,
-        tokens_per_second=tokens / report.wall_s if tokens and report.wall_s > 0 else None,
-        runner=lab.runner.name,
-        resources=f"{_processors(attempt.slot)}, {lab.preset.memory_bytes / GIB:.0f} GiB",
-    )
-
-
-def _processors(slot: Slot) -> str:
-    count = len(slot.cores)
-    cores = f"{count} CPU core{'s' if count > 1 else ''}"
-    return f"1 GPU, {cores}" if slot.gpu else cores
+    @contextmanager
+    def room(self, provision: Provision) -> Iterator[None]:
+        """Wait until no other experiment of this machine has more than its share of memory, if this one will."""
+        if provision.memory_bytes <= memory_share(self.lab.preset.memory_bytes, self.slots):
+            yield
+            return
+        owner, leases = this_process(), self.lab.store.leases
+        name = f"{LARGE}:{owner.partition(':')[0]}"
+        lease = None
+        while lease is None:
+            try:
+                lease = leases.acquire(name, owner)
+            except StoreConflict:
+                if self.hooks.halt():
+                    raise
+                self.on_stage("waiting for memory")
+                time.sleep(SLOT_POLL_S)
+        with leases.continued(lease):
+            yield

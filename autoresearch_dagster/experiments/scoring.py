@@ -16,6 +16,7 @@ from autoresearch_dagster.core.experiment import (
     PlannedExperiment,
     Purpose,
     Standing,
+    TrainConfig,
     Verdict,
 )
 from autoresearch_dagster.core.limits import ANSWER_MEMORY_BYTES, DEADLINE_SLACK, PROMOTION_AUDITS
@@ -26,9 +27,10 @@ from autoresearch_dagster.evaluation.rows import vocabulary_of
 from autoresearch_dagster.evaluation.spending import PLANS
 from autoresearch_dagster.experiments.arms import receipt_at
 from autoresearch_dagster.experiments.confirmations import champion_of, trained_at
+from autoresearch_dagster.experiments.healing import Provision, first_provision, memory_ceiling
 from autoresearch_dagster.experiments.laboratory import KEY_LABEL, Laboratory
 from autoresearch_dagster.store.state import SessionState
-from autoresearch_dagster.training.run import TrainingReport
+from autoresearch_dagster.training.job import TrainingReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +46,21 @@ class Attempt:
     budget_s: int | None = None
     """What an experiment of the session may train, in seconds of resource time; None: the preset's."""
     audit_rounds: int = 1
+    provision: Provision | None = None
+    """What the first try is given; None: the preset's memory and the planned micro-batch."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A training that handed a model over."""
+    """A training that handed a model over; what its last try was given."""
 
     planned: PlannedExperiment
     lab: Laboratory
     attempt: Attempt
     report: TrainingReport
     checkpoint: Digest
+    memory_bytes: int
+    ran_as: TrainConfig | None = None
 
 
 def labels_of(planned: PlannedExperiment, attempt: Attempt) -> dict[str, str]:
@@ -75,6 +81,12 @@ def attempt_of(
         reference=_reference_of(state, planned, lab),
         budget_s=state.floor.budget_s if state.floor else state.config.time_budget_sec,
         audit_rounds=_promotion_rounds(lab) if challenger else 1,
+        provision=first_provision(
+            planned.config,
+            state.everything.values(),
+            lab.preset.memory_bytes,
+            memory_ceiling(lab.preset.memory_bytes, len(lab.settings.cores)),
+        ),
     )
 
 
@@ -122,7 +134,7 @@ def evaluation_job(trained: Trained) -> EvaluationJob:
         checkpoint=lab.store.blobs.path(trained.checkpoint),
         train_py=lab.store.blobs.get(planned.train_py),
         bundle=lab.bundle,
-        limits=JobLimits(memory_bytes=max(lab.preset.memory_bytes, ANSWER_MEMORY_BYTES), slot=attempt.slot),
+        limits=JobLimits(memory_bytes=max(trained.memory_bytes, ANSWER_MEMORY_BYTES), slot=attempt.slot),
         labels=labels_of(planned, attempt),
         image=lab.image,
         scratch_prefix=lab.scratch_prefix(planned.key),
@@ -186,7 +198,8 @@ def receipt_of(trained: Trained, score: Score) -> Receipt:
         nats_per_target=lab.store.blobs.put(score.nats_file()),
         train_cpu_s=report.cpu_s,
         train_wall_s=report.wall_s,
-        memory_bytes=lab.preset.memory_bytes,
+        memory_bytes=trained.memory_bytes,
+        ran_as=trained.ran_as,
         answer_memory_bytes=job.limits.memory_bytes,
         cores=len(attempt.slot.cores),
         budget_s=float(planned.config.time_budget_sec),

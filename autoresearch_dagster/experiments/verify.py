@@ -16,12 +16,14 @@ from autoresearch_dagster.evaluation.reproduction import (
     reproduction,
     reproduction_of_figure,
 )
+from autoresearch_dagster.experiments.healing import Provision
 from autoresearch_dagster.experiments.laboratory import BASELINE_FILE, Laboratory, laboratory_on
 from autoresearch_dagster.experiments.outside import outside_key, run_outside
 from autoresearch_dagster.experiments.paper import Paper, check_machine, check_paper, read_nats
 from autoresearch_dagster.experiments.receipts import FoundReceipt
-from autoresearch_dagster.experiments.run_one import Attempt, Progress
+from autoresearch_dagster.experiments.scoring import Attempt
 from autoresearch_dagster.store.store import open_store
+from autoresearch_dagster.training.job import OnProgress
 
 REVISION = 1  # of a candidate that belongs to no session
 
@@ -32,7 +34,7 @@ def verify(
     *,
     floor: NoiseFloor | None,
     report: Report,
-    on_progress: Progress,
+    on_progress: OnProgress,
     on_stage: Callable[[str], None],
 ) -> Verification:
     """Verify a receipt; the journal stays as it is.
@@ -85,7 +87,7 @@ def verify_in(
     found: FoundReceipt,
     paper: Paper,
     floor: NoiseFloor | None,
-    on_progress: Progress,
+    on_progress: OnProgress,
     on_stage: Callable[[str], None],
 ) -> Verification:
     """Train and score again in a laboratory of the receipt's terms, and compare.
@@ -101,12 +103,17 @@ def verify_in(
         train_py=receipt.train_py,
         config=receipt.config,
     )
-    attempt = Attempt(number=1, rowset=receipt.rows, labels=(Label.REPRODUCTION,))
+    attempt = Attempt(number=1, rowset=receipt.rows, labels=(Label.REPRODUCTION,), provision=_given(receipt))
     again = run_outside(planned, lab, attempt, on_progress, on_stage)
     written = _receipt_of(again, lab)
     machine = check_machine(receipt, lab, written.device if written else receipt.device)
     paper = dataclasses.replace(paper, checks=(*paper.checks, *machine))
     return _verification(found, paper, again, _compared(receipt, paper, again, written, lab, floor))
+
+
+def _given(receipt: Receipt) -> Provision:
+    ran_as = receipt.ran_as or receipt.config
+    return Provision(receipt.memory_bytes, ran_as.device_batch_size, ran_as.grad_accum_steps)
 
 
 def _receipt_of(result: ExperimentResult, lab: Laboratory) -> Receipt | None:

@@ -209,6 +209,17 @@ class AttemptStarted(Data):
     slot: str = ""
 
 
+class AttemptResumed(Data):
+    """Another driver goes on with an attempt that its own left under way; operational."""
+
+    kind: Literal["attempt_resumed"] = "attempt_resumed"
+    key: ExperimentKey
+    attempt: int
+    owner: str
+    run_id: str = ""
+    slot: str = ""
+
+
 class ExperimentFinished(Data):
     """An experiment has its result; at most one per key."""
 
@@ -243,6 +254,7 @@ Event = Annotated[
     | HypothesisRecorded
     | BatchPlanned
     | AttemptStarted
+    | AttemptResumed
     | ExperimentFinished
     | pe.FloorPlanned
     | pe.FloorMeasured

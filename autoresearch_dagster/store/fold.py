@@ -124,7 +124,7 @@ def _apply(state: SessionState, record: ev.Recorded) -> None:  # noqa: C901 (one
         case pe.TransferJudged():
             state.looks = event.decision.looks if event.decision is not None else state.looks
             _change(state, event.key, transfer=event)
-        case ev.Steered():
+        case ev.Steered() | ev.AttemptResumed():
             pass
         case _:
             assert_never(event)

@@ -6,6 +6,7 @@ from autoresearch_dagster.store import events as ev
 
 OPERATIONAL = (
     ev.AttemptStarted,
+    ev.AttemptResumed,
     ev.SessionPaused,
     ev.SessionResumed,
     ev.SessionArchived,
@@ -20,6 +21,9 @@ VOLATILE = frozenset(
         "tokens_per_second",
         "peak_memory_bytes",
         "peak_memory_mib",
+        "memory_bytes",
+        "oom_retries",
+        "out_of_memory",
         "resources",
         "log_tail",
         "run_id",

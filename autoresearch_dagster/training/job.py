@@ -1,13 +1,52 @@
 """What a training is given and what it gives back."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 
 from autoresearch_dagster.containers.protocol import JobLimits
 from autoresearch_dagster.core import limits as lim
-from autoresearch_dagster.core.experiment import Claims, CurvePoint, ExperimentKey, Outcome, TrainConfig
+from autoresearch_dagster.core.experiment import Claims, CurvePoint, Data, ExperimentKey, Outcome, TrainConfig
 from autoresearch_dagster.data.layout import Bundle
+
+
+class Halt(StrEnum):
+    """What its driver wants of a running training."""
+
+    NO = ""
+    KILL = "kill"
+    LEAVE = "leave"
+    """Let it run on: a later driver takes it over where the runner can, else it is killed."""
+
+
+class Ready(Data):
+    """When the harness of a training was ready, so that another driver can go on counting.
+
+    Units: seconds since this boot of the machine, and `cpu_s` that the start-up took.
+    """
+
+    boot: str
+    started_at: float
+    at: float
+    cpu_s: float
+
+
+OnProgress = Callable[[CurvePoint | None, float, float], None]
+"""Receives the newest curve point, seconds of resource time used, and seconds left."""
+
+
+def _ignore(_ready: Ready) -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What a driver is told while it follows a training, and what it may ask for."""
+
+    on_progress: OnProgress
+    halt: Callable[[], Halt]
+    on_ready: Callable[[Ready], None] = _ignore
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,15 +5,17 @@ at the same moment as one that keeps it.
 """
 
 import json
+import os
 import time
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from autoresearch_dagster.containers.escape import printable
-from autoresearch_dagster.containers.protocol import JobSpec, Mount, Runner
+from autoresearch_dagster.containers.protocol import Job, JobSpec, Mount, Runner
 from autoresearch_dagster.core import limits as lim
+from autoresearch_dagster.core.boot import boot_id
 from autoresearch_dagster.core.experiment import Claims, CurvePoint, Outcome
-from autoresearch_dagster.training.job import TrainingJob, TrainingReport
+from autoresearch_dagster.training.job import Hooks, Ready, TrainingJob, TrainingReport
 from autoresearch_dagster.training.safe_read import (
     Unreadable,
     copy_regular,
@@ -23,37 +25,99 @@ from autoresearch_dagster.training.safe_read import (
     read_part,
     read_regular,
 )
-from autoresearch_dagster.training.watch import OnProgress, Watch, follow
-
-__all__ = ["TrainingJob", "TrainingReport", "train"]
+from autoresearch_dagster.training.watch import Watch, follow
 
 EXIT_DEVICE_OOM, EXIT_REFUSED = 86, 87  # see trainer_image/harness.py
+KILLED = (137, 143)  # by a signal: SIGKILL, SIGTERM
 
 
-def train(
-    job: TrainingJob,
-    runner: Runner,
-    workspace: Path,
-    on_progress: OnProgress,
-    stop: Callable[[], bool],
-) -> TrainingReport:
-    """Run a training to its end, its deadline, or until `stop` says so; the job is gone when this returns.
+class Left(Exception):
+    """The driver stopped and left the training to run on; a later one takes it over."""
+
+
+def train(job: TrainingJob, runner: Runner, workspace: Path, hooks: Hooks) -> TrainingReport:
+    """Run a training to its end, its deadline, or until it is halted; the job is gone when this returns.
 
     Raises:
+        Left: the driver halted and left it to run on.
+        RunnerGone: what runs it went away under it; nothing is known of the candidate.
         ContainerError: the runner failed.
     """
-    spec, out = _stage(job, workspace)
-    started = runner.start(spec)
-    watch = Watch(time.monotonic())
+    _stage(job, workspace)
+    started = runner.start(_spec(job, workspace))
+    return _to_its_end(job, started, workspace, Watch(time.monotonic()), hooks)
+
+
+def take_over(
+    job: TrainingJob, runner: Runner, workspace: Path, ready: Ready | None, hooks: Hooks
+) -> TrainingReport | None:
+    """Go on with a training that another driver started; None where nobody can say how long it trained.
+
+    Args:
+        job: as it was started.
+        runner: where.
+        workspace: the other driver's.
+        ready: what the other driver saw; None if it was not ready yet.
+        hooks: of this driver.
+
+    Raises:
+        Left: as `train`.
+        RunnerGone: as `train`.
+        ContainerError: the runner failed.
+    """
+    started = runner.attach(_spec(job, workspace))
+    if started is None:
+        return None
+    watch = _resumed(job, started, workspace / "out", ready)
+    if watch is None:
+        started.remove()
+        return None
+    return _to_its_end(job, started, workspace, watch, hooks)
+
+
+def _resumed(job: TrainingJob, started: Job, out: Path, ready: Ready | None) -> Watch | None:
+    """Go on counting where the other driver stopped; None where the budget may have passed unseen."""
+    status, ran_s = started.status(), started.ran_s()
+    if ready is None:  # it may have become ready since, and trained for as long
+        unseen = status.exit_code is not None or os.path.lexists(out / "ready")
+        return None if unseen else Watch(time.monotonic())
+    if ready.boot != boot_id() or status.ended_outside:
+        return None
+    deadline = job.config.time_budget_sec * lim.DEADLINE_SLACK
+    watch = Watch(ready.started_at, ready.at, ready.cpu_s, status, time.monotonic() - ready.started_at)
+    if ran_s is not None:  # ended: wall time on its cores bounds the CPU time that nobody can read any more
+        trained_s = ran_s - (ready.at - ready.started_at)
+        watch.wall_s = ran_s
+        watch.last = replace(status, cpu_s=ready.cpu_s + trained_s * len(job.limits.slot.cores))
+        killed = status.exit_code in KILLED and not status.oom
+        return None if killed or trained_s > deadline else watch
+    return None if watch.used_s(job.cpu_metered) > deadline else watch
+
+
+def _to_its_end(job: TrainingJob, started: Job, workspace: Path, watch: Watch, hooks: Hooks) -> TrainingReport:
+    out = workspace / "out"
     try:
-        follow(job, started, out, watch, on_progress, stop)
+        if watch.last.exit_code is None:
+            follow(job, started, out, watch, hooks)
         log = started.log()
     finally:
-        started.remove()
+        if watch.ended != "left":
+            started.remove()
+    if watch.ended == "left":
+        raise Left
     return _report(job, out, workspace, watch, log)
 
 
-def _stage(job: TrainingJob, workspace: Path) -> tuple[JobSpec, Path]:
+def _spec(job: TrainingJob, workspace: Path) -> JobSpec:
+    mounts = (
+        Mount("BUNDLE", job.bundle.candidate_folder),
+        Mount("CANDIDATE", workspace / "candidate"),
+        Mount("OUT", workspace / "out", read_only=False),
+    )
+    return JobSpec(f"{job.key}-{job.attempt}-train", "train", mounts, job.limits, job.labels)
+
+
+def _stage(job: TrainingJob, workspace: Path) -> None:
     candidate, out = workspace / "candidate", workspace / "out"
     workspace.chmod(0o700)  # `out` is open to every uid, so nobody else may reach it; containers see a mount
     candidate.mkdir()
@@ -65,12 +129,6 @@ def _stage(job: TrainingJob, workspace: Path) -> tuple[JobSpec, Path]:
     (candidate / "config.json").write_text(json.dumps(config), encoding="utf-8")
     for file in candidate.iterdir():
         file.chmod(0o644)
-    mounts = (
-        Mount("BUNDLE", job.bundle.candidate_folder),
-        Mount("CANDIDATE", candidate),
-        Mount("OUT", out, read_only=False),
-    )
-    return JobSpec(f"{job.key}-{job.attempt}-train", "train", mounts, job.limits, job.labels), out
 
 
 def _progress(out: Path) -> tuple[tuple[CurvePoint, ...], int | None]:
@@ -137,7 +195,7 @@ def _judge(
         decided = Outcome.REFUSED, f"It wrote more than {job.output_bytes / lim.MIB:.0f} MiB; write less."
     elif watch.last.oom:
         decided = Outcome.HOST_OOM, f"It needed more than its {memory} of memory."
-    elif code == EXIT_DEVICE_OOM:
+    elif code == EXIT_DEVICE_OOM and job.limits.slot.gpu:  # without a device there is none whose memory could end
         decided = Outcome.DEVICE_OOM, error or "The accelerator ran out of memory."
     elif code == EXIT_REFUSED:
         decided = Outcome.REFUSED, error or "The candidate contract was not kept."

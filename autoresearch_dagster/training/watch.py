@@ -2,18 +2,16 @@
 
 import os
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from autoresearch_dagster.containers.protocol import Job, JobStatus
 from autoresearch_dagster.core import limits as lim
+from autoresearch_dagster.core.boot import boot_id
+from autoresearch_dagster.core.errors import RunnerGone
 from autoresearch_dagster.core.experiment import CurvePoint
-from autoresearch_dagster.training.job import TrainingJob
+from autoresearch_dagster.training.job import Halt, Hooks, Ready, TrainingJob
 from autoresearch_dagster.training.safe_read import Unreadable, parse_curve, read_part
-
-OnProgress = Callable[[CurvePoint | None, float, float], None]
-"""Receives the newest curve point, seconds of resource time used, and seconds left."""
 
 
 @dataclass(slots=True)
@@ -27,7 +25,7 @@ class Watch:
     wall_s: float = 0.0
     """Since the start."""
     ended: str = ""
-    """Why we ended it: '' if it ended by itself, else `budget`, `hang`, `startup`, `output` or `stopped`."""
+    """Why we ended it: `budget`, `hang`, `startup`, `output`, `stopped`, `left`; '' where it ended by itself."""
 
     def look(self, job: Job, out: Path) -> None:
         """Take down what can be seen now."""
@@ -35,6 +33,13 @@ class Watch:
         if self.ready_at is None and os.path.lexists(out / "ready"):
             self.ready_at, self.ready_cpu_s = time.monotonic(), self.last.cpu_s
         self.wall_s = time.monotonic() - self.started
+
+    @property
+    def ready(self) -> Ready | None:
+        """What another driver needs to go on counting; None until the harness was ready."""
+        if self.ready_at is None:
+            return None
+        return Ready(boot=boot_id(), started_at=self.started, at=self.ready_at, cpu_s=self.ready_cpu_s)
 
     @property
     def startup_s(self) -> float:
@@ -48,28 +53,56 @@ class Watch:
         return self.last.cpu_s - self.ready_cpu_s if cpu_metered else self.wall_s - self.startup_s
 
 
-def follow(
-    job: TrainingJob,
-    started: Job,
-    out: Path,
-    watch: Watch,
-    on_progress: OnProgress,
-    stop: Callable[[], bool],
-) -> None:
-    """Look at a job until it has ended or passed a limit; `watch` says which.  Nothing is killed here."""
+def follow(job: TrainingJob, started: Job, out: Path, watch: Watch, hooks: Hooks) -> None:
+    """Look at a job until it has ended or passed a limit; `watch` says which.  Nothing is killed here.
+
+    Raises:
+        RunnerGone: what runs it was silent for too long, or somebody else ended the job.
+    """
     deadline = job.config.time_budget_sec * lim.DEADLINE_SLACK
     while True:
-        watch.look(started, out)
+        was_ready = watch.ready_at is not None
+        unseen = _look(watch, started, out, hooks)
+        if watch.last.ended_outside:
+            raise RunnerGone("Its container was ended from outside: by Docker, or by a person.")
         if watch.last.exit_code is not None:
             if written_bytes(out, job.output_bytes) > job.output_bytes:
                 watch.ended = "output"
             return
+        if watch.ready is not None and not was_ready:
+            hooks.on_ready(watch.ready)
         used = watch.used_s(job.cpu_metered)
-        watch.ended = "stopped" if stop() else _overrun(job, watch, used, deadline, out)
+        if unseen and used > deadline:
+            raise RunnerGone("Docker did not answer when its budget ended, so that it trained on.")
+        watch.ended = _HALTED[hooks.halt()] or _overrun(job, watch, used, deadline, out)
         if watch.ended:
             return
-        on_progress(_latest_point(out), used, max(0.0, deadline - used))
+        hooks.on_progress(_latest_point(out), used, max(0.0, deadline - used))
         time.sleep(lim.POLL_S)
+
+
+_HALTED = {Halt.NO: "", Halt.KILL: "stopped", Halt.LEAVE: "left"}
+
+
+def _look(watch: Watch, job: Job, out: Path, hooks: Hooks) -> bool:
+    """Look once, waiting for a daemon that does not answer; whether it was silent.
+
+    Raises:
+        RunnerGone: it was silent for too long, or does not know any more how the job ended.
+    """
+    gone_at: float | None = None
+    while True:
+        try:
+            watch.look(job, out)
+        except RunnerGone:
+            gone_at = gone_at or time.monotonic()
+            if hooks.halt() or time.monotonic() - gone_at > lim.RUNNER_PATIENCE_S:
+                raise
+            time.sleep(lim.RUNNER_LOOK_S)
+            continue
+        if gone_at is not None and watch.last.exit_code and not watch.last.oom:
+            raise RunnerGone("Docker was started anew, and its container ended with it.")
+        return gone_at is not None
 
 
 def _overrun(job: TrainingJob, watch: Watch, used: float, deadline: float, out: Path) -> str:

@@ -15,7 +15,9 @@ from autoresearch_dagster.core.limits import GIB, PIDS_LIMIT
 from autoresearch_dagster.core.settings import load_settings
 from autoresearch_dagster.core.slot import Slot
 from autoresearch_dagster.experiments.laboratory import open_laboratory
-from autoresearch_dagster.experiments.run_one import Attempt, run_planned
+from autoresearch_dagster.experiments.run_one import run_planned
+from autoresearch_dagster.experiments.scoring import Attempt
+from autoresearch_dagster.training.job import Halt
 from tests.contract.jobs import ended
 
 pytestmark = pytest.mark.docker
@@ -96,7 +98,7 @@ def test_a_candidate_scores_the_same_in_a_container_and_in_a_local_process(setti
         )
         core = chosen.cores[0]
         result = run_planned(
-            planned, lab, Attempt(1, core), lambda *_: None, lambda _stage: None, stop=lambda: False
+            planned, lab, Attempt(1, Slot((core,))), lambda *_: None, lambda _stage: None, lambda: Halt.NO
         )
         assert result.outcome is Outcome.TRAINED, result.error
         assert result.runner == runner

@@ -11,10 +11,13 @@ from autoresearch_dagster.containers.docker_runner import DockerRunner, ping
 from autoresearch_dagster.core.experiment import ExperimentKey, Outcome, PlannedExperiment, TrainConfig, Verdict
 from autoresearch_dagster.core.presets import PRESETS
 from autoresearch_dagster.core.settings import load_settings
+from autoresearch_dagster.core.slot import Slot
 from autoresearch_dagster.evaluation.receipt import Receipt
 from autoresearch_dagster.experiments.laboratory import KEY_LABEL, Laboratory
-from autoresearch_dagster.experiments.run_one import Attempt, run_planned
+from autoresearch_dagster.experiments.run_one import run_planned
+from autoresearch_dagster.experiments.scoring import Attempt
 from autoresearch_dagster.store.store import open_store
+from autoresearch_dagster.training.job import Halt
 from tests.bundles import tiny_bundle
 
 pytestmark = pytest.mark.docker
@@ -44,8 +47,8 @@ def judge(tmp_path_factory):
             train_py=store.blobs.put((CANDIDATES / f"{name}.py").read_bytes()),
             config=config,
         )
-        core = settings.cores[0]
-        result = run_planned(planned, lab, Attempt(1, core), lambda *_: None, lambda _: None, lambda: False)
+        attempt = Attempt(1, Slot((settings.cores[0],)))
+        result = run_planned(planned, lab, attempt, lambda *_: None, lambda _: None, lambda: Halt.NO)
         filters = {"label": f"{KEY_LABEL}={planned.key}"}
         assert docker.from_env().containers.list(all=True, filters=filters) == []
         raw = store.blobs.get(result.receipt) if result.receipt else None

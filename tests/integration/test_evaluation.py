@@ -22,7 +22,8 @@ from autoresearch_dagster.data import tokenizer
 from autoresearch_dagster.evaluation import tolerance
 from autoresearch_dagster.evaluation.evaluator import EvaluationJob, Refusal, Score, evaluate
 from autoresearch_dagster.experiments.laboratory import BASELINE_FILE
-from autoresearch_dagster.training.run import TrainingJob, train
+from autoresearch_dagster.training.job import Halt, Hooks, TrainingJob
+from autoresearch_dagster.training.run import train
 from tests.bundles import tiny_bundle
 
 ANSWERING = Path(__file__).parents[1] / "candidates" / "answering.py"
@@ -93,7 +94,7 @@ def trained(bundle, runner, workspace, config):
         cpu_metered=True,
         labels={},
     )
-    report = train(job, runner, workspace, lambda *_: None, lambda: False)
+    report = train(job, runner, workspace, Hooks(lambda *_: None, lambda: Halt.NO))
     assert report.outcome is Outcome.TRAINED, report
     return report.checkpoint
 

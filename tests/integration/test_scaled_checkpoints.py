@@ -10,11 +10,14 @@ from autoresearch_dagster.core.experiment import ExperimentKey, ExperimentResult
 from autoresearch_dagster.core.judgement import Dimension
 from autoresearch_dagster.core.presets import PRESETS
 from autoresearch_dagster.core.settings import Settings
+from autoresearch_dagster.core.slot import Slot
 from autoresearch_dagster.experiments.confirmations import Contender
 from autoresearch_dagster.experiments.laboratory import Laboratory
-from autoresearch_dagster.experiments.run_one import Attempt, run_planned
+from autoresearch_dagster.experiments.run_one import run_planned
 from autoresearch_dagster.experiments.scale_transfer import least_growth, scaled
+from autoresearch_dagster.experiments.scoring import Attempt
 from autoresearch_dagster.store.store import open_store
+from autoresearch_dagster.training.job import Halt
 from tests.bundles import published, tiny_bundle
 from tests.command_line import BASELINE
 from tests.zygote import ZygoteRunner
@@ -34,8 +37,8 @@ class World:
 
     def train(self, who: Contender) -> ExperimentResult:
         planned = who.at(1, ExperimentKey("s01_d01_t01"))
-        attempt = Attempt(1, CORE)
-        found = run_planned(planned, self.lab, attempt, lambda *_: None, lambda _: None, lambda: False)
+        attempt = Attempt(1, Slot((CORE,)))
+        found = run_planned(planned, self.lab, attempt, lambda *_: None, lambda _: None, lambda: Halt.NO)
         assert found.checkpoint is not None, found.error
         assert found.checkpoint_bytes == self.lab.store.blobs.path(found.checkpoint).stat().st_size
         return found

@@ -17,10 +17,13 @@ from autoresearch_dagster.core.limits import DEADLINE_SLACK, GIB, MIB
 from autoresearch_dagster.core.presets import PRESETS
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.core.slot import Slot
+from autoresearch_dagster.experiments.attempt_record import AttemptRecord
 from autoresearch_dagster.experiments.laboratory import BASELINE_FILE, Laboratory, scratch_prefix
-from autoresearch_dagster.experiments.run_one import Attempt, run_planned
+from autoresearch_dagster.experiments.run_one import run_planned
+from autoresearch_dagster.experiments.scoring import Attempt
 from autoresearch_dagster.store.store import open_store
-from autoresearch_dagster.training.run import TrainingJob, train
+from autoresearch_dagster.training.job import Halt, Hooks, TrainingJob
+from autoresearch_dagster.training.run import train
 from tests.bundles import tiny_bundle
 
 MISBEHAVING = (Path(__file__).parents[1] / "candidates" / "misbehaving.py").read_bytes()
@@ -41,7 +44,7 @@ def run(bundle, tmp_path):
     workspace = tmp_path / "workspace"
     workspace.mkdir()
 
-    def run(title, *, code=MISBEHAVING, seconds=20, on_progress=None, stop=None, **changes):
+    def run(title, *, code=MISBEHAVING, seconds=20, on_progress=None, halt=Halt.NO, **changes):
         job = TrainingJob(
             key=ExperimentKey("s00_d00_e00"),
             attempt=1,
@@ -54,7 +57,7 @@ def run(bundle, tmp_path):
             labels={},
         )
         job = dataclasses.replace(job, **changes)
-        return train(job, runner, workspace, on_progress or (lambda *_: None), stop or (lambda: False))
+        return train(job, runner, workspace, Hooks(on_progress or (lambda *_: None), lambda: halt))
 
     return run
 
@@ -177,7 +180,7 @@ def test_what_was_handed_over_before_the_budget_ended_counts(run):
 
 
 def test_a_person_can_stop_it(run):
-    report = run("hang", stop=lambda: True)
+    report = run("hang", halt=Halt.KILL)
 
     assert report.outcome is Outcome.STOPPED
 
@@ -253,7 +256,7 @@ def scored(lab, title, code=MISBEHAVING):
     )
     stages = []
     result = run_planned(
-        planned, lab, Attempt(number=1, slot=CORE_SLOT), lambda *_: None, stages.append, lambda: False
+        planned, lab, Attempt(number=1, slot=CORE_SLOT), lambda *_: None, stages.append, lambda: Halt.NO
     )
     return result, stages
 
@@ -294,7 +297,12 @@ def test_a_score_rests_on_a_receipt_that_names_everything(lab):
     assert not receipt.sandboxed
 
 
-def test_nothing_of_an_experiment_stays_in_the_temporary_folder(lab):
-    scored(lab, "uniform")
+def test_of_an_experiment_one_workspace_is_left_which_its_driver_sweeps_when_the_result_is_committed(lab):
+    result, _ = scored(lab, "uniform")
 
+    (workspace,) = find_folders(scratch_prefix(lab.settings))
+    record = AttemptRecord.model_validate_json((workspace / "attempt.json").read_bytes())
+    assert record.report.outcome is result.outcome
+    assert workspace.stat().st_mode & 0o077 == 0  # nobody else reads or forges what stands in it
+    lab.sweep(ExperimentKey("s00_d00_e00"))
     assert find_folders(scratch_prefix(lab.settings)) == []

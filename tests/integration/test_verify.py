@@ -22,16 +22,19 @@ from autoresearch_dagster.core.experiment import (
 )
 from autoresearch_dagster.core.presets import PRESETS
 from autoresearch_dagster.core.settings import Settings
+from autoresearch_dagster.core.slot import Slot
 from autoresearch_dagster.evaluation.noise import measure_noise_floor
 from autoresearch_dagster.evaluation.receipt import EVALUATOR_VERSION, Receipt
 from autoresearch_dagster.evaluation.spending import FULL_PLAN
 from autoresearch_dagster.experiments.laboratory import Laboratory
 from autoresearch_dagster.experiments.paper import check_paper
 from autoresearch_dagster.experiments.receipts import find_receipt
-from autoresearch_dagster.experiments.run_one import Attempt, run_planned
+from autoresearch_dagster.experiments.run_one import run_planned
+from autoresearch_dagster.experiments.scoring import Attempt
 from autoresearch_dagster.experiments.verify import terms_of, verify, verify_in
 from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store.store import open_store
+from autoresearch_dagster.training.job import Halt
 from tests.arms import made_arm
 from tests.bundles import published, tiny_bundle
 from tests.command_line import BASELINE
@@ -63,8 +66,8 @@ class World:
         code = self.blobs.put(path.read_bytes())
         key = ExperimentKey("s01_d01_e01")
         planned = PlannedExperiment(key=key, title="one", revision=1, train_py=code, config=config)
-        attempt = Attempt(1, CORE, rowset)
-        found = run_planned(planned, self.lab(preset), attempt, lambda *_: None, lambda _: None, lambda: False)
+        attempt = Attempt(1, Slot((CORE,)), rowset)
+        found = run_planned(planned, self.lab(preset), attempt, lambda *_: None, lambda _: None, lambda: Halt.NO)
         assert found.receipt, found.error
         return Receipt.model_validate_json(self.blobs.get(found.receipt))
 

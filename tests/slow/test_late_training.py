@@ -13,7 +13,8 @@ from autoresearch_dagster.core.presets import PRESETS
 from autoresearch_dagster.core.settings import load_settings
 from autoresearch_dagster.core.slot import Slot
 from autoresearch_dagster.evaluation.evaluator import EvaluationJob, Score, evaluate
-from autoresearch_dagster.training.run import TrainingJob, train
+from autoresearch_dagster.training.job import Halt, Hooks, TrainingJob
+from autoresearch_dagster.training.run import train
 from tests.redteam_table import CANDIDATES
 
 pytestmark = [pytest.mark.night, pytest.mark.timeout(3_600)]
@@ -41,7 +42,7 @@ def test_late_training_wins_a_hundredth_of_a_bit_at_most(sample_bundle, tmp_path
     )
     workspace = tmp_path / "workspace"
     workspace.mkdir()
-    report = train(job, runner, workspace, lambda *_: None, lambda: False)
+    report = train(job, runner, workspace, Hooks(lambda *_: None, lambda: Halt.NO))
     assert report.outcome is Outcome.TRAINED, report.error
     asked = EvaluationJob(
         key="x_late",

@@ -8,6 +8,7 @@ from autoresearch_dagster.containers.environment import job_environment
 from autoresearch_dagster.core import model_key
 from autoresearch_dagster.core.errors import AutoresearchError, UserError
 from autoresearch_dagster.core.settings import Settings
+from autoresearch_dagster.core.slot import Slot
 from autoresearch_dagster.experiments.serve import environments
 
 SECRET = "sk-test-0123456789abcdefghijkl-wxyz"
@@ -134,4 +135,4 @@ def test_neither_jobs_nor_mlflow_get_the_key(monkeypatch):
     assert dagster["ANTHROPIC_API_KEY"] == SECRET
     assert SECRET not in mlflow.values()
     assert mlflow["PATH"] == os.environ["PATH"]
-    assert SECRET not in job_environment([], "/tmp").values()
+    assert SECRET not in job_environment([], "/tmp", Slot((0,))).values()
