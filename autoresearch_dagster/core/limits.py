@@ -83,6 +83,7 @@ HARD_STOP_EXTRA_S: Final = 180.0  # seconds beyond the budget before a hanging c
 HARD_STOP_MIN_S: Final = 300.0  # seconds that every container gets at least before that
 STARTUP_S: Final = 120.0  # wall seconds until the harness says ready (imports torch; busy machines)
 REMOVE_S: Final = 10.0  # seconds to wait for a killed process
+ENDING_S: Final = 1.0  # seconds that a process whose connection closed is given to end
 DOCKER_PING_S: Final = 5  # seconds before a silent Docker daemon counts as absent
 IMAGE_PULL_S: Final = 60  # seconds without a sign of life before the image registry counts as absent
 IMAGE_BUILD_S: Final = 1800  # seconds without output of one build step: pip unpacks torch in silence

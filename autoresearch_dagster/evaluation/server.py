@@ -9,8 +9,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from autoresearch_dagster.containers.protocol import Job, JobSpec, Mount, Runner
+from autoresearch_dagster.containers.protocol import Job, JobSpec, JobStatus, Mount, Runner
 from autoresearch_dagster.core import limits as lim
+from autoresearch_dagster.core.errors import RunnerGone
 from autoresearch_dagster.core.folders import remove_tree, short_folder
 from autoresearch_dagster.evaluation.channel import SOCKET_NAME, Channel
 from autoresearch_dagster.evaluation.clock import ServeClock, ServeLimits
@@ -125,11 +126,30 @@ class Server:
         return answer
 
     def why(self, failure: ServerFailed) -> str:
-        """Add the kernel's word to why it failed: its memory."""
-        if self._process is not None and self._process.status().oom:
+        """Add the kernel's word to why it failed: its memory.
+
+        Raises:
+            RunnerGone: it did not fail by itself.
+        """
+        status = self._last_status()
+        if status is not None and status.ended_outside:
+            raise RunnerGone(
+                f"A model server of {self._job.key} was ended from outside: by Docker, or by a person."
+            )
+        if status is not None and status.oom:
             gib = self._job.limits.memory_bytes / lim.GIB
             return f"the model needed more than {gib:.1f} GiB of memory to answer {lim.ANSWER_BATCH_ROWS} rows"
         return failure.reason
+
+    def _last_status(self) -> JobStatus | None:
+        """Look at it, giving it a moment to end: its connection closes first."""
+        until = time.monotonic() + lim.ENDING_S
+        while self._process is not None:
+            status = self._process.status()
+            if status.exit_code is not None or status.oom or time.monotonic() > until:
+                return status
+            time.sleep(lim.POLL_S)
+        return None
 
     def times(self) -> ServerTimes:
         """Its clock, for the receipt."""
