@@ -1,4 +1,8 @@
-"""Who may do what: named leases with owner, epoch and expiry, checked in the transaction they protect."""
+"""Who may do what: named leases with owner, epoch and expiry, checked in the transaction they protect.
+
+On one machine it is the owner's life that counts, not the clock, which may jump: a process that runs keeps its
+leases, one that has ended loses them at once.  Of a stopped one, and of other machines, only the expiry counts.
+"""
 
 import os
 import socket
@@ -8,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import psutil
 import sqlalchemy as sa
@@ -35,24 +40,22 @@ def this_process() -> str:
 
 def is_dead(owner: str) -> bool:
     """Whether the owner is known to have ended: a process of this host that is no more."""
-    return _is_running(owner) is False
+    return _life_of(owner) == "ended"
 
 
-def is_alive(owner: str) -> bool:
-    """Whether the owner is known to live: a process of this host, even if it was too slow to renew."""
-    return _is_running(owner) is True
-
-
-def _is_running(owner: str) -> bool | None:
-    """Whether the owner runs; None where this host cannot tell."""
+def _life_of(owner: str) -> Literal["running", "stopped", "ended", "unknown"]:
+    """Say what the owner does; unknown where this host cannot tell."""
     host, _, process = owner.partition(":")
     pid, _, start = process.partition(":")
     if host != socket.gethostname() or not pid.isdecimal():
-        return None
+        return "unknown"
     try:
-        return psutil.Process(int(pid)).status() != psutil.STATUS_ZOMBIE and _start_of(int(pid)) == start
+        status = psutil.Process(int(pid)).status()
+        if status == psutil.STATUS_ZOMBIE or _start_of(int(pid)) != start:
+            return "ended"
     except psutil.NoSuchProcess:
-        return False
+        return "ended"
+    return "stopped" if status == psutil.STATUS_STOPPED else "running"
 
 
 def _start_of(pid: int) -> str:
@@ -65,7 +68,7 @@ def _start_of(pid: int) -> str:
 
 
 class Leases:
-    """Grants leases.  A lease is free when it was released, has expired, or its owner is dead."""
+    """Grants leases.  A lease is free when it was released, its owner is dead, or it expired unseen."""
 
     def __init__(self, engine: sa.Engine, clock: Callable[[], float] = time.time) -> None:
         self._engine = engine
@@ -116,10 +119,10 @@ class Leases:
         """Make sure, inside a transaction, that the lease is still held.
 
         Raises:
-            StoreConflict: it has expired or was granted to somebody else.
+            StoreConflict: it was released, or granted to somebody else.
         """
         held = self._row(connection, lease.name)
-        if held is None or held.epoch != lease.epoch or held.expires_at <= self._clock():
+        if held is None or held.epoch != lease.epoch or held.expires_at <= 0:
             raise StoreConflict(f"The lease on {lease.name} was lost; somebody else goes on with it.")
 
     def holder(self, name: str) -> Lease | None:
@@ -135,21 +138,19 @@ class Leases:
             rows = connection.execute(table.select().where(table.c.expires_at > 0).order_by(table.c.name)).all()
         unreleased = [Lease(row.name, row.owner, row.epoch, row.expires_at) for row in rows]
         now = self._clock()
-        return [lease for lease in unreleased if not self._is_held(lease, now) and not is_alive(lease.owner)]
+        return [lease for lease in unreleased if not self._is_held(lease, now)]
 
     def is_over(self, name: str) -> bool:
         """Whether somebody held the lease once and nobody can be at work under it any more."""
         with db.read(self._engine) as connection:
             held = self._row(connection, name)
-        if held is None or self._is_held(held, self._clock()):
-            return False
-        return held.expires_at <= 0 or not is_alive(held.owner)
+        return held is not None and not self._is_held(held, self._clock())
 
     def held(self, connection: sa.Connection, prefix: str) -> list[Lease]:
         """Return the leases that somebody holds whose names begin so, as the caller's transaction sees them."""
         table, now = db.leases, self._clock()
         rows = connection.execute(
-            table.select().where(table.c.name.startswith(prefix, autoescape=True), table.c.expires_at > now)
+            table.select().where(table.c.name.startswith(prefix, autoescape=True), table.c.expires_at > 0)
         )
         found = [Lease(row.name, row.owner, row.epoch, row.expires_at) for row in rows]
         return [lease for lease in found if self._is_held(lease, now)]
@@ -176,8 +177,17 @@ class Leases:
         finally:
             ended.set()
             renewer.join()
-            with suppress(StoreUnavailable):  # it expires by itself
+            try:
                 self.release(lease)
+            except StoreUnavailable:  # as long as this process lives, nobody else would take it for free
+                threading.Thread(target=self._release_later, args=(lease,), daemon=True).start()
+
+    def _release_later(self, lease: Lease) -> None:
+        while True:
+            time.sleep(LEASE_RENEW_S)
+            with suppress(StoreUnavailable):
+                self.release(lease)
+                return
 
     def _keep(self, lease: Lease, ended: threading.Event) -> None:
         while not ended.wait(LEASE_RENEW_S):
@@ -189,7 +199,10 @@ class Leases:
                 continue
 
     def _is_held(self, lease: Lease, now: float) -> bool:
-        return lease.expires_at > now and not is_dead(lease.owner)
+        if lease.expires_at <= 0:
+            return False
+        life = _life_of(lease.owner)
+        return life == "running" or (life != "ended" and lease.expires_at > now)
 
     def _row(self, connection: sa.Connection, name: str) -> Lease | None:
         row = connection.execute(db.leases.select().where(db.leases.c.name == name)).first()

@@ -197,3 +197,45 @@ def test_a_killed_run_worker_is_followed_by_a_run_that_goes_on(dev: Dev) -> None
         until(lambda: store.leases.abandoned() == [])
         assert dg.DagsterRunStatus.FAILURE in {run.status for run in runs_of(instance, "research")}
     assert list((dev.home / "jobs").glob("*.json")) == []
+
+
+TERMINATE = """
+mutation Terminate($run: String!) {
+  terminateRun(runId: $run, terminatePolicy: SAFE_TERMINATE) { __typename }
+}
+"""
+
+
+def terminate(dev: Dev, run_id: str) -> None:
+    """Do what the button in the UI does."""
+    body = json.dumps({"query": TERMINATE, "variables": {"run": run_id}}).encode()
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{dev.port}/graphql", body, {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        said = json.load(answer)
+    assert said["data"]["terminateRun"]["__typename"] == "TerminateRunSuccess", said
+
+
+def test_terminating_a_run_stops_its_experiments_and_pauses_the_session_until_it_is_launched_again(
+    dev: Dev,
+) -> None:
+    asked = {"n_experiments": 2, "batch_size": 2, "preset": "demo", "memory_key": "ended", "time_budget_sec": 20}
+    dev.launch(**asked)
+    dev.until("ended", lambda _store, state: sum(item.attempts > 0 for item in state.experiments.values()) == 2)
+    with dev.instance as instance:
+        (run,) = [run for run in runs_of(instance, "research") if not run.is_finished]
+        terminate(dev, run.run_id)
+
+        state = dev.until("ended", lambda _store, state: state.status == "paused")
+
+        assert "terminated in Dagster" in state.reason
+        outcomes = [item.result and item.result.outcome for item in state.experiments.values()]
+        assert outcomes == [Outcome.STOPPED, Outcome.STOPPED]
+        until(lambda: instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.CANCELED)
+    assert list((dev.home / "jobs").glob("*.json")) == []  # nothing trains on
+
+    dev.launch(**asked)
+
+    state = dev.until("ended", is_finished)
+    assert [item.result and item.result.outcome for item in state.experiments.values()] == outcomes

@@ -14,7 +14,7 @@ from autoresearch_dagster.core.errors import StoreConflict
 from autoresearch_dagster.core.limits import LEASE_S
 from autoresearch_dagster.core.settings import PROJECT_ROOT
 from autoresearch_dagster.store import database as db
-from autoresearch_dagster.store.leases import Leases, is_dead, this_process
+from autoresearch_dagster.store.leases import Lease, Leases, is_dead, this_process
 from autoresearch_dagster.store.slots import Slots
 
 ELSEWHERE = "another-machine:17:42"
@@ -33,6 +33,14 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+WHO_AM_I = """
+import time
+from autoresearch_dagster.store.leases import this_process
+print(this_process(), flush=True)
+time.sleep(600)
+"""
 
 
 @pytest.fixture
@@ -98,14 +106,65 @@ def test_the_epoch_grows_with_every_grant_and_outlives_a_release(leases: Leases)
     assert leases.holder("session:s01") is None
 
 
-def test_an_expired_lease_does_not_pass_the_check(leases: Leases, clock: Clock, url: str) -> None:
-    lease = leases.acquire("session:s01", this_process())
+def test_a_lease_passes_the_check_until_it_is_released_or_somebody_else_has_it(
+    leases: Leases, clock: Clock, url: str
+) -> None:
     engine = db.connect(url)
-    with db.write(engine) as connection:
-        leases.check(connection, lease)
-    clock.now += LEASE_S
-    with pytest.raises(StoreConflict, match="was lost"), db.write(engine) as connection:
-        leases.check(connection, lease)
+
+    def check(lease: Lease) -> None:
+        with db.write(engine) as connection:
+            leases.check(connection, lease)
+
+    lease = leases.acquire("session:s01", ELSEWHERE)
+    clock.now += LEASE_S + 1
+    check(lease)  # it expired and nobody wanted it: the clock may have jumped
+    successor = leases.acquire("session:s01", this_process())
+    check(successor)
+    with pytest.raises(StoreConflict, match="was lost"):
+        check(lease)
+    leases.release(successor)
+    with pytest.raises(StoreConflict, match="was lost"):
+        check(successor)
+
+
+@pytest.mark.parametrize("jump_s", [-86_400.0, 86_400.0])
+def test_a_running_process_of_this_machine_keeps_its_leases_when_the_clock_jumps(
+    leases: Leases, clock: Clock, jump_s: float
+) -> None:
+    lease = leases.acquire("session:s01", this_process())
+    clock.now += jump_s
+    with pytest.raises(StoreConflict, match="is held by"):
+        leases.acquire("session:s01", this_process())
+    assert leases.holder("session:s01") is not None
+    assert not leases.is_over("session:s01")
+    assert leases.abandoned() == []
+    leases.renew(lease)
+    leases.release(lease)
+    assert leases.acquire("session:s01", this_process()).epoch == 2
+
+
+def test_a_stopped_process_keeps_its_lease_until_it_expires(leases: Leases, clock: Clock) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", WHO_AM_I],
+        cwd=PROJECT_ROOT,
+        env={**os.environ, "PYTHONPATH": str(PROJECT_ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        owner = process.stdout.readline().strip()
+        leases.acquire("session:s01", owner)
+        process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
+        assert not is_dead(owner)
+        with pytest.raises(StoreConflict):
+            leases.acquire("session:s01", this_process())
+        clock.now += LEASE_S + 1
+        assert leases.acquire("session:s01", this_process()).epoch == 2
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_a_block_that_holds_a_lease_gives_it_back_even_after_an_exception(leases: Leases) -> None:
