@@ -4,6 +4,7 @@ import logging
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from autoresearch_dagster.containers.machine_slots import still_in
 from autoresearch_dagster.core.errors import AutoresearchError, StoreConflict
 from autoresearch_dagster.core.experiment import ExperimentKey, ExperimentResult, Outcome
 from autoresearch_dagster.core.slot import Slot
@@ -31,8 +32,9 @@ class Dispatch:
         self._board = board
         self._run_id = run_id
         self._stop = threading.Event()
+        self._slots = lab.slots()
         self._pool = ThreadPoolExecutor(
-            max_workers=max(1, min(concurrency, len(lab.settings.cores))), thread_name_prefix="experiment"
+            max_workers=max(1, min(concurrency, len(self._slots))), thread_name_prefix="experiment"
         )
         self._futures: dict[ExperimentKey, Future[ExperimentResult]] = {}
 
@@ -67,7 +69,7 @@ class Dispatch:
         store = self._lab.store
         with (
             store.leases.hold(experiment_lease(key), owner),
-            store.slots.slot(self._session, owner, self._stop.is_set) as slot,
+            store.slots.slot(self._session, owner, self._offer, self._stop.is_set) as slot,
         ):
             recorded = store.journal.state(self._session).everything[key].result
             if recorded is not None:
@@ -75,6 +77,9 @@ class Dispatch:
             attempt = self._begin(experiment, slot, owner)
             result = self._attempt(experiment, attempt)
             return self._commit(key, result)
+
+    def _offer(self) -> tuple[Slot, ...]:
+        return still_in(self._lab.settings, self._slots)
 
     def _begin(self, experiment: Experiment, slot: Slot, owner: str) -> Attempt:
         """Clear what a dead driver left of this experiment, and count the attempt."""

@@ -17,6 +17,7 @@ from autoresearch_dagster.core.folders import remove_tree
 from autoresearch_dagster.core.limits import GIB
 from autoresearch_dagster.core.slot import Slot
 from autoresearch_dagster.evaluation.evaluator import evaluate
+from autoresearch_dagster.experiments.device_check import on_sound_device
 from autoresearch_dagster.experiments.laboratory import Laboratory
 from autoresearch_dagster.experiments.scoring import (
     Attempt,
@@ -45,8 +46,22 @@ def run_planned(
     """Train a candidate and score it; whatever the candidate does becomes a result.
 
     Raises:
+        DeviceLost: the GPU failed under it; another try needs another slot.
         AutoresearchError: a fault of ours; the experiment may be tried again.
     """
+    return on_sound_device(
+        lab.settings, attempt.slot, lambda: _train_and_score(planned, lab, attempt, on_progress, on_stage, stop)
+    )
+
+
+def _train_and_score(
+    planned: PlannedExperiment,
+    lab: Laboratory,
+    attempt: Attempt,
+    on_progress: Progress,
+    on_stage: Callable[[str], None],
+    stop: Callable[[], bool],
+) -> ExperimentResult:
     workspace = Path(tempfile.mkdtemp(prefix=lab.scratch_prefix(planned.key)))
     try:
         on_stage("training")

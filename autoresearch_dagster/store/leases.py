@@ -166,27 +166,30 @@ class Leases:
             yield lease
 
     @contextmanager
-    def continued(self, lease: Lease) -> Iterator[None]:
-        """Keep a granted lease renewed in the background until the block ends, then release it."""
+    def continued(self, *leases: Lease) -> Iterator[None]:
+        """Keep granted leases renewed in the background until the block ends, then release them."""
         ended = threading.Event()
-        renewer = threading.Thread(target=self._keep, args=(lease, ended), daemon=True)
+        renewer = threading.Thread(target=self._keep, args=(leases, ended), daemon=True)
         renewer.start()
         try:
             yield
         finally:
             ended.set()
             renewer.join()
-            with suppress(StoreUnavailable):  # it expires by itself
-                self.release(lease)
+            for lease in leases:
+                with suppress(StoreUnavailable):  # it expires by itself
+                    self.release(lease)
 
-    def _keep(self, lease: Lease, ended: threading.Event) -> None:
-        while not ended.wait(LEASE_RENEW_S):
-            try:
-                self.renew(lease)
-            except StoreConflict:
-                return  # the next transaction of its owner is refused
-            except StoreUnavailable:
-                continue
+    def _keep(self, leases: tuple[Lease, ...], ended: threading.Event) -> None:
+        kept = list(leases)
+        while kept and not ended.wait(LEASE_RENEW_S):
+            for lease in list(kept):
+                try:
+                    self.renew(lease)
+                except StoreConflict:
+                    kept.remove(lease)  # the next transaction of its owner is refused
+                except StoreUnavailable:
+                    continue
 
     def _is_held(self, lease: Lease, now: float) -> bool:
         return lease.expires_at > now and not is_dead(lease.owner)
