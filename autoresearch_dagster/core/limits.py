@@ -83,6 +83,14 @@ IMAGE_PULL_S: Final = 60  # seconds without a sign of life before the image regi
 IMAGE_BUILD_S: Final = 1800  # seconds without output of one build step: pip unpacks torch in silence
 POLL_S: Final = 0.1  # seconds between looks at a running container
 
+# --- early stop: docs/early_stop.md has the reasons ------------------------------------------------
+EARLY_STOP_FROM: Final = 0.3  # of the budget; nothing is stopped before
+EARLY_STOP_TIMES: Final = 3.0  # slower than champion and baseline: what they had at a third of the time
+EARLY_STOP_POINTS: Final = 3  # of a curve whose median is its loss; the baseline reports 20 in all
+EARLY_STOP_LOOKS: Final = 3  # in a row at which it is that far behind
+EARLY_STOP_EVERY: Final = 0.02  # of the budget between two looks at least
+EARLY_STOP_SAME_UNITS: Final = 1.3  # between two first losses at most; bits instead of nats make 1.44
+
 # --- trusted evaluation -------------------------------------------------------------------------
 ANSWER_BATCH_ROWS: Final = 4  # rows of one request, always: small, so that little training fits into one answer
 ANSWER_FIRST_S: Final = 120.0  # wall seconds for import, load and the first answer

@@ -26,6 +26,8 @@ class Preset:
     """Trainings that confirmations may take for each experiment that a session was granted."""
     memory_bytes: int = limits.MEMORY_FLOOR_BYTES
     slot_kind: SlotKind = "core"
+    early_stop: bool = False
+    """Whether trainings that are far behind are stopped before their time, unless a session says otherwise."""
 
 
 PRESETS: dict[str, Preset] = {
@@ -58,6 +60,7 @@ PRESETS: dict[str, Preset] = {
         confirmation_rows=1024,
         confirmation_share=2.0,
         slot_kind="gpu",
+        early_stop=True,
     ),
 }
 

@@ -3,11 +3,13 @@
 import logging
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 
 from autoresearch_dagster.containers.machine_slots import still_in
 from autoresearch_dagster.core.errors import AutoresearchError, StoreConflict
 from autoresearch_dagster.core.experiment import ExperimentKey, ExperimentResult, Outcome
 from autoresearch_dagster.core.slot import Slot
+from autoresearch_dagster.experiments.early_stop import rivals_of
 from autoresearch_dagster.experiments.laboratory import Laboratory, experiment_lease
 from autoresearch_dagster.experiments.run_one import Attempt, run_planned
 from autoresearch_dagster.experiments.scoring import attempt_of
@@ -91,7 +93,9 @@ class Dispatch:
                 ev.AttemptStarted(key=key, attempt=number, owner=owner, run_id=self._run_id, slot=str(slot))
             )
         self._board.stage(key, "starting", slot)
-        return attempt_of(self._lab.store.journal.state(self._session), planned, self._lab, number, slot)
+        state = self._lab.store.journal.state(self._session)
+        attempt = attempt_of(state, planned, self._lab, number, slot)
+        return replace(attempt, rivals=rivals_of(state, planned, self._lab))
 
     def _attempt(self, experiment: Experiment, attempt: Attempt) -> ExperimentResult:
         key = experiment.planned.key

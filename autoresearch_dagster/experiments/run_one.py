@@ -18,6 +18,7 @@ from autoresearch_dagster.core.limits import GIB
 from autoresearch_dagster.core.slot import Slot
 from autoresearch_dagster.evaluation.evaluator import evaluate
 from autoresearch_dagster.experiments.device_check import on_sound_device
+from autoresearch_dagster.experiments.early_stop import EarlyStop
 from autoresearch_dagster.experiments.laboratory import Laboratory
 from autoresearch_dagster.experiments.scoring import (
     Attempt,
@@ -65,7 +66,8 @@ def _train_and_score(
     workspace = Path(tempfile.mkdtemp(prefix=lab.scratch_prefix(planned.key)))
     try:
         on_stage("training")
-        report = train(_training_job(planned, lab, attempt), lab.runner, workspace, on_progress, stop)
+        far_behind = EarlyStop(planned.config.time_budget_sec, attempt.rivals)
+        report = train(_training_job(planned, lab, attempt), lab.runner, workspace, on_progress, stop, far_behind)
         result = _describe(planned, lab, attempt, report)
         if report.outcome is not Outcome.TRAINED or report.checkpoint is None:
             return result
@@ -107,6 +109,8 @@ def _describe(
         labels.append(Label.STARVED)
     if config.time_budget_sec < session_budget_s(lab, attempt):
         labels.append(Label.SMALL_BUDGET)
+    if report.early_stopped:
+        labels.append(Label.EARLY_STOPPED)
     if not lab.runner.capabilities.sandboxed:
         labels.append(Label.UNSANDBOXED)
     curve = [point.model_dump() for point in report.curve]

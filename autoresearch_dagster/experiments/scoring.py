@@ -26,6 +26,7 @@ from autoresearch_dagster.evaluation.rows import vocabulary_of
 from autoresearch_dagster.evaluation.spending import PLANS
 from autoresearch_dagster.experiments.arms import receipt_at
 from autoresearch_dagster.experiments.confirmations import champion_of, trained_at
+from autoresearch_dagster.experiments.early_stop import Curve
 from autoresearch_dagster.experiments.laboratory import KEY_LABEL, Laboratory
 from autoresearch_dagster.store.state import SessionState
 from autoresearch_dagster.training.run import TrainingReport
@@ -44,6 +45,8 @@ class Attempt:
     budget_s: int | None = None
     """What an experiment of the session may train, in seconds of resource time; None: the preset's."""
     audit_rounds: int = 1
+    rivals: tuple[Curve, ...] = ()
+    """Whom its training is compared with while it runs; with none it is never stopped early."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,3 +47,4 @@ class TrainingReport:
     cpu_s: float = 0.0
     wall_s: float = 0.0
     peak_memory_bytes: int = 0
+    early_stopped: bool = False

@@ -23,7 +23,7 @@ from autoresearch_dagster.training.safe_read import (
     read_part,
     read_regular,
 )
-from autoresearch_dagster.training.watch import OnProgress, Watch, follow
+from autoresearch_dagster.training.watch import FarBehind, OnProgress, Watch, follow
 
 __all__ = ["TrainingJob", "TrainingReport", "train"]
 
@@ -36,8 +36,9 @@ def train(
     workspace: Path,
     on_progress: OnProgress,
     stop: Callable[[], bool],
+    far_behind: FarBehind = lambda _point, _used_s: "",
 ) -> TrainingReport:
-    """Run a training to its end, its deadline, or until `stop` says so; the job is gone when this returns.
+    """Run a training to its end, its deadline, or until `stop` or `far_behind` says so; then the job is gone.
 
     Raises:
         ContainerError: the runner failed.
@@ -46,7 +47,7 @@ def train(
     started = runner.start(spec)
     watch = Watch(time.monotonic())
     try:
-        follow(job, started, out, watch, on_progress, stop)
+        follow(job, started, out, watch, on_progress, stop, far_behind)
         log = started.log()
     finally:
         started.remove()
@@ -103,6 +104,7 @@ def _report(job: TrainingJob, out: Path, workspace: Path, watch: Watch, log: str
         cpu_s=max(0.0, watch.last.cpu_s - watch.ready_cpu_s),
         wall_s=watch.wall_s - watch.startup_s,
         peak_memory_bytes=watch.last.memory_peak_bytes,
+        early_stopped=watch.ended == "early",
     )
 
 
@@ -133,6 +135,8 @@ def _judge(
     decided: tuple[Outcome, str] | None = None
     if ended == "stopped":
         decided = Outcome.STOPPED, "Stopped before it was finished."
+    elif ended == "early":
+        decided = Outcome.STOPPED, watch.far_behind
     elif ended == "output":
         decided = Outcome.REFUSED, f"It wrote more than {job.output_bytes / lim.MIB:.0f} MiB; write less."
     elif watch.last.oom:

@@ -14,6 +14,8 @@ from autoresearch_dagster.training.safe_read import Unreadable, parse_curve, rea
 
 OnProgress = Callable[[CurvePoint | None, float, float], None]
 """Receives the newest curve point, seconds of resource time used, and seconds left."""
+FarBehind = Callable[[CurvePoint | None, float], str]
+"""Told the newest curve point and seconds of resource time used, says why to stop early, or ''."""
 
 
 @dataclass(slots=True)
@@ -27,7 +29,9 @@ class Watch:
     wall_s: float = 0.0
     """Since the start."""
     ended: str = ""
-    """Why we ended it: '' if it ended by itself, else `budget`, `hang`, `startup`, `output` or `stopped`."""
+    """Why we ended it: `budget`, `hang`, `startup`, `output`, `stopped` or `early`; '' if it ended by itself."""
+    far_behind: str = ""
+    """Why it was ended early, for a person."""
 
     def look(self, job: Job, out: Path) -> None:
         """Take down what can be seen now."""
@@ -55,6 +59,7 @@ def follow(
     watch: Watch,
     on_progress: OnProgress,
     stop: Callable[[], bool],
+    far_behind: FarBehind,
 ) -> None:
     """Look at a job until it has ended or passed a limit; `watch` says which.  Nothing is killed here."""
     deadline = job.config.time_budget_sec * lim.DEADLINE_SLACK
@@ -68,7 +73,12 @@ def follow(
         watch.ended = "stopped" if stop() else _overrun(job, watch, used, deadline, out)
         if watch.ended:
             return
-        on_progress(_latest_point(out), used, max(0.0, deadline - used))
+        point = _latest_point(out)
+        watch.far_behind = far_behind(point, used)
+        if watch.far_behind:
+            watch.ended = "early"
+            return
+        on_progress(point, used, max(0.0, deadline - used))
         time.sleep(lim.POLL_S)
 
 
