@@ -32,20 +32,25 @@ def dev(*, host: str = "127.0.0.1", dagster_port: int = 3000, mlflow_port: int =
     return DONE
 
 
-def doctor(*, json: Json = False) -> int:
+def doctor(*, retry_gpus: bool = False, json: Json = False) -> int:
     """Look at Docker, GPU, key, disk, cores and versions, and say what to do about what is missing.
 
     Exit code 1: something that is needed is missing.
 
     Args:
+        retry_gpus: First put back the GPUs that were taken out after they failed; repair or reset them before.
         json: Print JSON for programs.
 
     Example:
         autoresearch doctor
     """
+    from autoresearch_dagster.containers.taken_out import put_back
     from autoresearch_dagster.experiments.doctor import examine
 
-    findings = examine(load_settings())
+    settings = load_settings()
+    if retry_gpus:
+        put_back(settings)
+    findings = examine(settings)
     if json:
         print_json(findings)
     else:

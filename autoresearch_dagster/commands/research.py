@@ -1,6 +1,8 @@
 """Do research: `demo` and `run`."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
 
 from autoresearch_dagster.commands.console import DONE, FAILED, Json, NumShards, Preset, Source, out, print_json
 from autoresearch_dagster.core import limits
@@ -44,6 +46,7 @@ def run(
     researcher: str = "scripted",
     preset: Preset = "workshop",
     scale_transfer: bool = False,
+    early_stop: Annotated[bool | None, Parameter(negative="--no-early-stop")] = None,
     dry_run: bool = False,
     json: Json = False,
 ) -> int:
@@ -67,6 +70,7 @@ def run(
         researcher: Who plans; `scripted` needs no key.
         preset: Size.
         scale_transfer: Compare each new champion with the one before at twice the size, too.
+        early_stop: Stop a training whose loss is far behind; only the preset `gpu` does so, if neither is given.
         dry_run: Say what would start and what it would take; nothing is created.
         json: With `--dry-run`: print JSON for programs.
 

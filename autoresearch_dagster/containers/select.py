@@ -1,7 +1,5 @@
 """Which runner this machine offers, and one sentence that says what it means."""
 
-import shutil
-import subprocess
 from dataclasses import dataclass
 
 from autoresearch_dagster.containers.docker_runner import DockerRunner, ping
@@ -11,7 +9,6 @@ from autoresearch_dagster.core.errors import ContainerError
 from autoresearch_dagster.core.settings import PROJECT_ROOT, Settings
 
 HARNESS = PROJECT_ROOT / "trainer_image" / "harness.py"
-GPU_QUERY_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,18 +22,6 @@ class Selection:
 def daemon_version() -> str:
     """Version of the Docker daemon, or '' where none answers."""
     return ping()
-
-
-def gpu_names() -> list[str]:
-    """Names of the NVIDIA GPUs that the driver lists."""
-    tool = shutil.which("nvidia-smi")
-    if tool is None:
-        return []
-    try:
-        found = subprocess.run([tool, "-L"], capture_output=True, text=True, timeout=GPU_QUERY_S, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return []
-    return [line.split(" (UUID")[0] for line in found.stdout.splitlines() if line.startswith("GPU ")]
 
 
 def select_runner(settings: Settings) -> Selection:

@@ -2,11 +2,13 @@
 
 AutoresearchError
 ├── UserError               what the person asked for cannot be done; the text says what to do
-│   └── ContractViolation   a train.py that breaks the candidate contract
+│   ├── ContractViolation   a train.py that breaks the candidate contract
+│   └── NoSlot              this machine has nothing that experiments of this preset could run on
 ├── BundleError             shards, tokenizer or packed rows cannot be built or read
 ├── ResourcesExceeded       work of our own needed more memory than its environment has
 ├── ContainerError          a container or process could not be started or reached
 │   └── RunnerGone          Docker does not answer or was started anew: nobody's fault, worth another try
+│       └── DeviceLost      the GPU of a slot failed and was taken out: worth another try, on another slot
 ├── DiskFull                less space is free than launching something takes
 ├── StoreConflict           somebody else holds the lease, or wrote first
 ├── StoreUnavailable        the database cannot be opened or stays locked
@@ -27,6 +29,10 @@ class ContractViolation(UserError):
     """A train.py does not keep the candidate contract."""
 
 
+class NoSlot(UserError):
+    """No slot of the kind that a preset needs is there, or every one has failed."""
+
+
 class BundleError(AutoresearchError):
     """The corpus, the tokenizer or the packed rows cannot be built or read."""
 
@@ -41,6 +47,10 @@ class ContainerError(AutoresearchError):
 
 class RunnerGone(ContainerError):
     """What runs containers does not answer, or was started anew under a running one; another try may succeed."""
+
+
+class DeviceLost(RunnerGone):
+    """The GPU of a slot failed and was taken out; another try succeeds on another slot only."""
 
 
 class DiskFull(AutoresearchError):

@@ -58,6 +58,7 @@ class Label(StrEnum):
     SMALL_BUDGET = "small_budget"
     UNSANDBOXED = "unsandboxed"
     REPRODUCTION = "reproduction"
+    EARLY_STOPPED = "early_stopped"
 
 
 class Purpose(StrEnum):

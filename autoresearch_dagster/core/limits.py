@@ -52,6 +52,7 @@ MAX_DROPOUT: Final = 0.9
 # --- environments (the tutorial's; processors are clipped to those that are there) ---------------
 BUNDLE_CPUS: Final = 4
 BUNDLE_MEMORY_BYTES: Final = 8 * GIB  # beyond what the process holds already
+GPU_CORES: Final = 4  # of one GPU's slot at most: a thread launches kernels, the others prepare rows
 EXPERIMENT_CPUS: Final = 2  # asked of a platform; here an experiment has the one core of its slot
 AGENT_CPUS: Final = 1
 AGENT_MEMORY_BYTES: Final = 2 * GIB  # beyond what the process holds already
@@ -84,10 +85,21 @@ HARD_STOP_MIN_S: Final = 300.0  # seconds that every container gets at least bef
 STARTUP_S: Final = 120.0  # wall seconds until the harness says ready (imports torch; busy machines)
 REMOVE_S: Final = 10.0  # seconds to wait for a killed process
 ENDING_S: Final = 1.0  # seconds that a process whose connection closed is given to end
+GPU_QUERY_S: Final = 15.0  # seconds before a silent nvidia-smi is given up; it may load the driver first: 1 to 5
+KERNEL_LOG_BYTES: Final = 16 * MIB  # of the kernel's log that are read; its buffer has 1 or less as a rule
+KERNEL_LOG_SLACK_S: Final = 5.0  # that the kernel's clock may differ from ours
 DOCKER_PING_S: Final = 5  # seconds before a silent Docker daemon counts as absent
 IMAGE_PULL_S: Final = 60  # seconds without a sign of life before the image registry counts as absent
 IMAGE_BUILD_S: Final = 1800  # seconds without output of one build step: pip unpacks torch in silence
 POLL_S: Final = 0.1  # seconds between looks at a running container
+
+# --- early stop: docs/early_stop.md has the reasons ------------------------------------------------
+EARLY_STOP_FROM: Final = 0.3  # of the budget; nothing is stopped before
+EARLY_STOP_TIMES: Final = 3.0  # slower than champion and baseline: what they had at a third of the time
+EARLY_STOP_POINTS: Final = 3  # of a curve whose median is its loss; the baseline reports 20 in all
+EARLY_STOP_LOOKS: Final = 3  # in a row at which it is that far behind
+EARLY_STOP_EVERY: Final = 0.02  # of the budget between two looks at least
+EARLY_STOP_SAME_UNITS: Final = 1.3  # between two first losses at most; bits instead of nats make 1.44
 
 # --- trusted evaluation -------------------------------------------------------------------------
 ANSWER_BATCH_ROWS: Final = 4  # rows of one request, always: small, so that little training fits into one answer
@@ -196,10 +208,10 @@ MAX_EXPERIMENTS: Final = 10_000
 BUSY_TIMEOUT_S: Final = 30.0  # wait for another writer before "the database is locked"
 WAL_AGAIN_S: Final = 0.02  # between two tries to turn write-ahead logging on while others create the database
 LEASE_S: Final = 30.0  # seconds a lease lives without renewal
-SLOT_POLL_S: Final = 0.5  # seconds between two tries to lease a core
-SLOT_SEEN_S: Final = 2.0  # seconds between two signs of life of somebody who waits for a core
+SLOT_POLL_S: Final = 0.5  # seconds between two tries to lease a slot
+SLOT_SEEN_S: Final = 2.0  # seconds between two signs of life of somebody who waits for a slot
 SLOT_SILENT_S: Final = 10.0  # seconds without one after which others do not wait for him
-SLOT_HANDOVER_S: Final = 3.0  # seconds that a core is kept for who gave it back: its next experiment is coming
+SLOT_HANDOVER_S: Final = 3.0  # seconds that a slot is kept for who gave it back: its next experiment is coming
 LEASE_RENEW_S: Final = 10.0
 DISK_RESERVE_BYTES: Final = 1 * GIB  # free space below which nothing new is launched
 

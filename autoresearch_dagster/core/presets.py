@@ -6,13 +6,14 @@ from typing import Literal
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.errors import UserError
 from autoresearch_dagster.core.experiment import TrainConfig
+from autoresearch_dagster.core.slot import SlotKind
 
 PresetName = Literal["demo", "workshop", "gpu"]
 
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """One size: defaults of the training config, rows that are scored, how time is metered."""
+    """One size: defaults of the training config, rows that are scored, what it runs on, how time is metered."""
 
     name: PresetName
     config: TrainConfig
@@ -24,6 +25,9 @@ class Preset:
     confirmation_share: float
     """Trainings that confirmations may take for each experiment that a session was granted."""
     memory_bytes: int = limits.MEMORY_FLOOR_BYTES
+    slot_kind: SlotKind = "core"
+    early_stop: bool = False
+    """Whether trainings that are far behind are stopped before their time, unless a session says otherwise."""
 
 
 PRESETS: dict[str, Preset] = {
@@ -55,6 +59,8 @@ PRESETS: dict[str, Preset] = {
         cpu_metered=False,
         confirmation_rows=1024,
         confirmation_share=2.0,
+        slot_kind="gpu",
+        early_stop=True,
     ),
 }
 

@@ -12,6 +12,7 @@ from autoresearch_dagster.core.errors import UserError
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 PREFIX = "AUTORESEARCH_"
+NO_GPUS = "none"
 MODEL_KEY_VARIABLE = "ANTHROPIC_API_KEY"
 
 
@@ -29,7 +30,10 @@ class Settings(BaseSettings):
     runner: Literal["auto", "docker", "local"] = "auto"
     """Where candidates run; `auto`: Docker where a daemon answers, else local."""
     slots: Annotated[int, Field(ge=0)] = 0
-    """Experiments at a time; 0: one for each core this process may use."""
+    """Experiments at a time; 0: one for each core this process may use, or for each GPU."""
+    gpus: str = ""
+    """GPUs or MIG instances that slots may have: UUIDs with commas between them, or `none`; empty: all that
+    `nvidia-smi -L` lists.  With `none` CPU presets have every core."""
     image: str = "autoresearch/trainer:local"
     """The trainer image."""
     base_image: str = "python:3.11-slim"
@@ -51,7 +55,7 @@ class Settings(BaseSettings):
 
     @cached_property
     def cores(self) -> tuple[int, ...]:
-        """The cores that slots may lease, by number."""
+        """The cores that slots without a GPU may lease, by number; those of GPUs are among them."""
         return available_cores()[: self.slots] if self.slots else available_cores()
 
 

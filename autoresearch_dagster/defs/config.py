@@ -64,6 +64,11 @@ class ResearchConfig(dg.Config):
         description="Whether each new champion and the one before are also compared at twice the width, or depth. "
         f"It takes nobody's crown and costs a few longer trainings. {ANEW}",
     )
+    early_stop: bool | None = Field(
+        None,
+        description="Whether a training whose reported loss is far behind champion and baseline is stopped early; "
+        f"without a value only the preset `gpu` does so. {ANEW}",
+    )
     session: str = Field(
         "",
         description="Leave it empty. The sensor `next_batch` sets it: the session goes on as it was started, and "

@@ -65,7 +65,7 @@ def advance_session(context: dg.OpExecutionContext, config: ResearchConfig) -> I
 def train_experiment(context: dg.OpExecutionContext, key: str) -> str:
     """Wait for the result of one experiment and show it as a partition of the asset `experiment`."""
     desk: Desk = context.resources.desk
-    context.log.info(f"{key}: trains as soon as one of {len(desk.settings.cores)} slots is free.")
+    context.log.info(f"{key}: trains as soon as a slot is free.")
     try:
         desk.wait(ExperimentKey(key))
     except AutoresearchError as fault:

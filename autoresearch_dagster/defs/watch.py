@@ -61,8 +61,14 @@ def go_on(config: SessionConfig) -> str:
     unusual = {name: value for name, value in given.items() if value != usual[name]}
     flags = {"memory_key": config.memory_key, "preset": config.preset, **unusual}
     named = {"--" + name.replace("_", "-"): value for name, value in flags.items()}
-    words = [word for name, value in named.items() for word in ((name,) if value is True else (name, str(value)))]
+    words = [word for name, value in named.items() for word in _flag(name, value)]
     return shlex.join(["autoresearch", "run", *words])
+
+
+def _flag(name: str, value: object) -> tuple[str, ...]:
+    if isinstance(value, bool):
+        return (name if value else name.replace("--", "--no-", 1),)
+    return name, str(value)
 
 
 def _say(out: Console, line: str) -> None:

@@ -30,6 +30,8 @@ def described(
         labels.append(Label.STARVED)
     if config.time_budget_sec < session_budget_s(lab, attempt):
         labels.append(Label.SMALL_BUDGET)
+    if report.early_stopped:
+        labels.append(Label.EARLY_STOPPED)
     if ran_as != config:
         labels.append(Label.HEALED)
     if not lab.runner.capabilities.sandboxed:

@@ -4,13 +4,17 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+from autoresearch_dagster.containers.machine_slots import still_in
 from autoresearch_dagster.core import limits as lim
 from autoresearch_dagster.core.errors import (
     AutoresearchError,
+    DeviceLost,
     DiskFull,
+    NoSlot,
     RunnerGone,
     StoreConflict,
     StoreUnavailable,
@@ -18,6 +22,7 @@ from autoresearch_dagster.core.errors import (
 from autoresearch_dagster.core.experiment import ExperimentKey, ExperimentResult, Outcome
 from autoresearch_dagster.core.slot import Slot
 from autoresearch_dagster.experiments.attempt_record import AttemptRecord, find_attempt
+from autoresearch_dagster.experiments.early_stop import rivals_of
 from autoresearch_dagster.experiments.laboratory import KEY_LABEL, Laboratory, experiment_lease
 from autoresearch_dagster.experiments.room import ensure_room
 from autoresearch_dagster.experiments.run_one import run_planned
@@ -48,8 +53,9 @@ class Dispatch:
         self._board = board
         self._run_id = run_id
         self._halt = Halt.NO
+        self._slots = lab.slots()
         self._pool = ThreadPoolExecutor(
-            max_workers=max(1, min(concurrency, len(lab.settings.cores))), thread_name_prefix="experiment"
+            max_workers=max(1, min(concurrency, len(self._slots))), thread_name_prefix="experiment"
         )
         self._futures: dict[ExperimentKey, Future[ExperimentResult]] = {}
         self.trouble = ""
@@ -92,7 +98,7 @@ class Dispatch:
             for _ in range(lim.ATTEMPTS):
                 try:
                     return self._attempt(experiment)
-                except (DiskFull, StoreUnavailable) as fault:
+                except (DiskFull, NoSlot, StoreUnavailable) as fault:
                     self.trouble = self.trouble or str(fault)
                     raise
                 except Left:
@@ -103,6 +109,8 @@ class Dispatch:
                     reason = str(fault)
                     log.warning("attempt failed key=%s reason=%s", key, reason)
                     self._refuse_if_halted(key)
+                    if isinstance(fault, DeviceLost):  # what it left was made by a broken device
+                        self._lab.sweep(key)
                     if isinstance(fault, RunnerGone):
                         self._await_runner(key, fault)
             lost = ExperimentResult(outcome=Outcome.LOST, error=reason, runner=self._lab.runner.name)
@@ -111,7 +119,7 @@ class Dispatch:
     def _attempt(self, experiment: Experiment) -> ExperimentResult:
         """Wait for a slot, run the experiment in it, commit what became of it."""
         planned, key, store = experiment.planned, experiment.planned.key, self._lab.store
-        with store.slots.slot(self._session, this_process(), lambda: bool(self._halt)) as slot:
+        with store.slots.slot(self._session, this_process(), self._offer, lambda: bool(self._halt)) as slot:
             recorded = store.journal.state(self._session).everything[key].result
             if recorded is not None:
                 return recorded
@@ -132,6 +140,9 @@ class Dispatch:
             self._lab.sweep(key)
             return committed
 
+    def _offer(self) -> tuple[Slot, ...]:
+        return still_in(self._lab.settings, self._slots)
+
     def _begin(self, experiment: Experiment, slot: Slot) -> tuple[Attempt, UnderWay | None]:
         """Go on with the attempt that a dead driver left, or clear what it left and count another one."""
         planned, key, owner = experiment.planned, experiment.planned.key, this_process()
@@ -150,7 +161,9 @@ class Dispatch:
             kind = ev.AttemptStarted if under_way is None else ev.AttemptResumed
             transaction.append(kind(key=key, attempt=number, owner=owner, run_id=self._run_id, slot=str(slot)))
         self._board.stage(key, "starting" if under_way is None else "taken up again", slot)
-        return attempt_of(journal.state(self._session), planned, self._lab, number, slot), under_way
+        state = journal.state(self._session)
+        attempt = attempt_of(state, planned, self._lab, number, slot)
+        return replace(attempt, rivals=rivals_of(state, planned, self._lab)), under_way
 
     def _can_go_on(self, under_way: UnderWay, slot: Slot) -> bool:
         workspace, record = under_way

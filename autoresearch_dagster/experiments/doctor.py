@@ -4,7 +4,10 @@ import importlib.metadata
 import shutil
 import sys
 
-from autoresearch_dagster.containers.select import daemon_version, gpu_names
+from autoresearch_dagster.containers.gpus import list_gpus
+from autoresearch_dagster.containers.machine_slots import machine_slots
+from autoresearch_dagster.containers.select import daemon_version
+from autoresearch_dagster.containers.taken_out import taken_out
 from autoresearch_dagster.core.errors import AutoresearchError, UserError
 from autoresearch_dagster.core.experiment import Data
 from autoresearch_dagster.core.limits import DISK_RESERVE_BYTES, GIB
@@ -32,9 +35,10 @@ def examine(settings: Settings) -> list[Finding]:
         _python(),
         _docker(),
         _gpu(),
+        *_failed_gpus(settings),
         _key(settings),
         _disk(settings),
-        _cores(settings),
+        _slots(settings),
         _journal(settings),
         *(_package(name) for name in PACKAGES),
     ]
@@ -63,14 +67,27 @@ def _docker() -> Finding:
 
 
 def _gpu() -> Finding:
-    names = gpu_names()
+    devices = [f"{gpu.name} ({gpu.uuid}, {gpu.memory_mib or '?'} MiB on its card)" for gpu in list_gpus()]
     return Finding(
         what="GPU",
-        ok=bool(names),
+        ok=bool(devices),
         needed=False,
-        found=", ".join(names) or "none",
-        advice="" if names else "The presets demo and workshop need none.",
+        found=", ".join(devices) or "none",
+        advice="" if devices else "The presets demo and workshop need none.",
     )
+
+
+def _failed_gpus(settings: Settings) -> list[Finding]:
+    return [
+        Finding(
+            what="failed GPU",
+            ok=False,
+            needed=False,
+            found=f"{one.name or one.gpu} ({one.gpu}) was taken out on {one.at:%Y-%m-%d %H:%M} UTC: {one.reason}.",
+            advice="Repair or reset it, then put it back with `autoresearch doctor --retry-gpus`.",
+        )
+        for one in taken_out(settings)
+    ]
 
 
 def _key(settings: Settings) -> Finding:
@@ -108,13 +125,17 @@ def _disk(settings: Settings) -> Finding:
     )
 
 
-def _cores(settings: Settings) -> Finding:
-    return Finding(
-        what="slots",
-        ok=True,
-        needed=True,
-        found=f"{len(settings.cores)} (one core each)",
-    )
+def _slots(settings: Settings) -> Finding:
+    try:
+        plain = machine_slots(settings, "core", "demo")
+    except UserError as fault:
+        return Finding(what="slots", ok=False, needed=True, found="unusable", advice=str(fault))
+    try:
+        with_gpu = machine_slots(settings, "gpu", "gpu")
+    except UserError:
+        return Finding(what="slots", ok=True, needed=True, found=f"{len(plain)} (one core each)")
+    beside = f"{len(with_gpu)} with a GPU and {len(with_gpu[0].cores)} core(s) each"
+    return Finding(what="slots", ok=True, needed=True, found=f"{len(plain)} (one core each), {beside}")
 
 
 def _journal(settings: Settings) -> Finding:

@@ -88,7 +88,7 @@ class Machine:
     runner: str
     runner_note: str
     image: str
-    cores: int
+    slots: int
     bundle: Forecast
     disk_free_bytes: int
     session: SessionState | None
@@ -99,7 +99,7 @@ def estimate(config: SessionConfig, machine: Machine) -> Estimate:
     """Say what a launch on this machine would start and take; a pure function."""
     chosen, state = preset(config.preset), machine.session
     experiments = experiments_of(config, state)
-    slots = max(1, min(config.concurrency, machine.cores))
+    slots = max(1, min(config.concurrency, machine.slots))
     seconds, source = _seconds(chosen, config, machine.past, machine.runner)
     bundle = machine.bundle
     image_bytes = limits.TRAINER_IMAGE_BYTES if machine.image == "to be built" else 0

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from autoresearch_dagster.containers.machine_slots import machine_slots
 from autoresearch_dagster.containers.protocol import Runner
 from autoresearch_dagster.containers.select import Selection, select_runner
 from autoresearch_dagster.core.errors import UserError
@@ -10,6 +11,7 @@ from autoresearch_dagster.core.folders import find_folders, remove_tree
 from autoresearch_dagster.core.presets import Preset, preset
 from autoresearch_dagster.core.progress import Report
 from autoresearch_dagster.core.settings import PROJECT_ROOT, Settings
+from autoresearch_dagster.core.slot import Slot
 from autoresearch_dagster.data.build import build_bundle
 from autoresearch_dagster.data.layout import Bundle
 from autoresearch_dagster.store.store import Store, open_store
@@ -34,6 +36,14 @@ class Laboratory:
     preset: Preset
     baseline: bytes
     """The train.py that research starts from."""
+
+    def slots(self) -> tuple[Slot, ...]:
+        """Return what experiments of its preset may run on now; asks the machine.
+
+        Raises:
+            NoSlot: there is nothing; the text says what to do.
+        """
+        return machine_slots(self.settings, self.preset.slot_kind, self.preset.name)
 
     def scratch_prefix(self, key: ExperimentKey) -> str:
         """Begin the names of an experiment's temporary folders, so that a later driver finds them."""
@@ -76,9 +86,10 @@ def open_laboratory(
         trusted_code: whether every train.py ships with the project or is the user's own.
 
     Raises:
-        UserError: model-written code would run without a sandbox.
+        UserError: model-written code would run without a sandbox, or there is nothing to run it on.
     """
     chosen = preset(preset_name)
+    machine_slots(settings, chosen.slot_kind, chosen.name)  # refuses before anything is built
     store, selection = _store_and_runner(settings, trusted_code)
     bundle = build_bundle(source, num_shards, chosen.sequence_length, settings.bundles, report)
     return _laboratory(settings, store, selection, bundle, chosen, report)
@@ -90,8 +101,9 @@ def laboratory_on(
     """Return a laboratory on a bundle that is here, under terms that no preset needs to have.
 
     Raises:
-        UserError: the code is not trusted and there is no sandbox for it.
+        UserError: the code is not trusted and there is no sandbox for it, or there is nothing to run it on.
     """
+    machine_slots(settings, terms.slot_kind, terms.name)
     store, selection = _store_and_runner(settings, trusted_code)
     return _laboratory(settings, store, selection, bundle, terms, report)
 

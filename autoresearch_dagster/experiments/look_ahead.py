@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from autoresearch_dagster.containers.docker_runner import DockerRunner
+from autoresearch_dagster.containers.machine_slots import machine_slots
 from autoresearch_dagster.containers.select import select_runner
 from autoresearch_dagster.core.experiment import Outcome
 from autoresearch_dagster.core.presets import preset
@@ -34,7 +35,7 @@ def estimate_launch(config: SessionConfig, settings: Settings) -> Estimate:
         runner=runner.name,
         runner_note=selection.reason,
         image=image,
-        cores=len(settings.cores),
+        slots=len(machine_slots(settings, chosen.slot_kind, chosen.name)),
         bundle=bundle,
         disk_free_bytes=shutil.disk_usage(_nearest(settings.home)).free,
         session=None,

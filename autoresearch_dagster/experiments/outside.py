@@ -4,6 +4,7 @@ import dataclasses
 import uuid
 from collections.abc import Callable
 
+from autoresearch_dagster.containers.machine_slots import still_in
 from autoresearch_dagster.core.experiment import ExperimentKey, ExperimentResult, PlannedExperiment
 from autoresearch_dagster.experiments.laboratory import Laboratory, experiment_lease
 from autoresearch_dagster.experiments.run_one import run_planned
@@ -30,12 +31,13 @@ def run_outside(
     """Train and score a candidate under a key of `outside_key`, as `attempt` says but on a slot that is free.
 
     Raises:
+        NoSlot: this machine has nothing to run it on.
         AutoresearchError: a fault of ours; it may be tried again.
     """
-    owner = this_process()
+    owner, slots = this_process(), lab.slots()
     with (
         lab.store.leases.hold(experiment_lease(planned.key), owner),
-        lab.store.slots.slot(OUTSIDE, owner, lambda: False) as slot,
+        lab.store.slots.slot(OUTSIDE, owner, lambda: still_in(lab.settings, slots), lambda: False) as slot,
     ):
         try:
             return run_planned(

@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autoresearch_dagster.containers.protocol import JobLimits
@@ -19,6 +19,8 @@ from autoresearch_dagster.core.limits import SLOT_POLL_S
 from autoresearch_dagster.evaluation.evaluator import evaluate
 from autoresearch_dagster.experiments.attempt_record import AttemptRecord
 from autoresearch_dagster.experiments.describe import described
+from autoresearch_dagster.experiments.device_check import on_sound_device
+from autoresearch_dagster.experiments.early_stop import EarlyStop
 from autoresearch_dagster.experiments.healing import Provision, healed, memory_ceiling, memory_share
 from autoresearch_dagster.experiments.laboratory import Laboratory
 from autoresearch_dagster.experiments.scoring import Attempt, Trained, evaluation_job, judged, labels_of
@@ -51,11 +53,18 @@ def run_planned(
         under_way: the same attempt, where another driver left it.
 
     Raises:
+        DeviceLost: the GPU failed under it; another try needs another slot.
         Left: the driver halted and left the training to run on.
         AutoresearchError: a fault of ours; the experiment may be tried again.
     """
-    run = _Run(planned, lab, attempt, on_stage, Hooks(on_progress, halt))
-    workspace, record = under_way or run.begin(Next(attempt.provision or run.floor))
+    far_behind = EarlyStop(planned.config.time_budget_sec, attempt.rivals)
+    run = _Run(planned, lab, attempt, on_stage, Hooks(on_progress, halt, far_behind))
+    return on_sound_device(lab.settings, attempt.slot, lambda: _tried(run, under_way))
+
+
+def _tried(run: "_Run", under_way: tuple[Path, AttemptRecord] | None) -> ExperimentResult:
+    """Try until nothing more can be given to it; each try in a workspace of its own."""
+    workspace, record = under_way or run.begin(Next(run.attempt.provision or run.floor))
     while True:
         with run.room(record.provision):
             ended = run.trained(workspace, record)
@@ -110,7 +119,7 @@ class _Run:
         self.floor = Provision(
             lab.preset.memory_bytes, planned.config.device_batch_size, planned.config.grad_accum_steps
         )
-        self.slots = len(lab.settings.cores)
+        self.slots = len(lab.slots())
 
     def begin(self, following: Next) -> tuple[Path, AttemptRecord]:
         """Make a workspace for the next try."""
@@ -133,7 +142,7 @@ class _Run:
         def on_ready(ready: Ready) -> None:
             record.model_copy(update={"ready": ready}).write(workspace)
 
-        hooks = Hooks(self.hooks.on_progress, self.hooks.halt, on_ready)
+        hooks = replace(self.hooks, on_ready=on_ready)
         try:
             if (workspace / "out").exists():
                 report = take_over(job, self.lab.runner, workspace, record.ready, hooks)

@@ -27,6 +27,7 @@ from autoresearch_dagster.evaluation.rows import vocabulary_of
 from autoresearch_dagster.evaluation.spending import PLANS
 from autoresearch_dagster.experiments.arms import receipt_at
 from autoresearch_dagster.experiments.confirmations import champion_of, trained_at
+from autoresearch_dagster.experiments.early_stop import Curve
 from autoresearch_dagster.experiments.healing import Provision, first_provision, memory_ceiling
 from autoresearch_dagster.experiments.laboratory import KEY_LABEL, Laboratory
 from autoresearch_dagster.store.state import SessionState
@@ -48,6 +49,8 @@ class Attempt:
     audit_rounds: int = 1
     provision: Provision | None = None
     """What the first try is given; None: the preset's memory and the planned micro-batch."""
+    rivals: tuple[Curve, ...] = ()
+    """Whom its training is compared with while it runs; with none it is never stopped early."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,7 @@ def attempt_of(
             planned.config,
             state.everything.values(),
             lab.preset.memory_bytes,
-            memory_ceiling(lab.preset.memory_bytes, len(lab.settings.cores)),
+            memory_ceiling(lab.preset.memory_bytes, len(lab.slots())),
         ),
     )
 

@@ -8,6 +8,7 @@ from autoresearch_dagster.agent.dispatcher import Workbench
 from autoresearch_dagster.agent.loop import advance
 from autoresearch_dagster.agent.researcher import Researcher
 from autoresearch_dagster.agent.scripted import ScriptedResearcher
+from autoresearch_dagster.containers.machine_slots import machine_slots
 from autoresearch_dagster.core.errors import UserError
 from autoresearch_dagster.core.experiment import ExperimentResult, Outcome, Purpose
 from autoresearch_dagster.core.presets import preset
@@ -49,6 +50,9 @@ def open_session(
     """Start the session of a memory key, or go on with it where it stands.
 
     A finished session is granted `n_experiments` more; a paused or interrupted one keeps what it has left.
+
+    Raises:
+        UserError: it cannot be done as it stands; nothing was built.
     """
     make_researcher(config)
     config = config.model_copy(update={"source": absolute_source(config.source)})
@@ -57,6 +61,7 @@ def open_session(
     if config.time_budget_sec > budget:
         report(f"The preset {chosen.name} trains for {budget} s at most, so time_budget_sec is {budget}.")
         config = config.model_copy(update={"time_budget_sec": budget})
+    machine_slots(settings, chosen.slot_kind, chosen.name)  # refuses before anything is built
     found = store.journal.find(config.memory_key)
     if found is None:
         bundle = build_bundle(config.source, config.num_shards, chosen.sequence_length, settings.bundles, report)
@@ -165,7 +170,7 @@ def advance_session(
         profile=profile(lab.bundle).model_dump(mode="json"),
         baseline=lab.baseline.decode(),
         preset=lab.preset,
-        slots=len(lab.settings.cores),
+        slots=len(lab.slots()),
         snapshots=lab.settings.home.resolve() / "snapshots",
         lease=lease,
     )

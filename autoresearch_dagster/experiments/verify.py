@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 
+from autoresearch_dagster.containers.machine_slots import chosen_gpus
 from autoresearch_dagster.core.experiment import ExperimentResult, Label, PlannedExperiment, Verdict
 from autoresearch_dagster.core.judgement import NoiseFloor
 from autoresearch_dagster.core.presets import PRESETS, Preset
@@ -60,7 +61,10 @@ def verify(
         reason = f"The receipt contradicts itself, so no evaluator wrote it: {said}. Nothing was trained."
         return _verification(found, paper, None, Reproduction(verdict="not reproduced", reason=reason))
     ours = found.ours or blobs.get(found.receipt.train_py) == BASELINE_FILE.read_bytes()
-    lab = laboratory_on(paper.bundle, terms_of(found.receipt, paper), settings, report, trusted_code=ours)
+    terms = terms_of(found.receipt, paper)
+    if found.receipt.device == "cuda" and chosen_gpus(settings):  # elsewhere it is tried, and the difference said
+        terms = dataclasses.replace(terms, slot_kind="gpu")
+    lab = laboratory_on(paper.bundle, terms, settings, report, trusted_code=ours)
     report(lab.runner_note)
     return verify_in(lab, found, paper, floor, on_progress, on_stage)
 

@@ -37,6 +37,8 @@ class SessionConfig(Data):
     preset: str = "workshop"
     scale_transfer: bool = False
     """Whether each new champion is compared with the one before at twice the size, too."""
+    early_stop: bool | None = None
+    """Whether trainings that are far behind champion and baseline are stopped; None: as the preset does."""
 
 
 class SessionStarted(Data):

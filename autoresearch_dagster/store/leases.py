@@ -167,20 +167,21 @@ class Leases:
             yield lease
 
     @contextmanager
-    def continued(self, lease: Lease) -> Iterator[None]:
-        """Keep a granted lease renewed in the background until the block ends, then release it."""
+    def continued(self, *leases: Lease) -> Iterator[None]:
+        """Keep granted leases renewed in the background until the block ends, then release them."""
         ended = threading.Event()
-        renewer = threading.Thread(target=self._keep, args=(lease, ended), daemon=True)
+        renewer = threading.Thread(target=self._keep, args=(leases, ended), daemon=True)
         renewer.start()
         try:
             yield
         finally:
             ended.set()
             renewer.join()
-            try:
-                self.release(lease)
-            except StoreUnavailable:  # as long as this process lives, nobody else would take it for free
-                threading.Thread(target=self._release_later, args=(lease,), daemon=True).start()
+            for lease in leases:
+                try:
+                    self.release(lease)
+                except StoreUnavailable:  # as long as this process lives, nobody else would take it for free
+                    threading.Thread(target=self._release_later, args=(lease,), daemon=True).start()
 
     def _release_later(self, lease: Lease) -> None:
         while True:
@@ -189,14 +190,16 @@ class Leases:
                 self.release(lease)
                 return
 
-    def _keep(self, lease: Lease, ended: threading.Event) -> None:
-        while not ended.wait(LEASE_RENEW_S):
-            try:
-                self.renew(lease)
-            except StoreConflict:
-                return  # the next transaction of its owner is refused
-            except StoreUnavailable:
-                continue
+    def _keep(self, leases: tuple[Lease, ...], ended: threading.Event) -> None:
+        kept = list(leases)
+        while kept and not ended.wait(LEASE_RENEW_S):
+            for lease in list(kept):
+                try:
+                    self.renew(lease)
+                except StoreConflict:
+                    kept.remove(lease)  # the next transaction of its owner is refused
+                except StoreUnavailable:
+                    continue
 
     def _is_held(self, lease: Lease, now: float) -> bool:
         if lease.expires_at <= 0:

@@ -38,7 +38,7 @@ def open_store(settings: Settings) -> Store:
         blobs=Blobs(settings.home.resolve() / "blobs", removed.why),
         removed=removed,
         leases=leases,
-        slots=Slots(engine, leases, settings.cores),
+        slots=Slots(engine, leases),
         journal=Journal(engine, leases),
     )
 

@@ -36,6 +36,14 @@ OnProgress = Callable[[CurvePoint | None, float, float], None]
 """Receives the newest curve point, seconds of resource time used, and seconds left."""
 
 
+FarBehind = Callable[[CurvePoint | None, float], str]
+"""Told the newest curve point and seconds of resource time used, says why to stop early, or ''."""
+
+
+def _never(_point: CurvePoint | None, _used_s: float) -> str:
+    return ""
+
+
 def _ignore(_ready: Ready) -> None:
     pass
 
@@ -46,6 +54,7 @@ class Hooks:
 
     on_progress: OnProgress
     halt: Callable[[], Halt]
+    far_behind: FarBehind = _never
     on_ready: Callable[[Ready], None] = _ignore
 
 
@@ -86,3 +95,4 @@ class TrainingReport:
     cpu_s: float = 0.0
     wall_s: float = 0.0
     peak_memory_bytes: int = 0
+    early_stopped: bool = False

@@ -161,6 +161,7 @@ def _report(job: TrainingJob, out: Path, workspace: Path, watch: Watch, log: str
         cpu_s=max(0.0, watch.last.cpu_s - watch.ready_cpu_s),
         wall_s=watch.wall_s - watch.startup_s,
         peak_memory_bytes=watch.last.memory_peak_bytes,
+        early_stopped=watch.ended == "early",
     )
 
 
@@ -191,6 +192,8 @@ def _judge(
     decided: tuple[Outcome, str] | None = None
     if ended == "stopped":
         decided = Outcome.STOPPED, "Stopped before it was finished."
+    elif ended == "early":
+        decided = Outcome.STOPPED, watch.far_behind
     elif ended == "output":
         decided = Outcome.REFUSED, f"It wrote more than {job.output_bytes / lim.MIB:.0f} MiB; write less."
     elif watch.last.oom:

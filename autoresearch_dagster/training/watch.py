@@ -25,7 +25,9 @@ class Watch:
     wall_s: float = 0.0
     """Since the start."""
     ended: str = ""
-    """Why we ended it: `budget`, `hang`, `startup`, `output`, `stopped`, `left`; '' where it ended by itself."""
+    """Why we ended it: `budget`, `hang`, `startup`, `output`, `stopped`, `left`, `early`; '' if it ended itself."""
+    far_behind: str = ""
+    """Why it was ended early, for a person."""
 
     def look(self, job: Job, out: Path) -> None:
         """Take down what can be seen now."""
@@ -77,7 +79,12 @@ def follow(job: TrainingJob, started: Job, out: Path, watch: Watch, hooks: Hooks
         watch.ended = _HALTED[hooks.halt()] or _overrun(job, watch, used, deadline, out)
         if watch.ended:
             return
-        hooks.on_progress(_latest_point(out), used, max(0.0, deadline - used))
+        point = _latest_point(out)
+        watch.far_behind = hooks.far_behind(point, used)
+        if watch.far_behind:
+            watch.ended = "early"
+            return
+        hooks.on_progress(point, used, max(0.0, deadline - used))
         time.sleep(lim.POLL_S)
 
 

@@ -1,4 +1,4 @@
-"""Two processes share two cores: each is served while it waits, and a killed one holds nothing up."""
+"""Two processes share two slots, cores or GPUs: each is served in turn, and a killed one holds nothing up."""
 
 import json
 import os
@@ -14,29 +14,31 @@ from autoresearch_dagster.core.settings import PROJECT_ROOT
 from tests import databases
 
 JOBS = 6
+CORES, GPUS = "0,1", "GPU-a@0+1,MIG-b@2"
 SESSION = """
 import json, sys, threading, time
 from concurrent.futures import ThreadPoolExecutor
+from autoresearch_dagster.core.slot import slot_of
 from autoresearch_dagster.store.database import connect
 from autoresearch_dagster.store.leases import Leases, this_process
 from autoresearch_dagster.store.slots import Slots
 
 url, session, jobs, seconds = sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
 engine = connect(url)
-slots = Slots(engine, Leases(engine), (0, 1))
+slots = Slots(engine, Leases(engine))
+offered = tuple(map(slot_of, sys.argv[5].split(",")))
 one_at_a_time = threading.Lock()
 
-def say(job, what, core=None):
+def say(job, what, slot=None):
     with one_at_a_time:
-        print(json.dumps([time.monotonic(), session, job, what, core]), flush=True)
+        print(json.dumps([time.monotonic(), session, job, what, slot]), flush=True)
 
 def run(job):
     say(job, "waits")
-    with slots.slot(session, this_process(), lambda: False) as slot:
-        core = slot.cores[0]
-        say(job, "has", core)
+    with slots.slot(session, this_process(), lambda: offered, lambda: False) as slot:
+        say(job, "has", slot.text)
         time.sleep(seconds)
-        say(job, "done", core)
+        say(job, "done", slot.text)
 
 print("ready", flush=True)
 sys.stdin.readline()
@@ -50,9 +52,9 @@ def url(request, tmp_path):
     yield from databases.addresses(request.param, tmp_path)
 
 
-def start(url, session, seconds, jobs=JOBS):
+def start(url, session, seconds, jobs=JOBS, slots=CORES):
     return subprocess.Popen(
-        [sys.executable, "-c", SESSION, url, session, str(jobs), str(seconds)],
+        [sys.executable, "-c", SESSION, url, session, str(jobs), str(seconds), slots],
         cwd=PROJECT_ROOT,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(PROJECT_ROOT), os.environ.get("PYTHONPATH", "")])},
         stdin=subprocess.PIPE,
@@ -98,18 +100,19 @@ def test_neither_session_gets_the_second_core_while_the_other_wants_one(url):
         elif what == "done":
             busy[session].remove(job)
             by_core[core].append((at, what))
-    assert sorted(by_core) == [0, 1]
+    assert sorted(by_core) == ["0", "1"]
     for uses in by_core.values():
         assert all(before[1] != after[1] for before, after in pairwise(uses)), "one core had two holders"
     assert sum(len(uses) for uses in by_core.values()) == 2 * 2 * JOBS
 
 
-def test_the_cores_of_a_killed_session_are_taken_over_at_once(url):
-    killed = start(url, "s01", 600, jobs=4)
+@pytest.mark.parametrize("slots", [CORES, GPUS])
+def test_the_slots_of_a_killed_session_are_taken_over_at_once(url, slots):
+    killed = start(url, "s01", 600, jobs=4, slots=slots)
     go(killed)
     said = [json.loads(killed.stdout.readline()) for _ in range(4)]
     assert [what for _, _, _, what, _ in said].count("has") == 2
-    heir = start(url, "s02", 0.1, jobs=4)
+    heir = start(url, "s02", 0.1, jobs=4, slots=slots)
     go(heir)
     assert json.loads(heir.stdout.readline())[3] == "waits"
     killed.send_signal(signal.SIGKILL)

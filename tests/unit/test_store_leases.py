@@ -13,6 +13,7 @@ import pytest
 from autoresearch_dagster.core.errors import StoreConflict
 from autoresearch_dagster.core.limits import LEASE_S
 from autoresearch_dagster.core.settings import PROJECT_ROOT
+from autoresearch_dagster.core.slot import Slot
 from autoresearch_dagster.store import database as db
 from autoresearch_dagster.store.leases import Lease, Leases, is_dead, this_process
 from autoresearch_dagster.store.slots import Slots
@@ -213,11 +214,11 @@ def test_who_is_dead_is_told_by_host_process_and_start() -> None:
 
 def test_threads_never_share_a_core(url: str) -> None:
     engine = db.connect(url)
-    slots = Slots(engine, Leases(engine), cores=(0, 3))
+    slots = Slots(engine, Leases(engine))
     guard, busy, seen, shared = threading.Lock(), set[int](), set[int](), list[int]()
 
     def work() -> None:
-        with slots.slot("s01", this_process(), lambda: False) as slot:
+        with slots.slot("s01", this_process(), lambda: (Slot((0,)), Slot((3,))), lambda: False) as slot:
             core = slot.cores[0]
             with guard:
                 shared.extend(busy & {core})
@@ -239,16 +240,16 @@ def test_threads_never_share_a_core(url: str) -> None:
 
 def test_a_stop_ends_the_wait_for_a_core(url: str) -> None:
     engine = db.connect(url)
-    slots, stop, refused = Slots(engine, Leases(engine), cores=(0,)), threading.Event(), list[str]()
+    slots, stop, refused = Slots(engine, Leases(engine)), threading.Event(), list[str]()
 
     def wait() -> None:
         try:
-            with slots.slot("s01", this_process(), stop.is_set):
+            with slots.slot("s01", this_process(), lambda: (Slot((0,)),), stop.is_set):
                 refused.append("got one")
         except StoreConflict as fault:
             refused.append(str(fault))
 
-    with slots.slot("s02", ELSEWHERE, lambda: False):
+    with slots.slot("s02", ELSEWHERE, lambda: (Slot((0,)),), lambda: False):
         thread = threading.Thread(target=wait)
         thread.start()
         stop.set()

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoresearch_dagster.core.limits import LEASE_S, SLOT_HANDOVER_S, SLOT_POLL_S, SLOT_SILENT_S
+from autoresearch_dagster.core.slot import Slot
 from autoresearch_dagster.store import database as db
 from autoresearch_dagster.store.leases import Leases
 from autoresearch_dagster.store.tickets import Grant, Ticket, Tickets, assign
@@ -19,20 +20,68 @@ DEAD = f"{socket.gethostname()}:4194305:1"
 PARTIES = ["s01", "s02", "s03"]
 
 
-def ticket(number, party, state="waiting", cores=(0, 1)):
-    return Ticket(number, party, "elsewhere:1:1", cores, state, 0.0)
+def cores(*numbers):
+    return tuple(Slot((number,)) for number in numbers)
+
+
+TWO = cores(0, 1)
+
+
+def n_cores(count):
+    return cores(*range(count))
+
+
+def n_gpus(count):
+    return tuple(Slot((2 * number, 2 * number + 1), f"GPU-{number}") for number in range(count))
+
+
+def ticket(number, party, state="waiting", slots=TWO):
+    return Ticket(number, party, "elsewhere:1:1", slots, state, 0.0)
+
+
+def shares(line, taken=()):
+    """Who gets what: numbers of tickets by the slot's text."""
+    return {slot.text: one.id for slot, one in assign(line, set(taken)).items()}
 
 
 def test_a_free_core_goes_to_the_party_with_the_fewest_cores_then_to_the_oldest_ticket():
-    line = [ticket(1, "a", "holding", (0,)), ticket(2, "a"), ticket(3, "b"), ticket(4, "c")]
-    assert {core: one.id for core, one in assign(line, [1, 2]).items()} == {1: 3}
-    assert {core: one.id for core, one in assign([ticket(2, "a"), ticket(3, "b")], [0, 1]).items()} == {0: 2, 1: 3}
-    assert {core: one.id for core, one in assign([ticket(2, "a"), ticket(3, "a")], [0, 1]).items()} == {0: 2, 1: 3}
+    line = [
+        ticket(1, "a", "holding", cores(0)),
+        *(ticket(number, party, slots=cores(0, 1, 2)) for number, party in ((2, "a"), (3, "b"), (4, "c"))),
+    ]
+    assert shares(line, {"core:0", "core:2"}) == {"1": 3}
+    assert shares([ticket(2, "a"), ticket(3, "b")]) == {"0": 2, "1": 3}
+    assert shares([ticket(2, "a"), ticket(3, "a")]) == {"0": 2, "1": 3}
 
 
 def test_a_core_goes_only_to_who_may_use_it():
-    line = [ticket(1, "a", cores=(0,)), ticket(2, "b", cores=(0, 1))]
-    assert {core: one.id for core, one in assign(line, [1]).items()} == {1: 2}
+    line = [ticket(1, "a", slots=cores(0)), ticket(2, "b")]
+    assert shares(line, {"core:0"}) == {"1": 2}
+
+
+def test_gpus_are_shared_by_the_same_rule_and_cores_that_a_party_holds_do_not_count():
+    gpus = (Slot((2,), "GPU-a"), Slot((3,), "GPU-b"))
+    line = [
+        ticket(1, "a", "holding", cores(0)),
+        ticket(2, "a", slots=gpus),
+        ticket(3, "b", slots=gpus),
+        ticket(4, "b", slots=gpus),
+        ticket(5, "c"),
+    ]
+    assert shares(line, {"core:0"}) == {"1": 5, "GPU-a@2": 2, "GPU-b@3": 3}
+    assert shares(line, {"core:0", "gpu:GPU-a"}) == {"1": 5, "GPU-b@3": 2}
+
+
+def test_slots_that_share_a_core_are_never_given_out_together():
+    """Two processes divide the machine differently: one of them sees no GPU."""
+    line = [ticket(1, "a", slots=(Slot((0, 1), "GPU-a"),)), ticket(2, "b")]
+    assert shares(line) == {"0": 2}
+    assert shares([ticket(1, "a", slots=(Slot((0, 1), "GPU-a"),)), ticket(2, "b", slots=cores(2))]) == {
+        "GPU-a@0+1": 1,
+        "2": 2,
+    }
+    assert shares(line, {"core:1"}) == {"0": 2}
+    assert shares([line[0]], {"core:1"}) == {}
 
 
 @dataclass
@@ -49,8 +98,8 @@ class Worker:
 class World:
     """A machine with a clock of its own; the processes are names."""
 
-    def __init__(self, cores=(0, 1)):
-        self.now, self.cores = 1_000.0, cores
+    def __init__(self, slots=TWO):
+        self.now, self.slots = 1_000.0, slots
         self.engine = db.connect("sqlite:///:memory:")
         self.leases = Leases(self.engine, lambda: self.now)
         self.tickets = Tickets(self.engine, self.leases, lambda: self.now)
@@ -60,19 +109,19 @@ class World:
     def arrive(self, party):
         self.started += 1
         owner = f"elsewhere:{self.started}:1"
-        self.workers.append(Worker(party, owner, self.tickets.draw(party, owner, self.cores), self.now))
+        self.workers.append(Worker(party, owner, self.tickets.draw(party, owner, self.slots), self.now))
         return self.workers[-1]
 
     def ask(self, worker):
         """Let a worker poll; nobody gets a core that belongs to somebody before him."""
-        free = len(self.cores) - len(self.holding)
+        free = len(self.slots) - len(self.holding)
         lively = [one for one in self.waiting if self.now - one.seen < SLOT_SILENT_S or one is worker]
         turns = self.turns(lively)
         ahead = [one for one in lively if turns[one.ticket] < turns[worker.ticket]]
         worker.seen = self.now
-        grant = self.tickets.ask(worker.ticket, worker.party, worker.owner, self.cores)
+        grant = self.tickets.ask(worker.ticket, worker.party, worker.owner, self.slots)
         if grant is not None:
-            assert grant.core not in [one.grant.core for one in self.holding]
+            assert grant.slot not in [one.grant.slot for one in self.holding]
             assert len(ahead) < free
         worker.grant = grant
         return grant is not None
@@ -87,8 +136,9 @@ class World:
         return found
 
     def finish(self, worker):
-        self.tickets.give_back(worker.ticket, worker.party, worker.owner, self.cores)
-        self.leases.release(worker.grant.lease)
+        self.tickets.give_back(worker.ticket, worker.party, worker.owner, self.slots)
+        for lease in worker.grant.leases:
+            self.leases.release(lease)
         self.workers.remove(worker)
 
     def kill(self, worker):
@@ -101,7 +151,8 @@ class World:
     def pass_time(self, seconds):
         self.now += seconds
         for worker in self.holding:
-            self.leases.renew(worker.grant.lease)
+            for lease in worker.grant.leases:
+                self.leases.renew(lease)
 
     @property
     def waiting(self):
@@ -133,9 +184,9 @@ class World:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.data(), st.integers(1, 3))
-def test_whatever_happens_cores_are_shared_fairly_and_everybody_is_served(data, n_cores):
-    world = World(tuple(range(n_cores)))
+@given(st.data(), st.integers(1, 3), st.sampled_from([n_cores, n_gpus]))
+def test_whatever_happens_slots_are_shared_fairly_and_everybody_is_served(data, n_slots, kind):
+    world = World(kind(n_slots))
     for _ in range(data.draw(st.integers(0, 30))):
         world.step(data.draw)
     late, left = world.arrive("s01"), len(world.workers)
@@ -143,14 +194,14 @@ def test_whatever_happens_cores_are_shared_fairly_and_everybody_is_served(data, 
         if late.grant is not None:
             break
         world.poll(data.draw(st.permutations(world.waiting)))
-        if len(world.holding) == n_cores and late.grant is None:
+        if len(world.holding) == n_slots and late.grant is None:
             world.finish(data.draw(st.sampled_from(world.holding)))
             world.arrive(data.draw(st.sampled_from(PARTIES)))  # newcomers never stop
     assert late.grant is not None, "starved"
 
 
 def test_two_sessions_that_never_stop_alternate_on_one_core():
-    world = World(cores=(0,))
+    world = World(cores(0))
     served = []
     first, second = world.arrive("s01"), world.arrive("s02")
     for _ in range(10):
@@ -202,7 +253,7 @@ def test_the_cores_and_tickets_of_a_killed_process_are_free_at_once():
 
 
 def test_cores_of_a_silent_owner_elsewhere_are_free_when_its_lease_ends():
-    world = World(cores=(0,))
+    world = World(cores(0))
     silent = world.arrive("s01")
     assert world.ask(silent)
     heir = world.arrive("s02")
@@ -213,19 +264,45 @@ def test_cores_of_a_silent_owner_elsewhere_are_free_when_its_lease_ends():
     assert world.ask(heir)
 
 
+def test_a_slot_that_is_taken_out_while_somebody_waits_for_it_is_not_given_to_him():
+    world = World(n_gpus(2))
+    holder, waiting = world.arrive("s01"), world.arrive("s02")
+    other = world.arrive("s01")
+    assert world.ask(holder)
+    assert world.ask(waiting)
+    world.slots = n_gpus(1)
+    world.finish(waiting)  # it held GPU-1, which has failed
+    assert not world.ask(other)
+    world.finish(holder)
+    assert world.ask(other)
+    assert other.grant.slot.gpu == "GPU-0"
+
+
+def test_a_gpu_and_each_of_its_cores_are_leased_and_given_back_together():
+    world = World(n_gpus(1))
+    holder = world.arrive("s01")
+    assert world.ask(holder)
+    rival = Slot((1,))
+    number = world.tickets.draw("s02", "elsewhere:9:1", (rival,))
+    assert world.tickets.ask(number, "s02", "elsewhere:9:1", (rival,)) is None  # another division of this machine
+    world.finish(holder)
+    world.pass_time(SLOT_HANDOVER_S + 0.1)
+    assert world.tickets.ask(number, "s02", "elsewhere:9:1", (rival,)) is not None
+
+
 @pytest.mark.parametrize("silence", [SLOT_SILENT_S + 1, LEASE_S + 1])
 def test_nobody_waits_for_a_process_that_is_stopped_and_it_may_come_back(silence):
-    world = World(cores=(0,))
+    world = World(cores(0))
     stopped, lively = world.arrive("s01"), world.arrive("s02")
     assert not world.ask(lively)  # the other is first
     world.now += silence
     assert world.ask(lively)
     world.finish(lively)
-    assert world.tickets.ask(stopped.ticket, "s01", stopped.owner, world.cores) is not None
+    assert world.tickets.ask(stopped.ticket, "s01", stopped.owner, world.slots) is not None
 
 
 def test_who_leaves_the_line_holds_nobody_up():
-    world = World(cores=(0,))
+    world = World(cores(0))
     first, second = world.arrive("s01"), world.arrive("s02")
     world.tickets.leave(first.ticket)
     world.workers.remove(first)
