@@ -15,14 +15,22 @@ class ScriptedJob:
 
     id = "scripted"
 
-    def __init__(self, statuses: Sequence[JobStatus], log: str) -> None:
+    def __init__(self, statuses: Sequence[JobStatus | Exception], log: str, ran_s: float | None = None) -> None:
         self._statuses = list(statuses)
+        self._ran_s = ran_s
         self._log = log
         self.removed = False
 
     def status(self) -> JobStatus:
-        """Advance the script by one."""
-        return self._statuses.pop(0) if len(self._statuses) > 1 else self._statuses[0]
+        """Advance the script by one; a fault in it is raised."""
+        found = self._statuses.pop(0) if len(self._statuses) > 1 else self._statuses[0]
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def ran_s(self) -> float | None:
+        """Say how long it ran."""
+        return self._ran_s
 
     def log(self) -> str:
         """Return what it is said to have printed."""
@@ -39,7 +47,16 @@ class ScriptedRunner:
     name = "scripted"
     capabilities = Capabilities(True, True, True, True, True, True)
 
-    def __init__(self, *statuses: JobStatus, write: Callable[[Path], object] | None = None, log: str = "") -> None:
+    outlives_driver = True
+
+    def __init__(
+        self,
+        *statuses: JobStatus | Exception,
+        write: Callable[[Path], object] | None = None,
+        log: str = "",
+        left: ScriptedJob | None = None,
+    ) -> None:
+        self._left = left
         self._statuses = statuses
         self._write = write
         self._log = log
@@ -58,6 +75,14 @@ class ScriptedRunner:
         job = ScriptedJob(self._statuses, self._log)
         self.started.append((spec, job))
         return job
+
+    def answers(self) -> bool:
+        """Be there always."""
+        return True
+
+    def attach(self, spec: JobSpec) -> ScriptedJob | None:
+        """Find the job that another driver is said to have left."""
+        return self._left
 
     def reap(self, labels: Mapping[str, str]) -> int:
         """Find nothing: scripted jobs end with their test."""

@@ -41,6 +41,9 @@ class ZygoteJob:
             self._code = self._runner.poll(self._pid)
         return JobStatus(self._code, False, self._usage.cpu_s, self._usage.peak_bytes)
 
+    def ran_s(self) -> float | None:
+        return None
+
     def log(self) -> str:
         with contextlib.suppress(FileNotFoundError):
             self._log = (self._folder / "log").read_text(errors="replace")
@@ -61,6 +64,7 @@ class ZygoteRunner:
     """Use as a context manager; `started` keeps the specs of all jobs in order."""
 
     name = "zygote"
+    outlives_driver = False
     capabilities = Capabilities(False, False, False, False, False, True)
 
     def __init__(self) -> None:
@@ -116,6 +120,12 @@ class ZygoteRunner:
         pid = self._order(do="start", mode=spec.mode, environment=environment, folder=str(folder))
         assert pid is not None
         return ZygoteJob(self, pid, folder)
+
+    def answers(self) -> bool:
+        return True
+
+    def attach(self, spec: JobSpec) -> ZygoteJob | None:
+        return None
 
     def reap(self, labels: Mapping[str, str]) -> int:
         return 0

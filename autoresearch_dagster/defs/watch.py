@@ -9,6 +9,7 @@ from rich.text import Text
 from autoresearch_dagster.core.presets import preset
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.defs.drive import drive
+from autoresearch_dagster.experiments.laboratory import running_on
 from autoresearch_dagster.experiments.look_ahead import estimate_launch
 from autoresearch_dagster.experiments.session import pause
 from autoresearch_dagster.reports.board import Board
@@ -48,6 +49,8 @@ def research_in_terminal(config: SessionConfig, settings: Settings, out: Console
         if found is not None:
             pause(found.id, store, "stopped from the keyboard")
         _say(out, f"Paused; nothing is lost. `{go_on(found.config if found else config)}` goes on.")
+        if found is not None and (left := running_on(found.id, settings)):
+            _say(out, f"In its containers {left} trainings run on to their end; going on collects them.")
         raise
     _conclude(state, settings, out)
     return lowest(state) is not None

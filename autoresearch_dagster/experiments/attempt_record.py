@@ -1,5 +1,7 @@
 """What a driver knows of an attempt while it is under way, kept in its workspace so that the next one can go on."""
 
+import time
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -7,8 +9,10 @@ from pydantic import ValidationError
 from autoresearch_dagster.core.errors import DiskFull
 from autoresearch_dagster.core.experiment import Data, ExperimentKey, OutOfMemory
 from autoresearch_dagster.core.folders import find_folders, write_whole
+from autoresearch_dagster.core.limits import TAKE_UP_S
+from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.experiments.healing import Provision
-from autoresearch_dagster.experiments.laboratory import Laboratory
+from autoresearch_dagster.experiments.laboratory import Laboratory, scratch_prefix
 from autoresearch_dagster.training.job import Ready, TrainingReport
 
 FILE = "attempt.json"
@@ -42,6 +46,16 @@ class AttemptRecord(Data):
                 "nothing is lost."
             ) from fault
         return self
+
+
+def keys_under_way(settings: Settings) -> set[str]:
+    """Return the experiments of which a driver left lately what the next one can go on with."""
+    prefix, found = scratch_prefix(settings), set[str]()
+    for workspace in find_folders(prefix):
+        with suppress(FileNotFoundError):
+            if time.time() - (workspace / FILE).stat().st_mtime < TAKE_UP_S:
+                found.add(workspace.name.removeprefix(prefix).rpartition("-")[0])
+    return found
 
 
 def find_attempt(lab: Laboratory, key: ExperimentKey, attempt: int) -> tuple[Path, AttemptRecord] | None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from autoresearch_dagster.containers.machine_slots import machine_slots
 from autoresearch_dagster.containers.protocol import Runner
-from autoresearch_dagster.containers.select import Selection, select_runner
+from autoresearch_dagster.containers.select import Selection, every_runner, select_runner
 from autoresearch_dagster.core.errors import UserError
 from autoresearch_dagster.core.experiment import ExperimentKey, digest_of
 from autoresearch_dagster.core.folders import find_folders, remove_tree
@@ -132,3 +132,9 @@ def _laboratory(
         preset=terms,
         baseline=BASELINE_FILE.read_bytes(),
     )
+
+
+def running_on(session: str, settings: Settings) -> int:
+    """Count the experiments of a session whose jobs run on without a driver."""
+    runners = [runner for runner in every_runner(settings) if runner.outlives_driver]
+    return sum(key.startswith(f"{session}_") for runner in runners for key in runner.labelled(KEY_LABEL))

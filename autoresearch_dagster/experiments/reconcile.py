@@ -1,7 +1,7 @@
 """Look for what does not agree with the journal: what dead processes left, what MLflow does not show yet.
 
 Looking changes nothing and needs neither MLflow nor a bundle, so that a sensor may do it again and again.  A
-session that somebody drives now is left to its driver.
+session that somebody drives now is left to its driver; so is, for a while, what a dead driver's successor can go on with.
 """
 
 import tempfile
@@ -12,6 +12,7 @@ from enum import StrEnum
 from autoresearch_dagster.containers.protocol import Runner
 from autoresearch_dagster.core.folders import find_folders
 from autoresearch_dagster.core.settings import Settings
+from autoresearch_dagster.experiments.attempt_record import keys_under_way
 from autoresearch_dagster.experiments.laboratory import KEY_LABEL, experiment_lease, scratch_prefix
 from autoresearch_dagster.experiments.project import is_behind
 from autoresearch_dagster.experiments.session import lease_name
@@ -52,11 +53,12 @@ def look(settings: Settings, store: Store, runners: Sequence[Runner]) -> list[Tr
     states = [store.journal.state(session) for session in store.journal.sessions()]
     driven = {state.id for state in states if store.leases.holder(lease_name(state.id)) is not None}
     watched = {str(key) for state in states if state.id in driven for key in state.everything}
+    under_way = keys_under_way(settings)  # what the next driver goes on with
     resting = [state for state in states if state.id not in driven]
     found = [
-        *_abandoned(store.leases.abandoned(), resting, watched),
-        *_orphans(store, runners, watched),
-        *_folders(settings, store, watched),
+        *_abandoned(store.leases.abandoned(), resting, watched | under_way),
+        *_orphans(store, runners, watched, under_way),
+        *_folders(settings, store, watched | under_way),
         *_behind(settings, store, resting),
     ]
     return list({trouble.id: trouble for trouble in found}.values())
@@ -93,9 +95,10 @@ def _next(state: SessionState) -> str:
     return f"it runs again when the {state.status} session is resumed"
 
 
-def _orphans(store: Store, runners: Sequence[Runner], watched: set[str]) -> Iterator[Trouble]:
+def _orphans(store: Store, runners: Sequence[Runner], watched: set[str], under_way: set[str]) -> Iterator[Trouble]:
     for runner in runners:
-        for key in sorted(runner.labelled(KEY_LABEL) - watched):
+        kept = watched | under_way if runner.outlives_driver else watched
+        for key in sorted(runner.labelled(KEY_LABEL) - kept):
             if store.leases.is_over(experiment_lease(key)):
                 yield Trouble(Kind.ORPHANED_JOB, key, f"A {runner.name} job runs or lies about without a driver.")
 

@@ -21,6 +21,7 @@ from autoresearch_dagster.core.slot import Slot
 from autoresearch_dagster.experiments.early_stop import curve_of, rivals_of
 from autoresearch_dagster.experiments.run_one import Attempt, run_planned
 from autoresearch_dagster.experiments.scoring import attempt_of
+from autoresearch_dagster.training.job import Halt
 from tests.bundles import tiny_bundle
 from tests.integration.test_promotion_flow import Research
 from tests.scored import small_lab
@@ -63,7 +64,7 @@ def test_a_hopeless_training_is_stopped_labelled_and_explained_to_the_agent(lab,
     rival = curve_of("baseline", points([9.0, 8.0, 5.0, 4.0, 3.0, *[2.0] * 50]), 1.0)
     attempt = Attempt(number=1, slot=Slot((lab.settings.cores[0],)), rivals=(rival,))
 
-    result = run_planned(planned, lab, attempt, lambda *_: None, lambda _: None, lambda: False)
+    result = run_planned(planned, lab, attempt, lambda *_: None, lambda _: None, lambda: Halt.NO)
 
     assert result.outcome is Outcome.STOPPED
     assert Label.EARLY_STOPPED in result.labels

@@ -6,11 +6,13 @@ import stat
 
 import pytest
 
-from autoresearch_dagster.containers.protocol import JobStatus
+from autoresearch_dagster.containers.protocol import JobLimits, JobStatus
 from autoresearch_dagster.core import limits as lim
 from autoresearch_dagster.core.errors import ContainerError
 from autoresearch_dagster.core.experiment import Outcome
 from autoresearch_dagster.core.limits import MIB
+from autoresearch_dagster.core.slot import Slot
+from autoresearch_dagster.training.job import Halt
 from autoresearch_dagster.training.watch import written_bytes
 from tests.bundles import tiny_bundle
 from tests.fakes import RUNNING, ScriptedRunner
@@ -49,9 +51,9 @@ def bundle(tmp_path_factory):
 
 @pytest.fixture
 def judged(bundle, tmp_path):
-    def judged(*statuses, write=None, log="", stop=lambda: False, **changes):
+    def judged(*statuses, write=None, log="", halt=lambda: Halt.NO, **changes):
         runner = ScriptedRunner(*statuses, write=write, log=log)
-        report = run(training_job(b"", bundle, **changes), runner, tmp_path / "work", stop=stop)
+        report = run(training_job(b"", bundle, **changes), runner, tmp_path / "work", halt=halt)
         assert [job.removed for _, job in runner.started] == [True]
         return report
 
@@ -76,8 +78,11 @@ def test_words_about_memory_are_only_a_crash(judged):
     assert report.outcome is Outcome.CRASHED
 
 
-def test_exit_code_86_is_device_oom(judged):
-    assert judged(ended(86), write=hands_over).outcome is Outcome.DEVICE_OOM
+def test_exit_code_86_is_device_oom_where_a_device_was_leased_and_else_a_crash(bundle, tmp_path):
+    for slot, outcome in ((Slot((0,), "GPU-1"), Outcome.DEVICE_OOM), (Slot((0,)), Outcome.CRASHED)):
+        runner, limits = ScriptedRunner(ended(86), write=hands_over), JobLimits(lim.GIB, slot)
+        report = run(training_job(b"", bundle, limits=limits), runner, tmp_path / f"on {slot}")
+        assert report.outcome is outcome
 
 
 def test_a_refusal_keeps_its_sentence_with_control_characters_escaped(judged):
@@ -118,7 +123,7 @@ def test_an_unfinished_checkpoint_does_not_count(judged):
 
 
 def test_stop_wins_over_everything(judged):
-    report = judged(RUNNING, write=hands_over, stop=lambda: True)
+    report = judged(RUNNING, write=hands_over, halt=lambda: Halt.KILL)
     assert report.outcome is Outcome.STOPPED
     assert report.checkpoint is None
 
