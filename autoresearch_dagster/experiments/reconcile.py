@@ -1,7 +1,7 @@
 """Look for what does not agree with the journal: what dead processes left, what MLflow does not show yet.
 
 Looking changes nothing and needs neither MLflow nor a bundle, so that a sensor may do it again and again.  A
-session that somebody drives now is left to its driver; so is, for a while, what a dead driver's successor can go on with.
+session that somebody drives now is left to its driver, and for a while so is what the next driver can go on with.
 """
 
 import tempfile
