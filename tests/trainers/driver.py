@@ -36,7 +36,6 @@ from autoresearch_dagster.store.store import open_store
 PROGRAM = Path(__file__).with_name("numpy_trainer.py")
 ROWS = 8
 STEPS = 10
-PATIENCE_S = 600
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,9 @@ class Order:
     memory_bytes: int = 256 * MIB
     dagster: bool = False
     halt: str = ""
-    """The moment at which to stand still; see `MOMENTS`."""
+    """The moment at which to stand still; see `break_points` and `TellingBoard`."""
+    halt_s: float = 600.0
+    """How long it stands still, once."""
     program: str = str(PROGRAM)
     preset: dict[str, Any] = field(default_factory=dict)
     """Other fields of the preset."""
@@ -143,13 +144,15 @@ class TellingBoard(Board):
         self._reach("committed", key)
 
 
-def halting(moment: str) -> Callable[[str, object], None]:
-    """Return what stands still at a moment: only in a candidate's experiment, the noise floor passes by."""
+def halting(moment: str, seconds: float) -> Callable[[str, object], None]:
+    """Return what stands still at a moment, once: in a candidate's experiment, the noise floor passes by."""
+    met: list[str] = []
 
     def reach(here: str, what: object) -> None:
-        if here == moment and "_n" not in str(what):
+        if here == moment and "_n" not in str(what) and not met:
+            met.append(here)
             say("AT", here, what)
-            time.sleep(PATIENCE_S)
+            time.sleep(seconds)
 
     return reach
 
@@ -191,7 +194,7 @@ def make_laboratory(order: Order, settings: Settings) -> Laboratory:
         settings=settings,
         store=open_store(settings),
         runner=make_runner(order, settings),
-        image=order.image or "numpy",
+        image="docker numpy" if order.image else "numpy",  # the same on every daemon: noise floors hold for all
         runner_note="",
         bundle=Bundle(*map(Path, order.bundle)),
         preset=order.terms,
@@ -202,7 +205,7 @@ def make_laboratory(order: Order, settings: Settings) -> Laboratory:
 def main(order: Order) -> None:
     """Drive the session until it is finished or paused."""
     settings = load_settings()
-    reach = halting(order.halt)
+    reach = halting(order.halt, order.halt_s)
     break_points(reach)
     lab = make_laboratory(order, settings)
     planner = Planner(order.codes, order.batch, reach)

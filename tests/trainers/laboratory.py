@@ -9,21 +9,25 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import docker
+import docker.errors
 import psutil
 import sqlalchemy as sa
+from docker.models.containers import Container
 
+from autoresearch_dagster.containers.arguments import OWNER_LABEL
 from autoresearch_dagster.containers.docker_runner import DockerRunner
 from autoresearch_dagster.core.experiment import ExperimentResult
 from autoresearch_dagster.core.settings import PROJECT_ROOT, Settings
 from autoresearch_dagster.data.layout import Bundle
 from autoresearch_dagster.experiments.laboratory import scratch_prefix
 from autoresearch_dagster.store import events as ev
+from autoresearch_dagster.store.leases import is_dead
 from autoresearch_dagster.store.store import Store, open_store
 from tests.trainers.driver import Order
 
@@ -135,7 +139,9 @@ class Driver:
 class World:
     """A folder with everything of one session in it."""
 
-    def __init__(self, folder: Path, nursery: Nursery, order: Order, *, slots: int = 1) -> None:
+    def __init__(self, folder: Path, nursery: Nursery, order: Order, *, slots: int = 1, host: str = "") -> None:
+        """`host` is the address of the Docker daemon; empty: the default one, for drivers and for us."""
+        self.host = host
         self.folder, self.nursery, self.order = folder, nursery, order
         self.home = folder / "home"
         self.temporary = folder / "tmp"
@@ -148,6 +154,7 @@ class World:
             "AUTORESEARCH_RUNNER": "docker" if order.image else "local",
             "DAGSTER_HOME": str(folder / "dagster"),
             "TMPDIR": str(self.temporary),
+            **({"DOCKER_HOST": host} if host else {}),
         }
         self.drivers: list[Driver] = []
 
@@ -200,23 +207,25 @@ class World:
         found += [str(path) for path in self.home.glob("blobs/**/.new-*")]
         found += [f"process {one.pid} {one.cmdline()}" for one in self._processes()]
         with self.store.engine.connect() as connection:
-            now = time.time()
-            for table, column in (("leases", "expires_at"), ("slot_tickets", "at")):
-                for row in connection.execute(sa.text(f"select * from {table}")).mappings():  # noqa: S608
-                    alive = row[column] > now if table == "leases" else row["state"] != "returned"
-                    found += [f"{table} {dict(row)}"] if alive else []
+            found += [f"held {one.name}" for one in self.store.leases.held(connection, "")]
+            rows = connection.execute(sa.text("select * from slot_tickets where state != 'returned'")).mappings()
+            found += [f"ticket {dict(row)}" for row in rows if not is_dead(row["owner"])]
         return found
 
     def containers(self) -> list[str]:
         """Names of this home's containers, whatever their state."""
-        if not self.order.image:
-            return []
-        return [str(one.name) for one in self.docker_runner._ours([])]
+        return [str(one.name) for one in self.all_containers()] if self.order.image else []
 
-    @property
-    def docker_runner(self) -> DockerRunner:
-        """A runner that sees this home's containers."""
-        return DockerRunner(self.settings, self.order.image)
+    def all_containers(self) -> list[Container]:
+        """This home's containers, whatever their state, asked of the daemon itself."""
+        runner = DockerRunner(self.settings, self.order.image)
+        wanted = [f"{OWNER_LABEL}={runner._owner}"]
+        with closing(self.client()) as client:
+            return client.containers.list(all=True, filters={"label": wanted}, ignore_removed=True)
+
+    def client(self) -> docker.DockerClient:
+        """The daemon that the drivers use."""
+        return docker.DockerClient(base_url=self.host) if self.host else docker.from_env()
 
     def _processes(self) -> list[psutil.Process]:
         """Every process that was told of this home."""
@@ -237,9 +246,15 @@ class World:
         for process in self._processes():
             process.kill()
         if self.order.image:
-            for container in self.docker_runner._ours([]):
-                container.remove(force=True)
-        subprocess.run(["rm", "-rf", str(self.temporary)], check=False)
+            with suppress(docker.errors.DockerException):
+                for container in self.all_containers():
+                    container.remove(force=True)
+        remove(self.folder)
+
+
+def remove(folder: Path) -> None:
+    """Delete a folder, however deep."""
+    subprocess.run(["rm", "-rf", "--", str(folder)], check=False)
 
 
 @contextmanager
@@ -261,8 +276,3 @@ def order(bundle: Bundle, *codes: str, image: str = "", **more: Any) -> Order:
 def trainer_image(settings: Settings) -> str:
     """Id of the real trainer image."""
     return DockerRunner(settings).prepare(print)
-
-
-def client() -> docker.DockerClient:
-    """The daemon's own word, beside what the project says."""
-    return docker.from_env()
