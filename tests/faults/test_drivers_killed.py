@@ -16,6 +16,7 @@ from tests.trainers.laboratory import Driver, World, code, sleeps, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.docker]
 
+not_yet = pytest.mark.xfail(reason="what ends outside is tried again: not on this branch's main yet", strict=False)
 KEY = "s02_d01_e01"
 """The one candidate of a world's session: its home knows another session already."""
 MOMENTS = {
@@ -37,8 +38,8 @@ def states(world: World) -> list[str]:
     return sorted(one.status for one in found)
 
 
-def check(world: World, *, attempts: int) -> None:
-    """One session, one result for everything that was planned, and nothing left."""
+def check(world: World, *, attempts: int, maintained: bool = False) -> None:
+    """One session, one result for everything that was planned, and nothing left, or nothing but maintenance's."""
     finished = world.finished()
     assert finished == Counter({key: 1 for key in finished})
     assert KEY in finished
@@ -47,6 +48,8 @@ def check(world: World, *, attempts: int) -> None:
     assert world.attempts(KEY) <= attempts
     sequence = [record.sequence for record in world.events()]
     assert sequence == list(range(len(sequence)))
+    if maintained:
+        world.maintain()
     assert world.leftovers() == []
 
 
@@ -66,7 +69,7 @@ def test_a_driver_killed_at_any_moment_is_followed_by_one_that_ends_the_session(
     assert re.fullmatch(containers, ",".join(states(made)))
     assert made.finished()[KEY] == (moment == "committed")
     assert made.drive().finish() == "finished final answer"
-    check(made, attempts=attempts)
+    check(made, attempts=attempts, maintained=moment == "committed")
 
 
 def test_a_driver_killed_while_it_waits_for_a_slot_leaves_its_place_in_the_line(
@@ -89,6 +92,7 @@ def waiting(world: World) -> bool:
     return ("waiting",) in [tuple(row) for row in rows]
 
 
+@not_yet
 def test_a_driver_killed_while_a_container_trains_is_followed_by_one_that_takes_the_container_over(
     world: MakeWorld, image: str
 ) -> None:
@@ -109,11 +113,6 @@ def ended_by_itself(world: World, container: str) -> bool:
     events = client.api.events(since=int(time.time()) - 60, until=int(time.time()) + 1, filters=filters, decode=True)
     codes = [event["Actor"]["Attributes"]["exitCode"] for event in events]
     return codes == ["0"]
-
-
-test_a_driver_killed_while_a_container_trains_is_followed_by_one_that_takes_the_container_over = pytest.mark.xfail(
-    reason="re-attaching to a running container is not on main yet", strict=False
-)(test_a_driver_killed_while_a_container_trains_is_followed_by_one_that_takes_the_container_over)
 
 
 def test_a_container_that_ended_while_no_driver_was_there_is_collected(world: MakeWorld, image: str) -> None:
@@ -144,27 +143,22 @@ OUTSIDE: dict[str, Kill] = {
 }
 
 
+@not_yet
 @pytest.mark.parametrize("how", OUTSIDE)
-def test_a_container_that_somebody_else_ends_is_one_result_and_the_session_goes_on(
-    how: str, world: MakeWorld, image: str
-) -> None:
-    made = world(sleeps(60), code(), image=image)
+def test_a_container_that_somebody_else_ends_is_trained_again(how: str, world: MakeWorld, image: str) -> None:
+    made = world(sleeps(3.0), code(), image=image)
     driver = made.drive()
     driver.reach(f"STAGE {KEY} training")
     (container,) = until(lambda: [one for one in made.all_containers() if one.status == "running"])
     OUTSIDE[how](container)
     assert driver.finish() == "finished final answer"
-    assert made.finished() == Counter({key: 1 for key in made.finished()})
-    ended, other = (made.results()[title] for title in ("t0", "t1"))
-    assert ended.outcome in (Outcome.CRASHED, Outcome.LOST), ended
-    assert ended.error
-    assert "\n" not in ended.error
-    assert other.accepted
-    assert made.leftovers() == []
+    assert made.attempts(KEY) == 2
+    check(made, attempts=2)
 
 
+@not_yet
 @pytest.mark.parametrize("role", ["scoring A", "scoring B"])
-def test_a_model_server_that_somebody_else_removes_costs_no_other_experiment(
+def test_a_model_server_that_somebody_else_removes_is_nobodys_fault(
     role: str, world: MakeWorld, image: str
 ) -> None:
     made = world(code(0.9), code(0.8), image=image)
@@ -173,9 +167,4 @@ def test_a_model_server_that_somebody_else_removes_costs_no_other_experiment(
     (container,) = made.all_containers()
     container.remove(force=True)
     assert driver.finish() == "finished final answer"
-    assert made.finished() == Counter({key: 1 for key in made.finished()})
-    ended, other = (made.results()[title] for title in ("t0", "t1"))
-    assert ended.val_bpb is None
-    assert ended.outcome in (Outcome.REFUSED, Outcome.LOST), ended
-    assert other.accepted
-    assert made.leftovers() == []
+    check(made, attempts=2)

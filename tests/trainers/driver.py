@@ -7,10 +7,12 @@ test names, to be killed there.
 
 import json
 import os
+import random
 import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +30,21 @@ from autoresearch_dagster.experiments import desk as desk_module
 from autoresearch_dagster.experiments import session as session_module
 from autoresearch_dagster.experiments.desk import Desk
 from autoresearch_dagster.experiments.laboratory import Laboratory
+from autoresearch_dagster.experiments.maintain import clear
+from autoresearch_dagster.experiments.project import project
+from autoresearch_dagster.experiments.reconcile import Kind, look
 from autoresearch_dagster.experiments.session import open_session
 from autoresearch_dagster.reports.board import Board
+from autoresearch_dagster.store import database
 from autoresearch_dagster.store.events import SessionConfig
+from autoresearch_dagster.store.leases import Leases
 from autoresearch_dagster.store.store import open_store
+from autoresearch_dagster.store.tickets import Tickets
 
 PROGRAM = Path(__file__).with_name("numpy_trainer.py")
 ROWS = 8
+DAY_S = 86_400.0
+CLOCK_LOOKS = 7
 STEPS = 10
 
 
@@ -57,6 +67,13 @@ class Order:
     """The moment at which to stand still; see `break_points` and `TellingBoard`."""
     halt_s: float = 600.0
     """How long it stands still, once."""
+    maintains: bool = False
+    """Whether it drives nothing and does what the job `maintenance` does."""
+    projects: str = ""
+    """The session that it shows in MLflow, driving nothing."""
+    busy_timeout_s: float = 30.0
+    clock_jumps: bool = False
+    """Whether its clock is set back or forward by up to a day, again and again."""
     program: str = str(PROGRAM)
     preset: dict[str, Any] = field(default_factory=dict)
     """Other fields of the preset."""
@@ -205,6 +222,9 @@ def make_laboratory(order: Order, settings: Settings) -> Laboratory:
 def main(order: Order) -> None:
     """Drive the session until it is finished or paused."""
     settings = load_settings()
+    database.connect.__defaults__ = (order.busy_timeout_s,)
+    if order.clock_jumps:
+        make_clock_jump()
     reach = halting(order.halt, order.halt_s)
     break_points(reach)
     lab = make_laboratory(order, settings)
@@ -217,6 +237,12 @@ def main(order: Order) -> None:
         lab.store.journal.create(order.config, "cli", lab.bundle.digest)
     board = TellingBoard(reach)
     try:
+        if order.maintains:
+            say("END", maintain(lab))
+            return
+        if order.projects:
+            say("END", project(settings, lab.store, order.projects))
+            return
         status = drive_in_dagster(order, settings, board) if order.dagster else drive_plainly(order, settings, board)
         say("END", status)
     except AutoresearchError as fault:
@@ -224,6 +250,29 @@ def main(order: Order) -> None:
     except BaseException:
         say("END", "fault", traceback.format_exc())
         raise
+
+
+def maintain(lab: Laboratory) -> str:
+    """Put right what dead drivers left; say what was left to do."""
+    troubles = [one for one in look(lab.settings, lab.store, [lab.runner]) if one.kind is not Kind.MLFLOW_BEHIND]
+    deeds = clear(lab.settings, lab.store, [lab.runner], troubles)
+    return " ".join(deed.said for deed in deeds if not deed.done) or "clear"
+
+
+def make_clock_jump() -> None:
+    """Let the wall clock of this process jump by up to a day, back and forth, every few looks at it."""
+    real, looks, drawn = time.time, count(), random.Random(0)
+    offset = 0.0
+
+    def jumping() -> float:
+        nonlocal offset
+        if next(looks) % CLOCK_LOOKS == 0:
+            offset = drawn.uniform(-DAY_S, DAY_S)
+        return real() + offset
+
+    time.time = jumping
+    for kind in (Leases, Tickets):  # they took the real one when they were defined
+        kind.__init__.__defaults__ = (jumping,)
 
 
 def drive_plainly(order: Order, settings: Settings, board: Board) -> str:

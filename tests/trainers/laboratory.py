@@ -42,8 +42,8 @@ def code(sharpness: float = 0.9, *before: str) -> str:
 
 
 def sleeps(seconds: float, sharpness: float = 0.9) -> str:
-    """A candidate that does nothing for a while."""
-    return code(sharpness, "import time", f"time.sleep({seconds})")
+    """A candidate that says that it trains, then does nothing for a while."""
+    return code(sharpness, "import prepare, time", f"prepare.log_step(1, 9.0)\ntime.sleep({seconds})")
 
 
 def until(holds: Callable[[], Any], why: Callable[[], object] = lambda: "") -> Any:
@@ -211,6 +211,10 @@ class World:
             rows = connection.execute(sa.text("select * from slot_tickets where state != 'returned'")).mappings()
             found += [f"ticket {dict(row)}" for row in rows if not is_dead(row["owner"])]
         return found
+
+    def maintain(self) -> str:
+        """Do what the job `maintenance` does, in a process of its own; return what it could not put right."""
+        return self.drive(maintains=True).finish()
 
     def containers(self) -> list[str]:
         """Names of this home's containers, whatever their state."""
