@@ -1,0 +1,304 @@
+"""A driver: a process that drives one session through the real `Desk`, or the Dagster job, to its end.
+
+What differs from `autoresearch run`: the laboratory is a small one whose trainer is `numpy_trainer.py`, and the
+researcher launches what it was told to.  It tells in lines what it does, and can stand still at a moment that a
+test names, to be killed there.
+"""
+
+import json
+import os
+import random
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from autoresearch_dagster.agent.researcher import Reply, ResearcherView
+from autoresearch_dagster.containers.docker_runner import DockerRunner
+from autoresearch_dagster.containers.local_runner import LocalRunner
+from autoresearch_dagster.containers.protocol import Runner
+from autoresearch_dagster.core.errors import AutoresearchError
+from autoresearch_dagster.core.experiment import ExperimentKey, ExperimentResult, TrainConfig
+from autoresearch_dagster.core.limits import MIB
+from autoresearch_dagster.core.presets import PRESETS, Preset
+from autoresearch_dagster.core.settings import Settings, load_settings
+from autoresearch_dagster.data.layout import Bundle
+from autoresearch_dagster.experiments import desk as desk_module
+from autoresearch_dagster.experiments import session as session_module
+from autoresearch_dagster.experiments.desk import Desk
+from autoresearch_dagster.experiments.laboratory import Laboratory
+from autoresearch_dagster.experiments.maintain import clear
+from autoresearch_dagster.experiments.project import project
+from autoresearch_dagster.experiments.reconcile import Kind, look
+from autoresearch_dagster.experiments.session import open_session
+from autoresearch_dagster.reports.board import Board
+from autoresearch_dagster.store import database
+from autoresearch_dagster.store.events import SessionConfig
+from autoresearch_dagster.store.leases import Leases
+from autoresearch_dagster.store.store import open_store
+from autoresearch_dagster.store.tickets import Tickets
+
+PROGRAM = Path(__file__).with_name("numpy_trainer.py")
+ROWS = 8
+DAY_S = 86_400.0
+CLOCK_LOOKS = 7
+STEPS = 10
+
+
+@dataclass(frozen=True)
+class Order:
+    """All that a driver is told.  Units: seconds of resource time; bytes."""
+
+    bundle: tuple[str, str, str]
+    codes: tuple[str, ...]
+    baseline: str
+    image: str = ""
+    """Id of the image of containers; empty: local processes."""
+    memory_key: str = "faults"
+    batch: int = 2
+    budget_s: int = 1
+    cpu_metered: bool = True
+    memory_bytes: int = 256 * MIB
+    dagster: bool = False
+    halt: str = ""
+    """The moment at which to stand still; see `break_points` and `TellingBoard`."""
+    halt_s: float = 600.0
+    """How long it stands still, once."""
+    maintains: bool = False
+    """Whether it drives nothing and does what the job `maintenance` does."""
+    projects: str = ""
+    """The session that it shows in MLflow, driving nothing."""
+    busy_timeout_s: float = 30.0
+    clock_jumps: bool = False
+    """Whether its clock is set back or forward by up to a day, again and again."""
+    program: str = str(PROGRAM)
+    preset: dict[str, Any] = field(default_factory=dict)
+    """Other fields of the preset."""
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> "Order":
+        told = json.loads(text)
+        return cls(**{**told, "bundle": tuple(told["bundle"]), "codes": tuple(told["codes"])})
+
+    @property
+    def config(self) -> SessionConfig:
+        return SessionConfig(
+            memory_key=self.memory_key,
+            preset="demo",
+            n_experiments=len(self.codes),
+            batch_size=self.batch,
+            concurrency=self.batch,
+            time_budget_sec=self.budget_s,
+            max_turns=10_000,
+        )
+
+    @property
+    def terms(self) -> Preset:
+        small = TrainConfig(max_steps=STEPS, time_budget_sec=self.budget_s)
+        return replace(
+            PRESETS["demo"],
+            config=small,
+            sequence_length=32,
+            scored_rows=ROWS,
+            confirmation_rows=ROWS,
+            confirmation_share=0.0,
+            cpu_metered=self.cpu_metered,
+            memory_bytes=self.memory_bytes,
+            **self.preset,
+        )
+
+
+def say(*words: object) -> None:
+    """Tell the test; one write, so that lines of several threads stay whole."""
+    os.write(1, (" ".join(map(str, words)) + "\n").encode())
+
+
+class Planner:
+    """A researcher that launches the codes it was given, a batch at a time."""
+
+    def __init__(self, codes: Sequence[str], batch: int, reach: Callable[[str, object], None]) -> None:
+        self._codes, self._batch, self._reach = codes, batch, reach
+
+    def reply(self, view: ResearcherView) -> Reply:
+        """Launch the next ones, or finish."""
+        first = len(view.state.experiments)
+        self._reach("thinking", f"turn{view.turns_taken}")
+        chosen = self._codes[first : first + self._batch]
+        if not chosen or view.last:
+            return Reply("Done.", "end_turn")
+        edits = [{"title": f"t{first + place}", "train_py": code} for place, code in enumerate(chosen)]
+        titles = [edit["title"] for edit in edits]
+        plan = f"saved = edit_train_code_batch({edits!r})\nrun_experiment_batch({titles!r})\nsaved['errors']"
+        return Reply(f"```python\n{plan}\n```\n", "end_turn")
+
+
+class TellingBoard(Board):
+    """Tells what becomes of each experiment."""
+
+    def __init__(self, reach: Callable[[str, object], None]) -> None:
+        super().__init__()
+        self._reach = reach
+
+    def stage(self, key: ExperimentKey, stage: str, slot: Any = None) -> None:
+        super().stage(key, stage, slot)
+        say("STAGE", key, stage)
+        self._reach(stage, key)
+
+    def progress(self, key: ExperimentKey, point: Any, used_s: float, left_s: float) -> None:
+        super().progress(key, point, used_s, left_s)
+        if point is not None or used_s > 0:
+            self._reach("trains", key)
+
+    def finish(self, key: ExperimentKey, result: ExperimentResult) -> None:
+        super().finish(key, result)
+        say("RESULT", key, result.outcome.value, result.error)
+        self._reach("committed", key)
+
+
+def halting(moment: str, seconds: float) -> Callable[[str, object], None]:
+    """Return what stands still at a moment, once: in a candidate's experiment, the noise floor passes by."""
+    met: list[str] = []
+
+    def reach(here: str, what: object) -> None:
+        if here == moment and "_n" not in str(what) and not met:
+            met.append(here)
+            say("AT", here, what)
+            time.sleep(seconds)
+
+    return reach
+
+
+def break_points(reach: Callable[[str, object], None]) -> None:
+    """Put the moments that nothing tells of within reach: a call stands still before it does what it does."""
+    import docker.models.containers as containers
+
+    from autoresearch_dagster.evaluation import evaluator
+    from autoresearch_dagster.store import journal
+
+    def before(place: Any, name: str, moment: str, which: Callable[..., object]) -> None:
+        real = getattr(place, name)
+
+        def stops(*args: Any, **options: Any) -> Any:
+            reach(moment, which(*args))
+            return real(*args, **options)
+
+        setattr(place, name, stops)
+
+    def finished(_transaction: object, event: object) -> object:
+        return event.key if type(event).__name__ == "ExperimentFinished" else "_n"  # type: ignore[attr-defined]
+
+    before(containers.Container, "start", "created", lambda container: container.name)
+    before(evaluator, "commit", "scoring A", lambda server, *_: server._job.key)
+    before(evaluator, "audit", "scoring B", lambda server, *_: server._job.key)
+    before(journal.Transaction, "append", "committing", finished)
+
+
+def make_runner(order: Order, settings: Settings) -> Runner:
+    program = Path(order.program)
+    if order.image:
+        return DockerRunner(settings, order.image, program)
+    return LocalRunner(program, settings.home.resolve() / "jobs")
+
+
+def make_laboratory(order: Order, settings: Settings) -> Laboratory:
+    return Laboratory(
+        settings=settings,
+        store=open_store(settings),
+        runner=make_runner(order, settings),
+        image="docker numpy" if order.image else "numpy",  # the same on every daemon: noise floors hold for all
+        runner_note="",
+        bundle=Bundle(*map(Path, order.bundle)),
+        preset=order.terms,
+        baseline=order.baseline.encode(),
+    )
+
+
+def main(order: Order) -> None:
+    """Drive the session until it is finished or paused."""
+    settings = load_settings()
+    database.connect.__defaults__ = (order.busy_timeout_s,)
+    if order.clock_jumps:
+        make_clock_jump()
+    reach = halting(order.halt, order.halt_s)
+    break_points(reach)
+    lab = make_laboratory(order, settings)
+    planner = Planner(order.codes, order.batch, reach)
+    PRESETS["demo"] = order.terms
+    for module in (desk_module, session_module):
+        module.laboratory_of = lambda *_args, **_options: lab
+    session_module.make_researcher = lambda _config: planner
+    if lab.store.journal.find(order.memory_key) is None:
+        lab.store.journal.create(order.config, "cli", lab.bundle.digest)
+    board = TellingBoard(reach)
+    try:
+        if order.maintains:
+            say("END", maintain(lab))
+            return
+        if order.projects:
+            say("END", project(settings, lab.store, order.projects))
+            return
+        status = drive_in_dagster(order, settings, board) if order.dagster else drive_plainly(order, settings, board)
+        say("END", status)
+    except AutoresearchError as fault:
+        say("END", type(fault).__name__, fault)
+    except BaseException:
+        say("END", "fault", traceback.format_exc())
+        raise
+
+
+def maintain(lab: Laboratory) -> str:
+    """Put right what dead drivers left; say what was left to do."""
+    troubles = [one for one in look(lab.settings, lab.store, [lab.runner]) if one.kind is not Kind.MLFLOW_BEHIND]
+    deeds = clear(lab.settings, lab.store, [lab.runner], troubles)
+    return " ".join(deed.said for deed in deeds if not deed.done) or "clear"
+
+
+def make_clock_jump() -> None:
+    """Let the wall clock of this process jump by up to a day, back and forth, every few looks at it."""
+    real, looks, drawn = time.time, count(), random.Random(0)
+    offset = 0.0
+
+    def jumping() -> float:
+        nonlocal offset
+        if next(looks) % CLOCK_LOOKS == 0:
+            offset = drawn.uniform(-DAY_S, DAY_S)
+        return real() + offset
+
+    time.time = jumping
+    for kind in (Leases, Tickets):  # they took the real one when they were defined
+        kind.__init__.__defaults__ = (jumping,)
+
+
+def drive_plainly(order: Order, settings: Settings, board: Board) -> str:
+    """Dispatch after dispatch at the desk, as the job does it."""
+    session = open_session(open_store(settings), settings, order.config, "cli", print).id
+    while True:
+        with Desk(settings, board, lambda _line: None) as desk:
+            for key in desk.advance(session, "plain", lambda _line: None):
+                try:
+                    desk.wait(key)
+                except AutoresearchError as fault:
+                    say("FAULT", key, type(fault).__name__, fault)
+            state = desk.settle()
+        if state.status != "active":
+            return f"{state.status} {state.reason}"
+
+
+def drive_in_dagster(order: Order, settings: Settings, board: Board) -> str:
+    """The command line's own loop around the Dagster job."""
+    from autoresearch_dagster.defs.drive import drive
+
+    state = drive(order.config, settings, board, print, lambda _state: None)
+    return f"{state.status} {state.reason}"
+
+
+if __name__ == "__main__":
+    import sys
+
+    main(Order.from_json(Path(sys.argv[1]).read_text(encoding="utf-8")))
