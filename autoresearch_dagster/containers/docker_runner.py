@@ -257,6 +257,9 @@ class DockerRunner:
                 container = self._client.containers.get(self._name_of(spec))
             except docker.errors.NotFound:
                 return None
+            if container.status not in ("running", "exited"):  # created and never started, for instance
+                _remove(container)
+                return None
             if container.status == "running":
                 container.update(cpuset_cpus=cpuset(spec.limits.slot))
         return DockerJob(self._client, container, spec.limits.memory_bytes)

@@ -53,8 +53,9 @@ def look(settings: Settings, store: Store, runners: Sequence[Runner]) -> list[Tr
     states = [store.journal.state(session) for session in store.journal.sessions()]
     driven = {state.id for state in states if store.leases.holder(lease_name(state.id)) is not None}
     watched = {str(key) for state in states if state.id in driven for key in state.everything}
-    under_way = keys_under_way(settings)  # what the next driver goes on with
     resting = [state for state in states if state.id not in driven]
+    planned = {str(one.planned.key) for state in resting for one in state.unfinished}
+    under_way = keys_under_way(settings) & planned  # what the next driver goes on with
     found = [
         *_abandoned(store.leases.abandoned(), resting, watched | under_way),
         *_orphans(store, runners, watched, under_way),
