@@ -1,0 +1,46 @@
+"""What an experiment of the gpu preset is held to, as far as it can be seen without a GPU."""
+
+import dataclasses
+
+import pytest
+
+from autoresearch_dagster.core.experiment import ExperimentKey, Outcome, PlannedExperiment
+from autoresearch_dagster.core.slot import Slot
+from autoresearch_dagster.experiments.scoring import Attempt, Trained, evaluation_job
+from autoresearch_dagster.training.run import TrainingReport
+from tests.bundles import tiny_bundle
+from tests.nvidia import A
+from tests.scored import small_lab
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory):
+    return tiny_bundle(tmp_path_factory.mktemp("bundle"))
+
+
+@pytest.mark.parametrize(
+    ("preset", "slot", "device", "used_s"),
+    [("gpu", Slot((1, 2), A), "cuda", 250.0), ("workshop", Slot((0,)), "cpu", 40.0)],
+)
+def test_a_gpu_slot_is_scored_on_its_gpu_and_charged_for_wall_time(tmp_path, bundle, preset, slot, device, used_s):
+    lab = small_lab(tmp_path / "home", bundle, name=preset)
+    planned = PlannedExperiment(
+        key=ExperimentKey("s01_d01_e01"),
+        title="one",
+        revision=1,
+        train_py=lab.store.blobs.put(b""),
+        config=lab.preset.config,
+    )
+    report = TrainingReport(outcome=Outcome.TRAINED, cpu_s=40.0, wall_s=250.0)
+    checkpoint = lab.store.blobs.put(b"checkpoint")
+
+    job = evaluation_job(Trained(planned, lab, Attempt(number=1, slot=slot), report, checkpoint))
+
+    assert (job.device, job.used_s, job.cpu_metered) == (device, used_s, device == "cpu")
+    assert job.limits.slot == slot
+
+
+def test_a_slot_names_its_device_for_a_person_and_its_cores_where_there_is_none():
+    assert str(Slot((1, 2), A)) == f"GPU {A[4:12]}"
+    assert str(Slot((3,))) == "core 3"
+    assert dataclasses.replace(Slot((3,)), gpu="MIG-c6d4f1ef-42e4").kind == "gpu"
