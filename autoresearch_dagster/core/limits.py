@@ -58,6 +58,7 @@ AGENT_CPUS: Final = 1
 AGENT_MEMORY_BYTES: Final = 2 * GIB  # beyond what the process holds already
 
 # --- one attempt ------------------------------------------------------------------------------
+GPU_MEMORY_BYTES: Final = 8 * GIB  # beside a GPU: CUDA's libraries take 2 to 3 of the host's; not measured
 MEMORY_FLOOR_BYTES: Final = 2 * GIB  # the tutorial's experiment environment
 PIDS_LIMIT: Final = 128  # torch needs about 20; a fork bomb stops here
 SCRATCH_BYTES: Final = 64 * MIB  # /tmp of a container, counted as its memory
