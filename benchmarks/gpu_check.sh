@@ -2,8 +2,8 @@
 # Run the preset `gpu` for two experiments on a machine with an NVIDIA GPU and Docker, and print what is to be
 # recorded under benchmarks/.  Takes about an hour: the noise floor alone is 5 trainings of up to 300 s.
 #
-# Run from the root of the checkout, in its environment: benchmarks/gpu_check.sh [FOLDER [SOURCE]]; the source is climbmix (1.5 GB
-# to fetch for two shards) or a folder of its shards: the sample corpus has too few rows for this preset.
+# Run from the root of the checkout, in its environment: benchmarks/gpu_check.sh [FOLDER [SOURCE]]; the source is
+# climbmix (fetched from the hub) or a folder of its shards: the sample corpus has too few rows for this preset.
 set -euo pipefail
 home=${1:-$(mktemp -d)}
 terms=(--preset gpu --source "${2:-climbmix}" --n-experiments 2 --batch-size 2 --memory-key gpu-check)

@@ -4,12 +4,16 @@ import dataclasses
 
 import pytest
 
+from autoresearch_dagster.containers.local_runner import LocalRunner
+from autoresearch_dagster.containers.select import HARNESS
+from autoresearch_dagster.core.errors import DeviceLost
 from autoresearch_dagster.core.experiment import ExperimentKey, Outcome, PlannedExperiment
 from autoresearch_dagster.core.slot import Slot
+from autoresearch_dagster.experiments.run_one import run_planned
 from autoresearch_dagster.experiments.scoring import Attempt, Trained, evaluation_job
 from autoresearch_dagster.training.run import TrainingReport
 from tests.bundles import tiny_bundle
-from tests.nvidia import A
+from tests.nvidia import TWO_FACTS, TWO_GPUS, A, B, Machine, facts
 from tests.scored import small_lab
 
 
@@ -38,6 +42,36 @@ def test_a_gpu_slot_is_scored_on_its_gpu_and_charged_for_wall_time(tmp_path, bun
 
     assert (job.device, job.used_s, job.cpu_metered) == (device, used_s, device == "cpu")
     assert job.limits.slot == slot
+
+
+CRASHES = b"""
+def run_training(config):
+    raise RuntimeError("CUDA error: unspecified launch failure")
+"""
+
+
+def test_a_crash_on_a_gpu_that_is_gone_is_no_result_and_on_a_sound_one_it_is(tmp_path, bundle, monkeypatch):
+    machine = Machine(tmp_path / "bin")
+    monkeypatch.setenv("PATH", machine.path)
+    runner = LocalRunner(HARNESS, tmp_path / "jobs")
+    lab = dataclasses.replace(small_lab(tmp_path / "home", bundle, name="gpu"), runner=runner)
+    code = lab.store.blobs.put(CRASHES)
+    planned = PlannedExperiment(
+        key=ExperimentKey("s01_d01_e01"), title="one", revision=1, train_py=code, config=lab.preset.config
+    )
+
+    def run(gpu, on_stage=lambda _: None):
+        attempt = Attempt(number=1, slot=Slot((lab.settings.cores[0],), gpu))
+        return run_planned(planned, lab, attempt, lambda *_: None, on_stage, lambda: False)
+
+    machine.shows(TWO_GPUS, TWO_FACTS)
+    with pytest.raises(DeviceLost, match=f"{A}.*was taken out"):
+        run(A, on_stage=lambda _: machine.shows(TWO_GPUS.splitlines()[1], facts(B)))  # falls off the bus meanwhile
+
+    result = run(B)
+    assert result.outcome is Outcome.CRASHED
+    assert "unspecified launch failure" in result.error
+    assert list((tmp_path / "jobs").glob("*.json")) == []
 
 
 def test_a_slot_names_its_device_for_a_person_and_its_cores_where_there_is_none():
