@@ -1,6 +1,7 @@
 """What an experiment of the gpu preset is held to, as far as it can be seen without a GPU."""
 
 import dataclasses
+import platform
 
 import pytest
 
@@ -9,10 +10,12 @@ from autoresearch_dagster.containers.select import HARNESS
 from autoresearch_dagster.core.errors import DeviceLost
 from autoresearch_dagster.core.experiment import ExperimentKey, Outcome, PlannedExperiment
 from autoresearch_dagster.core.slot import Slot
+from autoresearch_dagster.experiments.noise_floor import terms_of
 from autoresearch_dagster.experiments.run_one import run_planned
 from autoresearch_dagster.experiments.scoring import Attempt, Trained, evaluation_job
 from autoresearch_dagster.training.run import TrainingReport
 from tests.bundles import tiny_bundle
+from tests.integration.test_promotion_flow import Research
 from tests.nvidia import TWO_FACTS, TWO_GPUS, A, B, Machine, facts
 from tests.scored import small_lab
 
@@ -72,6 +75,21 @@ def test_a_crash_on_a_gpu_that_is_gone_is_no_result_and_on_a_sound_one_it_is(tmp
     assert result.outcome is Outcome.CRASHED
     assert "unspecified launch failure" in result.error
     assert list((tmp_path / "jobs").glob("*.json")) == []
+
+
+def test_a_noise_floor_of_one_kind_of_gpu_is_not_taken_for_another(tmp_path, bundle, monkeypatch):
+    machine = Machine(tmp_path / "bin")
+    monkeypatch.setenv("PATH", machine.path)
+    lab = small_lab(tmp_path / "home", bundle, name="gpu")
+    state = Research(lab).state
+    found = set()
+    for listing in (TWO_GPUS, TWO_GPUS.replace("A100", "H100"), TWO_GPUS.splitlines()[0]):
+        machine.shows(listing, TWO_FACTS)
+        found.add(terms_of(state, lab).digest)
+    assert len(found) == 2
+    assert A not in terms_of(state, lab).machine
+    plain = small_lab(tmp_path / "home", bundle)
+    assert terms_of(state, plain).machine.split() == [platform.node(), platform.machine()]
 
 
 def test_a_slot_names_its_device_for_a_person_and_its_cores_where_there_is_none():
