@@ -12,8 +12,9 @@ TWO_GPUS = f"GPU 0: NVIDIA A100-SXM4-40GB (UUID: {A})\nGPU 1: NVIDIA A100-SXM4-4
 MIG_CARD = (
     f"GPU 0: NVIDIA A100-SXM4-40GB (UUID: {A})\n"
     f"  MIG 3g.20gb     Device  0: (UUID: {MIG_ONE})\n"
-    f"  MIG 1g.5gb+me   Device  1: (UUID: {MIG_TWO})\n"
+    f"  MIG 3g.20gb     Device  1: (UUID: {MIG_TWO})\n"
 )
+UNEQUAL_MIG_CARD = MIG_CARD.replace("3g.20gb     Device  1", "1g.5gb+me   Device  1")
 OLD_MIG_CARD = f"GPU 1: A100-SXM4-40GB (UUID: {B})\n  MIG 1g.5gb Device 0: (UUID: {OLD_MIG})\n"
 NO_DRIVER = (
     "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver. "

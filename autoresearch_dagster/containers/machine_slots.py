@@ -18,7 +18,7 @@ def machine_slots(settings: Settings, kind: SlotKind, preset: str) -> tuple[Slot
         preset: its name, for a person.
 
     Raises:
-        NoSlot: there is none; the text says what to do.
+        NoSlot: there is none, or they are not alike; the text says what to do.
         UserError: the settings name a GPU that is not there.
     """
     gpus = chosen_gpus(settings)
@@ -28,6 +28,12 @@ def machine_slots(settings: Settings, kind: SlotKind, preset: str) -> tuple[Slot
         return tuple(slot for slot in plain if allowed.issuperset(slot.cores))
     if not with_gpu:
         raise NoSlot(_why_none(gpus, preset))
+    kinds = sorted({gpu.name for gpu in gpus})
+    if len(kinds) > 1:  # a budget of wall time trains more on the faster one
+        raise NoSlot(
+            f"This machine lists GPUs of different kinds ({', '.join(kinds)}), and scores from different devices "
+            "cannot be compared: name the UUIDs of one kind in AUTORESEARCH_GPUS; `autoresearch doctor` lists them."
+        )
     return still_in(settings, with_gpu[: settings.slots or None])
 
 

@@ -58,6 +58,7 @@ AGENT_CPUS: Final = 1
 AGENT_MEMORY_BYTES: Final = 2 * GIB  # beyond what the process holds already
 
 # --- one attempt ------------------------------------------------------------------------------
+GPU_MEMORY_BYTES: Final = 8 * GIB  # beside a GPU: CUDA's libraries take 2 to 3 of the host's; not measured
 MEMORY_FLOOR_BYTES: Final = 2 * GIB  # the tutorial's experiment environment
 MEMORY_CEILING_BYTES: Final = 32 * GIB  # the most that healing gives an experiment
 MEMORY_STEP_BYTES: Final = 2 * GIB  # that healing adds at least

@@ -59,6 +59,7 @@ PRESETS: dict[str, Preset] = {
         cpu_metered=False,
         confirmation_rows=1024,
         confirmation_share=2.0,
+        memory_bytes=limits.GPU_MEMORY_BYTES,
         slot_kind="gpu",
         early_stop=True,
     ),

@@ -5,7 +5,7 @@ import shutil
 import sys
 
 from autoresearch_dagster.containers.gpus import list_gpus
-from autoresearch_dagster.containers.machine_slots import machine_slots
+from autoresearch_dagster.containers.machine_slots import chosen_gpus, machine_slots
 from autoresearch_dagster.containers.select import daemon_version
 from autoresearch_dagster.containers.taken_out import taken_out
 from autoresearch_dagster.core.errors import AutoresearchError, UserError
@@ -132,10 +132,10 @@ def _slots(settings: Settings) -> Finding:
         return Finding(what="slots", ok=False, needed=True, found="unusable", advice=str(fault))
     try:
         with_gpu = machine_slots(settings, "gpu", "gpu")
-    except UserError:
-        return Finding(what="slots", ok=True, needed=True, found=f"{len(plain)} (one core each)")
-    beside = f"{len(with_gpu)} with a GPU and {len(with_gpu[0].cores)} core(s) each"
-    return Finding(what="slots", ok=True, needed=True, found=f"{len(plain)} (one core each), {beside}")
+        beside = f", {len(with_gpu)} with a GPU and {len(with_gpu[0].cores)} core(s) each"
+    except UserError as fault:
+        beside = f", none with a GPU: {fault}" if chosen_gpus(settings) else ""
+    return Finding(what="slots", ok=True, needed=True, found=f"{len(plain)} (one core each){beside}")
 
 
 def _journal(settings: Settings) -> Finding:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from autoresearch_dagster.containers.machine_slots import machine_slots
+from autoresearch_dagster.containers.machine_slots import chosen_gpus, machine_slots
 from autoresearch_dagster.containers.protocol import Runner
 from autoresearch_dagster.containers.select import Selection, every_runner, select_runner
 from autoresearch_dagster.core.errors import UserError
@@ -44,6 +44,12 @@ class Laboratory:
             NoSlot: there is nothing; the text says what to do.
         """
         return machine_slots(self.settings, self.preset.slot_kind, self.preset.name)
+
+    def accelerators(self) -> list[str]:
+        """Name the kinds of GPU that its preset runs on; none for a preset that needs cores alone."""
+        if self.preset.slot_kind == "core":
+            return []
+        return sorted({gpu.name for gpu in chosen_gpus(self.settings)})
 
     def scratch_prefix(self, key: ExperimentKey) -> str:
         """Begin the names of an experiment's temporary folders, so that a later driver finds them."""

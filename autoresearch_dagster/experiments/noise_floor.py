@@ -71,7 +71,7 @@ def terms_of(state: SessionState, lab: Laboratory) -> Terms:
         n_seeds=FLOOR_SEEDS[lab.preset.name],
         image=lab.image,
         runner=lab.runner.name,
-        machine=f"{platform.node()} {platform.machine()}",
+        machine=" ".join([platform.node(), platform.machine(), *lab.accelerators()]),
         evaluator=EVALUATOR_VERSION,
     )
 

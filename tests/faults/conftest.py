@@ -50,9 +50,7 @@ def drivers() -> Iterator[Nursery]:
 
 
 @pytest.fixture(scope="session")
-def warm(
-    places: Path, bundle: Bundle, drivers: Nursery, request: pytest.FixtureRequest
-) -> Callable[[bool], World]:
+def warm(places: Path, bundle: Bundle, drivers: Nursery, request: pytest.FixtureRequest) -> Callable[[bool], World]:
     """A world of each runner whose noise floor and tolerance are measured: others begin as copies of it."""
     made: dict[str, World] = {}
 
@@ -69,9 +67,7 @@ def warm(
 
 
 @pytest.fixture
-def world(
-    places: Path, bundle: Bundle, drivers: Nursery, warm: Callable[[bool], World]
-) -> Iterator[MakeWorld]:
+def world(places: Path, bundle: Bundle, drivers: Nursery, warm: Callable[[bool], World]) -> Iterator[MakeWorld]:
     """Make worlds that are gone when the test ends; `image` is that of containers, '' for local processes."""
     made: list[World] = []
 

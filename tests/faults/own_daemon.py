@@ -97,7 +97,15 @@ class Daemon:
     def start(self) -> None:
         """Start it and wait until it answers."""
         if self._below is None:
-            self._below = self._begin("containerd", "--root", f"{self.folder}/below", "--state", f"{self.folder}/state", "--address", f"{self.folder}/below.sock")
+            self._below = self._begin(
+                "containerd",
+                "--root",
+                f"{self.folder}/below",
+                "--state",
+                f"{self.folder}/state",
+                "--address",
+                f"{self.folder}/below.sock",
+            )
         (self.folder / "pid").unlink(missing_ok=True)
         command = ["unshare", "--net", "dockerd", "--data-root", f"{self.folder}/data"]
         command += ["--exec-root", f"{self.folder}/exec", "-H", self.host, "--pidfile", f"{self.folder}/pid"]

@@ -57,9 +57,11 @@ def training(world: World) -> Driver:
 
 def check(world: World, driver: Driver, *, maintained: bool = False) -> None:
     assert driver.finish() == "finished final answer"
-    assert world.finished() == Counter({key: 1 for key in world.finished()})
+    assert world.finished() == Counter(dict.fromkeys(world.finished(), 1))
     results = world.results()
-    assert {title: one.outcome for title, one in results.items()} == dict.fromkeys(results, Outcome.TRAINED), results
+    assert {title: one.outcome for title, one in results.items()} == dict.fromkeys(results, Outcome.TRAINED), (
+        results
+    )
     assert all(one.accepted for one in results.values())
     assert world.attempts(KEY) <= ATTEMPTS
     if maintained:

@@ -42,7 +42,7 @@ def states(world: World) -> list[str]:
 def check(world: World, *, attempts: int, maintained: bool = False) -> None:
     """One session, one result for everything that was planned, and nothing left, or nothing but maintenance's."""
     finished = world.finished()
-    assert finished == Counter({key: 1 for key in finished})
+    assert finished == Counter(dict.fromkeys(finished, 1))
     assert KEY in finished
     assert [result.outcome for result in world.results().values()] == [Outcome.TRAINED] * len(world.results())
     assert all(result.accepted for result in world.results().values()), world.results()
@@ -111,7 +111,9 @@ def ended_by_itself(world: World, container: str) -> bool:
     """Whether a container that is gone now died with exit code 0 first, as the daemon remembers."""
     client = world.client()
     filters = {"container": container, "event": "die"}
-    events = client.api.events(since=int(time.time()) - 60, until=int(time.time()) + 1, filters=filters, decode=True)
+    events = client.api.events(
+        since=int(time.time()) - 60, until=int(time.time()) + 1, filters=filters, decode=True
+    )
     codes = [event["Actor"]["Attributes"]["exitCode"] for event in events]
     return codes == ["0"]
 

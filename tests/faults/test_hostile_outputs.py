@@ -22,7 +22,9 @@ from tests.trainers.driver import make_laboratory
 from tests.trainers.laboratory import code, order
 
 NIGHT = os.environ.get("AUTORESEARCH_NIGHT") == "1"
-BEGIN = "import os, sys, signal, subprocess, time\nfrom pathlib import Path\nout = Path(os.environ['AUTORESEARCH_OUT'])"
+BEGIN = (
+    "import os, sys, signal, subprocess, time\nfrom pathlib import Path\nout = Path(os.environ['AUTORESEARCH_OUT'])"
+)
 LEAVE = "sys.stdout.flush()\nos._exit(0)"
 MODEL = "import numpy\nnumpy.save((out / 'made.npy'), numpy.zeros(8192, dtype='f4'))"
 HAND_OVER = f"{MODEL}\n(out / 'made.npy').rename(out / 'checkpoint.pt')"
@@ -96,7 +98,7 @@ ACTS = {
     ),
     "invalid_json": Act(
         f"{HAND_OVER}\n(out / 'outcome.json').write_text('[' * 200000)\n"
-        "(out / 'progress.jsonl').write_text('{\"step\": NaN, \"loss\": Infinity, \"elapsed_s\": 1e999}\\nnull\\n')\n"
+        '(out / \'progress.jsonl\').write_text(\'{"step": NaN, "loss": Infinity, "elapsed_s": 1e999}\\nnull\\n\')\n'
         f"{LEAVE}",
         TRAINED,
     ),

@@ -5,7 +5,11 @@ import json
 import pytest
 
 from autoresearch_dagster.containers.taken_out import take_out
+from autoresearch_dagster.core.errors import NoSlot
 from autoresearch_dagster.core.settings import load_settings
+from autoresearch_dagster.experiments.session import open_session
+from autoresearch_dagster.store.events import SessionConfig
+from autoresearch_dagster.store.store import open_store
 from tests.command_line import BASELINE, files_below, is_one_sentence
 from tests.nvidia import MIG_CARD, MIG_ONE, MIG_TWO, Machine, facts
 
@@ -37,6 +41,16 @@ def test_the_gpu_preset_without_a_gpu_is_refused_before_anything_is_built(comman
     assert is_one_sentence(done.err), done.err
     assert "The preset gpu needs an NVIDIA GPU and this machine lists none; choose --preset workshop" in done.err
     assert not [name for name in files_below(command.home) if "bundles" in name]
+
+
+def test_a_session_that_dagster_starts_is_refused_before_anything_is_built_too(command, monkeypatch):
+    monkeypatch.setenv("AUTORESEARCH_GPUS", "none")
+    settings = load_settings()
+
+    with pytest.raises(NoSlot, match="this machine lists none"):
+        open_session(open_store(settings), settings, SessionConfig(preset="gpu"), "daemon", print)
+
+    assert not settings.bundles.exists()
 
 
 def test_doctor_lists_devices_slots_and_what_has_failed_and_puts_it_back(command, machine):

@@ -18,13 +18,16 @@ from autoresearch_dagster.core.experiment import (
     canonical_json,
 )
 from autoresearch_dagster.core.slot import Slot
+from autoresearch_dagster.experiments.dispatch import Dispatch
 from autoresearch_dagster.experiments.early_stop import curve_of, rivals_of
 from autoresearch_dagster.experiments.run_one import Attempt, run_planned
 from autoresearch_dagster.experiments.scoring import attempt_of
+from autoresearch_dagster.reports.board import Board
+from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.training.job import Halt
 from tests.bundles import tiny_bundle
 from tests.integration.test_promotion_flow import Research
-from tests.scored import small_lab
+from tests.scored import result_of, small_lab
 
 LEARNS_NOTHING = b"""
 import prepare
@@ -35,6 +38,9 @@ def run_training(config):
         if step % 20_000 == 0:
             prepare.log_step(step, 9.0)
 """
+
+
+FAST = [9.0, 8.0, 5.0, 4.0, 3.0, *[2.0] * 50]
 
 
 def points(losses):
@@ -61,7 +67,7 @@ def test_a_hopeless_training_is_stopped_labelled_and_explained_to_the_agent(lab,
         train_py=lab.store.blobs.put(LEARNS_NOTHING),
         config=TrainConfig(time_budget_sec=20),
     )
-    rival = curve_of("baseline", points([9.0, 8.0, 5.0, 4.0, 3.0, *[2.0] * 50]), 1.0)
+    rival = curve_of("baseline", points(FAST), 1.0)
     attempt = Attempt(number=1, slot=Slot((lab.settings.cores[0],)), rivals=(rival,))
 
     result = run_planned(planned, lab, attempt, lambda *_: None, lambda _: None, lambda: Halt.NO)
@@ -78,6 +84,38 @@ def test_a_hopeless_training_is_stopped_labelled_and_explained_to_the_agent(lab,
     assert told["error"].startswith("Stopped early, after ")
     assert "its training loss was 9" in told["error"]
     assert "the baseline 2" in told["error"]
+
+
+class Curved(Research):
+    """A session that stops early; its trainings leave curves."""
+
+    def quality(self, planned):
+        curve = self.lab.store.blobs.put(canonical_json([one.model_dump() for one in points(FAST)]))
+        timed = {"curve": curve, "duration_sec": 10.0, "cpu_sec": 10.0}
+        return result_of(planned, self.lab, 0.0).model_copy(update=timed)
+
+
+def test_a_session_that_asks_for_it_stops_its_hopeless_candidates(lab, tmp_path):
+    research = Curved(lab)
+    research.measure_floor()
+    journal = lab.store.journal
+    with journal.transaction(research.id) as tx:
+        config = tx.state.config.model_copy(update={"early_stop": True})
+        tx.append(ev.SessionResumed(config=config, driver="cli"))
+    research.launch(LEARNS_NOTHING.decode())  # its title is its file
+    dispatch = Dispatch(
+        research.id, dataclasses.replace(lab, runner=LocalRunner(HARNESS, tmp_path / "jobs")), Board(), "run", 1
+    )
+    (key,) = dispatch.submit_all()
+    result = dispatch.wait(key)
+    dispatch.close()
+
+    assert result.outcome is Outcome.STOPPED
+    assert Label.EARLY_STOPPED in result.labels
+    assert journal.state(research.id).experiments[key].result == result
+    assert research.settle()  # the plan goes on
+    answer = journal.state(research.id).turns[-1].answers[0].result
+    assert answer["results"][0]["error"] == result.error
 
 
 @pytest.fixture

@@ -243,7 +243,9 @@ def main(order: Order) -> None:
         if order.projects:
             say("END", project(settings, lab.store, order.projects))
             return
-        status = drive_in_dagster(order, settings, board) if order.dagster else drive_plainly(order, settings, board)
+        status = (
+            drive_in_dagster(order, settings, board) if order.dagster else drive_plainly(order, settings, board)
+        )
         say("END", status)
     except AutoresearchError as fault:
         say("END", type(fault).__name__, fault)

@@ -85,6 +85,17 @@ def test_a_gpu_job_sees_one_device():
     assert request["Capabilities"] == [["gpu"]]
 
 
+def test_a_gpu_job_has_all_cores_of_its_slot_and_a_thread_for_each():
+    slot = Slot((4, 5, 6), "MIG-c6d4f1ef-42e4-5de3-91c7-45d71c87eb3f")
+    found = container_arguments(JobSpec("a", "train", (), JobLimits(GIB, slot)), "i", "me")
+
+    assert found["device_requests"][0]["DeviceIDs"] == [slot.gpu]
+    assert found["cpuset_cpus"] == "4,5,6"
+    assert found["nano_cpus"] == 3_000_000_000
+    assert found["environment"]["OMP_NUM_THREADS"] == "3"
+    assert "CUDA_VISIBLE_DEVICES" not in found["environment"]  # the one device is number 0 inside
+
+
 def test_a_candidates_labels_cannot_stand_in_for_ours():
     forged = JobSpec("a", "train", (), JobLimits(GIB, Slot((0,))), {"autoresearch.owner": "other"})
 

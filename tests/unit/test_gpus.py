@@ -27,6 +27,7 @@ def test_gpus_are_listed_with_name_memory_and_place():
 
 
 def test_instances_of_a_card_in_mig_mode_are_devices_and_the_card_is_none():
+    assert devices(nvidia.UNEQUAL_MIG_CARD, "")[1].name.endswith("MIG 1g.5gb+me")
     found = devices(MIG_CARD + TWO_GPUS.splitlines()[1], facts(A, mig="Enabled") + facts(B))
     assert [gpu.uuid for gpu in found] == [MIG_ONE, MIG_TWO, B]
     assert found[0] == INSTANCE

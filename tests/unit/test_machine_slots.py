@@ -82,6 +82,14 @@ def test_a_machine_with_one_core_keeps_it_for_cpu_presets_and_says_so(tmp_path, 
     assert machine_slots(settings(tmp_path), "core", "demo") == (Slot((0,)),)
 
 
+def test_devices_of_different_kinds_are_not_used_together(tmp_path, machine):
+    machine.shows(nvidia.UNEQUAL_MIG_CARD, facts(A, mig="Enabled"))
+    with pytest.raises(NoSlot, match=r"different kinds \(.*1g.5gb.*3g.20gb\).*AUTORESEARCH_GPUS"):
+        machine_slots(settings(tmp_path), "gpu", "gpu")
+    named = machine_slots(settings(tmp_path, gpus=nvidia.MIG_ONE), "gpu", "gpu")
+    assert [slot.gpu for slot in named] == [nvidia.MIG_ONE]
+
+
 def test_a_gpu_that_is_named_and_not_there_is_told(tmp_path, machine):
     with pytest.raises(UserError, match=f"names GPU-wrong and this machine lists .*{A}"):
         machine_slots(settings(tmp_path, gpus=f"{A}, GPU-wrong"), "gpu", "gpu")

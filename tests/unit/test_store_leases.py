@@ -179,6 +179,29 @@ def test_a_block_that_holds_a_lease_gives_it_back_even_after_an_exception(leases
     assert leases.holder("mlflow") is None
 
 
+def test_all_leases_of_a_slot_are_renewed_and_one_that_was_lost_does_not_keep_the_others_from_it(
+    leases: Leases, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("autoresearch_dagster.store.leases.LEASE_RENEW_S", 0.01)
+    lost, core, gpu = (leases.acquire(name, ELSEWHERE) for name in ("core:here:0", "core:here:1", "gpu:here:a"))
+    leases.release(lost)
+    leases.acquire(lost.name, this_process())
+    with leases.continued(lost, core, gpu):
+        clock.now += LEASE_S - 1
+        for name in (core.name, gpu.name):
+            for _ in range(1_000):
+                held = leases.holder(name)
+                if held is not None and held.expires_at == clock.now + LEASE_S:
+                    break
+                threading.Event().wait(0.01)
+            else:
+                pytest.fail(f"{name} was not renewed")
+    assert leases.holder(core.name) is leases.holder(gpu.name) is None
+    left = leases.holder(lost.name)
+    assert left is not None
+    assert left.owner == this_process()
+
+
 def test_the_lease_of_a_killed_process_is_free_at_once(leases: Leases, url: str) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", HOLDER, url],

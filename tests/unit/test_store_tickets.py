@@ -252,8 +252,9 @@ def test_the_cores_and_tickets_of_a_killed_process_are_free_at_once():
         assert connection.execute(sa.select(db.slot_tickets.c.party)).scalars().all() == ["s02"]
 
 
-def test_cores_of_a_silent_owner_elsewhere_are_free_when_its_lease_ends():
-    world = World(cores(0))
+@pytest.mark.parametrize("kind", [n_cores, n_gpus])
+def test_slots_of_a_silent_owner_elsewhere_are_free_when_its_lease_ends(kind):
+    world = World(kind(1))
     silent = world.arrive("s01")
     assert world.ask(silent)
     heir = world.arrive("s02")
