@@ -52,7 +52,7 @@ test: dev-tools ## everything that needs no GPU and no key, in at most 10 minute
 	@$(BIN)/python -m pytest -q -m "not slow and not night" --numprocesses auto --dist loadfile
 
 test-slow: dev-tools ## fixed samples of the long suites, the demo from a fresh clone
-	@$(BIN)/python -m pytest -q -m slow --timeout 1800
+	@$(BIN)/python -m pytest -q -m slow --timeout 1800 --numprocesses auto --dist loadfile
 
 test-night: dev-tools ## the long suites at full length
 	@AUTORESEARCH_NIGHT=1 $(BIN)/python -m pytest -q -m "slow or night" --timeout 28800

@@ -18,7 +18,7 @@ from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store.store import open_store
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2_400)]
-EXPERIMENTS = 4
+EXPERIMENTS = 2
 KEYS = ("left", "right")
 
 
