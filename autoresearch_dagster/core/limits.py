@@ -59,6 +59,8 @@ AGENT_MEMORY_BYTES: Final = 2 * GIB  # beyond what the process holds already
 # --- one attempt ------------------------------------------------------------------------------
 MEMORY_FLOOR_BYTES: Final = 2 * GIB  # the tutorial's experiment environment
 PIDS_LIMIT: Final = 128  # torch needs about 20; a fork bomb stops here
+OPEN_FILES: Final = 1024  # descriptors of one process
+MEMORY_BACKSTOP: Final = 2  # times its memory that one process may map where no kernel caps the whole job
 SCRATCH_BYTES: Final = 64 * MIB  # /tmp of a container, counted as its memory
 OUTPUT_BYTES: Final = 512 * MIB  # all that a candidate may write; also the largest checkpoint
 OUTPUT_DEPTH: Final = 8  # levels of folders in it; what lies deeper could not be counted
@@ -73,6 +75,7 @@ DEADLINE_SLACK: Final = 1.10  # of the budget; the harness writes the checkpoint
 HARD_STOP_EXTRA_S: Final = 180.0  # seconds beyond the budget before a hanging container is killed
 HARD_STOP_MIN_S: Final = 300.0  # seconds that every container gets at least before that
 STARTUP_S: Final = 120.0  # wall seconds until the harness says ready (imports torch; busy machines)
+SANDBOX_TRY_S: Final = 10.0  # seconds in which an empty program must end that tries whether a sandbox can be made
 REMOVE_S: Final = 10.0  # seconds to wait for a killed process
 DOCKER_PING_S: Final = 5  # seconds before a silent Docker daemon counts as absent
 IMAGE_PULL_S: Final = 60  # seconds without a sign of life before the image registry counts as absent

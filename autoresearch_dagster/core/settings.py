@@ -38,6 +38,8 @@ class Settings(BaseSettings):
     """Let code that a model wrote run without a sandbox; its scores are marked `unsandboxed`."""
     require_docker: bool = False
     """Tests that need a container fail instead of being skipped."""
+    require_bubblewrap: bool = False
+    """Tests that need a sandbox of bubblewrap fail instead of being skipped."""
 
     @cached_property
     def journal_url(self) -> str:

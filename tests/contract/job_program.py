@@ -72,8 +72,9 @@ def spawn(_):
 
 
 def orphan(_):
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-    tell(child.pid)
+    name = f"orphan-{time.time_ns()}"
+    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", name])
+    tell(name)
 
 
 def allocate(mib):
