@@ -115,7 +115,16 @@ def bubblewrap_arguments(spec: JobSpec, program: Path, host: Host, open_files: D
         *(word for bind in binds for word in bind),
         *(word for target, path in host.links for word in ("--symlink", target, path)),
         *("--perms", "0644", "--ro-bind-data", str(open_files.passwd), "/etc/passwd"),
-        *("--proc", "/proc", "--dev", "/dev", *SCRATCH, "/dev/shm", *_gpu(spec.limits.slot.gpu)),
+        *(
+            "--proc",
+            "/proc",
+            *_kernel_settings(host),
+            "--dev",
+            "/dev",
+            *SCRATCH,
+            "/dev/shm",
+            *_gpu(spec.limits.slot.gpu),
+        ),
         *("--remount-ro", "/dev", *SCRATCH, "/tmp", "--remount-ro", "/", "--chdir", "/tmp"),
         *("--seccomp", str(open_files.seccomp), "--json-status-fd", str(open_files.status), "--"),
         *_become_nobody(host),
@@ -141,6 +150,11 @@ def _become_nobody(host: Host) -> tuple[str, ...]:
     if host.grouped or not host.counts_processes:
         return ()
     return ("prlimit", f"--nproc={lim.PIDS_LIMIT}:{lim.PIDS_LIMIT}", "--")
+
+
+def _kernel_settings(host: Host) -> tuple[str, ...]:
+    """In a user namespace the job's files are its driver's: where that is root, it could set the kernel's values."""
+    return () if host.changes_user else ("--ro-bind", "/proc/sys", "/proc/sys")
 
 
 def _gpu(uuid: str) -> tuple[str, ...]:

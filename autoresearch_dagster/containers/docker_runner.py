@@ -163,14 +163,6 @@ class DockerRunner:
     """Runs the trainer image."""
 
     name = "docker"
-    capabilities = Capabilities(
-        network_off=True,
-        filesystem_sealed=True,
-        memory_capped=True,
-        pids_capped=True,
-        unprivileged=True,
-        cpu_pinned=True,
-    )
 
     def __init__(self, settings: Settings, image: str = "", program: Path | None = None) -> None:
         """Use `image` as it is, or the trainer image after `prepare`; `program` replaces the harness."""
@@ -183,6 +175,23 @@ class DockerRunner:
     def _client(self) -> docker.DockerClient:
         with translated("connect"):
             return docker.from_env()
+
+    @cached_property
+    def capabilities(self) -> Capabilities:
+        """What this daemon says that it keeps: one without root may lack control groups, another its filter."""
+        with translated("describe itself"):
+            info = self._client.info()
+        return Capabilities(
+            network_off=True,
+            filesystem_sealed=True,
+            memory_capped=bool(info.get("MemoryLimit")),
+            pids_capped=bool(info.get("PidsLimit")),
+            unprivileged=True,
+            cpu_pinned=bool(info.get("CPUSet")),
+            syscalls_filtered=any("seccomp" in option for option in info.get("SecurityOptions") or ()),
+            memory_by_kernel=bool(info.get("MemoryLimit")),
+            output_capped=True,
+        )
 
     def prepare(self, report: Report) -> str:
         """Build the trainer image if it is missing or older than its sources."""

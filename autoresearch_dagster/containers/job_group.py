@@ -71,7 +71,7 @@ def plan_group(name: str, root: Path = cgroup.ROOT) -> JobGroup | None:
 
 
 def make_group(group: JobGroup, memory_bytes: int, pids: int) -> bool:
-    """Make a planned group with its limits, swap included; False, and nothing is left, where that is not allowed."""
+    """Make a planned group with its limits, swap included.  False, and nothing is left, where we may not."""
     if len(group.folders) == 1:
         limits = {group.folders[0]: {"memory.max": memory_bytes, "memory.swap.max": 0, "pids.max": pids}}
     else:

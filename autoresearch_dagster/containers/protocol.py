@@ -11,7 +11,7 @@ from autoresearch_dagster.core.slot import Slot
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a runner keeps a candidate from doing; receipts carry it.  A new field is False until a runner claims it."""
+    """What a runner keeps a candidate from doing; receipts carry it.  What nobody claims is False."""
 
     network_off: bool
     filesystem_sealed: bool

@@ -26,8 +26,9 @@ class Settings(BaseSettings):
     """SQLAlchemy address of the journal; empty: SQLite in `home`."""
     mlruns: Path = PROJECT_ROOT / "mlruns"
     """MLflow's database and artifacts."""
-    runner: Literal["auto", "docker", "local"] = "auto"
-    """Where candidates run; `auto`: Docker where a daemon answers, else local."""
+    runner: Literal["auto", "docker", "local", "plain"] = "auto"
+    """Where candidates run; `auto`: Docker where a daemon answers, else `local`: a sandbox of bubblewrap where that
+    works, else plain processes; `plain`: these in any case."""
     slots: Annotated[int, Field(ge=0)] = 0
     """Experiments at a time; 0: one for each core this process may use."""
     image: str = "autoresearch/trainer:local"

@@ -1,5 +1,6 @@
 """A small program that contract tests run in place of the harness: does what CANDIDATE/do.json says."""
 
+import contextlib
 import json
 import os
 import signal
@@ -38,6 +39,23 @@ def write(path):
         tell(fault.errno)
     else:
         tell(0)
+
+
+def see(paths):
+    import pwd
+
+    tell([[path for path in paths if os.path.exists(path)], [user.pw_name for user in pwd.getpwall()]])
+
+
+def fill(paths):
+    """Write to each file until there is no room; tell how many MiB there was."""
+    sizes = []
+    for path in paths:
+        with contextlib.suppress(OSError), open(path, "wb", buffering=0) as file:
+            while file.write(b"x" * 2**20) == 2**20:
+                pass
+        sizes.append(os.path.getsize(path) // 2**20)
+    tell(sizes)
 
 
 def burn(seconds):
@@ -128,6 +146,27 @@ def privileges(_):
     wanted = ("CapEff", "CapBnd", "NoNewPrivs", "Seccomp", "Uid")
     lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     tell({name: lines[name].split()[0] for name in wanted})
+
+
+def call(numbers):
+    """Make system calls with arguments that do nothing; tell how each ended."""
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    ended = []
+    for number in numbers:
+        ctypes.set_errno(0)
+        failed = libc.syscall(ctypes.c_long(number), *[ctypes.c_long(0)] * 6) == -1
+        ended.append(ctypes.get_errno() if failed else 0)
+    tell(ended)
+
+
+def make_namespaces(_):
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    kinds = (0x10000000, 0x00020000, 0x40000000, 0x20000000)  # user, mounts, network, processes
+    tell([ctypes.get_errno() if libc.unshare(kind) else 0 for kind in kinds])
 
 
 def fork_bomb(_):

@@ -1,6 +1,8 @@
 """What every runner promises, tried on each one with real processes and containers."""
 
+import errno
 import os
+import platform
 import signal
 import socket
 import tempfile
@@ -11,6 +13,7 @@ import psutil
 import pytest
 
 from autoresearch_dagster.containers.protocol import Mount
+from autoresearch_dagster.containers.seccomp import REFUSED
 from autoresearch_dagster.core.errors import ContainerError
 from autoresearch_dagster.core.limits import LOG_BYTES, MIB
 from tests.contract.jobs import PATIENCE_S, ended, gone, told, tree, until
@@ -281,6 +284,26 @@ def test_a_sandbox_has_no_privileges(sealed):
         "Seccomp": "2",
         "Uid": "65534",
     }
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="numbers of x86_64")
+def test_a_sandbox_refuses_the_systems_rare_calls(sealed):
+    if not sealed.runner.capabilities.syscalls_filtered:
+        pytest.skip("does not claim to filter system calls")
+    names = ["add_key", "bpf", "keyctl", "mount", "perf_event_open", "setns", "swapon", "umount2", "userfaultfd"]
+    if sealed.runner.name == "bubblewrap":  # newer than some Docker daemons know, or our own
+        names += ["io_uring_setup", "mount_setattr", "ptrace", "sched_setaffinity", "open_by_handle_at"]
+    job, out = sealed.start("call", [REFUSED[name][0] for name in names])
+    ended(job)
+
+    assert dict(zip(names, told(out), strict=True)) == dict.fromkeys(names, errno.EPERM)
+
+
+def test_a_sandbox_makes_no_namespaces(sealed):
+    job, out = sealed.start("make_namespaces")
+    ended(job)
+
+    assert set(told(out)) == {errno.EPERM}
 
 
 def test_a_fork_bomb_stops_at_the_limit(sealed):

@@ -162,7 +162,7 @@ def test_evaluate_prints_the_score_for_programs(command, shared):
     [
         ("AUTORESEARCH_SLOTS", "many", "integer"),
         ("AUTORESEARCH_SLOTS", "-1", "greater than or equal to 0"),
-        ("AUTORESEARCH_RUNNER", "podman", "'auto', 'docker' or 'local'"),
+        ("AUTORESEARCH_RUNNER", "podman", "'auto', 'docker', 'local' or 'plain'"),
         ("AUTORESEARCH_ALLOW_UNSANDBOXED", "perhaps", "boolean"),
     ],
 )

@@ -1,0 +1,73 @@
+"""What is particular to sandboxes of bubblewrap."""
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from autoresearch_dagster.containers.bubblewrap_runner import BubblewrapRunner
+from autoresearch_dagster.core.errors import ContainerError
+from autoresearch_dagster.core.settings import PROJECT_ROOT
+from tests.contract.jobs import PROGRAM, Bench, ended, told
+
+
+@pytest.fixture
+def bench(sandbox_host, tmp_path):
+    (tmp_path / "jobs").mkdir()
+    made = Bench(BubblewrapRunner(PROGRAM, tmp_path / "home", sandbox_host), tmp_path / "jobs", 0, [])
+    yield made
+    for job in made.started:
+        job.remove()
+
+
+def test_a_sandbox_that_cannot_be_made_is_our_fault_and_not_the_programs(sandbox_host, tmp_path, bench):
+    broken = replace(sandbox_host, binds=(*sandbox_host.binds, "/nowhere/at/all"))
+    job = BubblewrapRunner(PROGRAM, tmp_path / "home", broken).start(bench.spec("exit_with", 0))
+    bench.started.append(job)
+
+    with pytest.raises(ContainerError, match="/nowhere/at/all"):
+        ended(job)
+
+
+def test_nothing_of_the_host_is_visible_but_what_a_job_needs(bench):
+    hidden = [
+        "/etc/shadow",
+        "/etc/hostname",
+        "/var",
+        "/sys",
+        str(PROJECT_ROOT / "README.md"),
+        str(Path.home() / ".bashrc"),
+    ]
+    job, out = bench.start("see", hidden)
+    ended(job)
+
+    assert told(out) == [[], ["nobody"]]
+
+
+def test_a_job_outlives_the_thread_that_started_it(bench):
+    thread = threading.Thread(target=bench.start, args=("wait",))
+    thread.start()
+    thread.join()
+    [job] = bench.started
+    out = next(bench.folder.glob("*/out"))
+
+    assert told(out) == "waiting"
+    assert job.status().exit_code is None
+
+
+def test_scratch_folders_have_a_fixed_size(bench):
+    job, out = bench.start("fill", ["/tmp/a", "/dev/shm/b"])
+    ended(job)
+
+    assert told(out) == [64, 64]
+
+
+def test_an_end_for_memory_is_the_kernels_word(bench):
+    if not bench.runner.capabilities.memory_by_kernel:
+        pytest.skip("no control group can be made here")
+    job, _ = bench.start("allocate", 400, memory_mib=128)
+
+    status = ended(job)
+
+    assert (status.exit_code, status.oom) == (137, True)
