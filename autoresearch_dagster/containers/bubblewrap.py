@@ -153,7 +153,7 @@ def _become_nobody(host: Host) -> tuple[str, ...]:
 
 
 def _kernel_settings(host: Host) -> tuple[str, ...]:
-    """In a user namespace the job's files are its driver's: where that is root, it could set the kernel's values."""
+    """In a user namespace a job is its driver to the host: where that is root, it could set the kernel's values."""
     return () if host.changes_user else ("--ro-bind", "/proc/sys", "/proc/sys")
 
 

@@ -176,9 +176,13 @@ class DockerRunner:
         with translated("connect"):
             return docker.from_env()
 
-    @cached_property
+    @property
     def capabilities(self) -> Capabilities:
         """What this daemon says that it keeps: one without root may lack control groups, another its filter."""
+        return self._capabilities
+
+    @cached_property
+    def _capabilities(self) -> Capabilities:
         with translated("describe itself"):
             info = self._client.info()
         return Capabilities(

@@ -61,7 +61,10 @@ class ProcessRunner(ABC):
 
     def start(self, spec: JobSpec) -> ProcessJob:
         """Start the program in its own session; it executes nothing before it is restricted and on record."""
-        entry = self._registry.begin(spec.labels)
+        try:
+            entry = self._registry.begin(spec.labels)
+        except OSError as fault:
+            raise _not_started(spec, fault) from fault
         launch, process = None, None
         try:
             launch = self._launch(spec, entry)
@@ -70,23 +73,15 @@ class ProcessRunner(ABC):
             finally:
                 for descriptor in launch.descriptors:
                     os.close(descriptor)
-            if launch.group:
-                launch.group.join(process.pid)
-            restrict(process.pid, spec, kernel_caps_memory=launch.group is not None)
-            entry.note(process.pid, launch.group)
-            assert process.stdin is not None
-            process.stdin.write(b"go\n")
-            process.stdin.close()
-        except (OSError, ValueError, subprocess.SubprocessError) as fault:
+            self._open_the_gate(process, launch, spec, entry)
+        except (OSError, ValueError) as fault:
             if process:
                 process.kill()
                 process.wait()
             if launch and launch.group:
                 launch.group.remove()
             entry.remove()
-            raise ContainerError(
-                f"The process for {spec.name} could not be started ({fault}); run `autoresearch doctor`."
-            ) from fault
+            raise _not_started(spec, fault) from fault
         return ProcessJob(process, spec.limits.memory_bytes, entry, launch.group, launch.check)
 
     def _at_the_gate(self, launch: Launch, spec: JobSpec, entry: Entry) -> subprocess.Popen[bytes]:
@@ -103,6 +98,15 @@ class ProcessRunner(ABC):
                 start_new_session=True,
             )
 
+    def _open_the_gate(self, process: subprocess.Popen[bytes], launch: Launch, spec: JobSpec, entry: Entry) -> None:
+        if launch.group:
+            launch.group.join(process.pid)
+        restrict(process.pid, spec, kernel_caps_memory=launch.group is not None)
+        entry.note(process.pid, launch.group)
+        assert process.stdin is not None
+        process.stdin.write(b"go\n")
+        process.stdin.close()
+
     def reap(self, labels: Mapping[str, str]) -> int:
         """End the jobs that a dead driver left, found in the registry."""
         return self._registry.reap(labels)
@@ -110,6 +114,10 @@ class ProcessRunner(ABC):
     def labelled(self, name: str) -> set[str]:
         """Look into the registry."""
         return self._registry.labelled(name)
+
+
+def _not_started(spec: JobSpec, fault: Exception) -> ContainerError:
+    return ContainerError(f"The process for {spec.name} could not be started ({fault}); run `autoresearch doctor`.")
 
 
 def restrict(pid: int, spec: JobSpec, *, kernel_caps_memory: bool) -> None:

@@ -65,11 +65,19 @@ class Registry:
         self._owner = digest_of(str(folder.resolve()).encode())[:8]
 
     def begin(self, labels: Mapping[str, str]) -> Entry:
-        """Make the record and the folder of a new job."""
+        """Make the record and the folder of a new job.
+
+        Raises:
+            OSError: there is no place for them; nothing is left.
+        """
         name = f"{FOLDER_PREFIX}{self._owner}-{uuid.uuid4().hex[:12]}"
         entry = Entry(self._folder / f"{name}.json", Path(tempfile.gettempdir()) / name, labels)
         entry.note()
-        entry.folder.mkdir(mode=0o700)
+        try:
+            entry.folder.mkdir(mode=0o700)
+        except OSError:
+            entry.remove()
+            raise
         return entry
 
     def reap(self, labels: Mapping[str, str]) -> int:

@@ -50,7 +50,7 @@ def gpu_names() -> list[str]:
 
 
 def select_runner(settings: Settings) -> Selection:
-    """Choose Docker, else a sandbox of bubblewrap, else plain processes, whichever works first; or what is asked for.
+    """Choose Docker, else a sandbox of bubblewrap, else plain processes, what works first; or what is asked for.
 
     Raises:
         ContainerError: Docker was asked for and no daemon answers.

@@ -44,17 +44,17 @@ def write(path):
 def see(paths):
     import pwd
 
-    tell([[path for path in paths if os.path.exists(path)], [user.pw_name for user in pwd.getpwall()]])
+    tell([[path for path in paths if Path(path).exists()], [user.pw_name for user in pwd.getpwall()]])
 
 
 def fill(paths):
     """Write to each file until there is no room; tell how many MiB there was."""
     sizes = []
     for path in paths:
-        with contextlib.suppress(OSError), open(path, "wb", buffering=0) as file:
+        with contextlib.suppress(OSError), Path(path).open("wb", buffering=0) as file:
             while file.write(b"x" * 2**20) == 2**20:
                 pass
-        sizes.append(os.path.getsize(path) // 2**20)
+        sizes.append(Path(path).stat().st_size // 2**20)
     tell(sizes)
 
 
