@@ -33,9 +33,10 @@ def dev(*, host: str = "127.0.0.1", dagster_port: int = 3000, mlflow_port: int =
 
 
 def doctor(*, json: Json = False) -> int:
-    """Look at Docker, GPU, key, disk, cores and versions, and say what to do about what is missing.
+    """Look at Docker, GPU, key, disk, cores and versions, try the seals of the runner, and say what to do.
 
-    Exit code 1: something that is needed is missing.
+    A seal is tried by a job that attempts to break it (docs/sandbox.md). Nothing is built for that.
+    Exit code 1: something that is needed is missing, or a seal is open that the runner promises to keep.
 
     Args:
         json: Print JSON for programs.

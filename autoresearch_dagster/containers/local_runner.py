@@ -26,7 +26,7 @@ class LocalRunner(ProcessRunner):
         memory_capped=True,
         pids_capped=False,
         unprivileged=False,
-        cpu_pinned=hasattr(os, "sched_setaffinity"),
+        cpu_pinned=False,  # it is pinned, and may undo that
     )
 
     def _launch(self, spec: JobSpec, entry: Entry) -> Launch:

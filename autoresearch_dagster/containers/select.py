@@ -49,39 +49,43 @@ def gpu_names() -> list[str]:
     return [line.split(" (UUID")[0] for line in found.stdout.splitlines() if line.startswith("GPU ")]
 
 
-def select_runner(settings: Settings) -> Selection:
+def select_runner(settings: Settings, program: Path = HARNESS) -> Selection:
     """Choose Docker, else a sandbox of bubblewrap, else plain processes, what works first; or what is asked for.
+
+    Args:
+        settings: of this machine.
+        program: what its jobs run; the harness, but for tries of the runner itself.
 
     Raises:
         ContainerError: Docker was asked for and no daemon answers.
     """
     if settings.runner == "plain":
-        return Selection(_plain(settings), f"Runner local, as asked: plain processes, {UNSANDBOXED}.")
+        return Selection(_plain(settings, program), f"Runner local, as asked: plain processes, {UNSANDBOXED}.")
     if settings.runner == "local":
-        return _local(settings, "as asked")
+        return _local(settings, program, "as asked")
     version = daemon_version()
     if version:
-        return _docker(settings, version)
+        return _docker(settings, program, version)
     if settings.runner == "docker":
         raise ContainerError(
             "No Docker daemon answers: start Docker, or set AUTORESEARCH_RUNNER=local for a sandbox of bubblewrap "
             "(plain processes where that does not work)."
         )
-    return _local(settings, "because no Docker daemon answers")
+    return _local(settings, program, "because no Docker daemon answers")
 
 
-def _docker(settings: Settings, version: str) -> Selection:
-    runner = DockerRunner(settings)
+def _docker(settings: Settings, program: Path, version: str) -> Selection:
+    runner = DockerRunner(settings, program=None if program == HARNESS else program)
     sealed = f"Runner docker (daemon {version}): each candidate in a sealed container"
     return Selection(runner, f"{sealed}{_except(runner.capabilities)}.")
 
 
-def _local(settings: Settings, why: str) -> Selection:
+def _local(settings: Settings, program: Path, why: str) -> Selection:
     found = find_sandbox()
     if found.host is None:
         said = f"Runner local, {why}: {found.problem}, so candidates run as plain processes, {UNSANDBOXED}."
-        return Selection(_plain(settings), said)
-    runner = BubblewrapRunner(HARNESS, _registry(settings), found.host)
+        return Selection(_plain(settings, program), said)
+    runner = BubblewrapRunner(program, _registry(settings), found.host)
     return Selection(
         runner, f"Runner bubblewrap, {why}: each candidate in a sandbox{_except(runner.capabilities)}."
     )
@@ -93,8 +97,8 @@ def _except(found: Capabilities) -> str:
     return f", except that {' and '.join(missing)}" if missing else ""
 
 
-def _plain(settings: Settings) -> LocalRunner:
-    return LocalRunner(HARNESS, _registry(settings))
+def _plain(settings: Settings, program: Path) -> LocalRunner:
+    return LocalRunner(program, _registry(settings))
 
 
 def _registry(settings: Settings) -> Path:
@@ -103,4 +107,5 @@ def _registry(settings: Settings) -> Path:
 
 def every_runner(settings: Settings) -> list[Runner]:
     """Return each runner that may have left jobs here; the local one ends sandboxes too, they share its records."""
-    return [_plain(settings), DockerRunner(settings)] if daemon_version() else [_plain(settings)]
+    local = _plain(settings, HARNESS)
+    return [local, DockerRunner(settings)] if daemon_version() else [local]

@@ -88,3 +88,8 @@ def environment_key() -> SecretStr:
 def environment_without_key() -> dict[str, str]:
     """This process's environment for one that has no business with the model key."""
     return {name: value for name, value in os.environ.items() if name != MODEL_KEY_VARIABLE}
+
+
+def whole_environment() -> dict[str, str]:
+    """This process's environment, to find out whether any of it reaches a job."""
+    return dict(os.environ)
