@@ -67,9 +67,7 @@ def writable(folders: Iterable[str | Path]) -> list[str]:
 
 def root(_: dict) -> Answer:
     """Write where programs and settings are."""
-    found = writable(
-        ("/", "/etc", "/usr", "/usr/lib", "/usr/local", "/opt", "/var/tmp", "/dev", "/mnt", Path.cwd().root)
-    )
+    found = writable(("/", "/etc", "/usr", "/usr/lib", "/usr/local", "/opt", "/var/tmp", "/dev", "/mnt"))
     return (OPEN, f"can be written: {', '.join(found)}") if found else (SEALED, "cannot be written")
 
 

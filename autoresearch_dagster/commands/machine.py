@@ -53,7 +53,7 @@ def doctor(*, json: Json = False) -> int:
         for finding in findings:
             mark = "ok " if finding.ok else ("!! " if finding.needed else "-- ")
             advice = "" if finding.ok else f"  {finding.advice}"
-            out.print(f"{mark} {finding.what:15} {finding.found}{advice}", markup=False, soft_wrap=True)
+            out.print(f"{mark} {finding.what:18} {finding.found}{advice}", markup=False, soft_wrap=True)
     return FAILED if any(finding.needed and not finding.ok for finding in findings) else DONE
 
 

@@ -14,6 +14,14 @@ PROJECT_ROOT = Path(__file__).resolve().parents[2]
 PREFIX = "AUTORESEARCH_"
 MODEL_KEY_VARIABLE = "ANTHROPIC_API_KEY"
 
+PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+BUILD_VARIABLES = (
+    *("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"),
+    *PROXY_VARIABLES,
+    *(name.lower() for name in PROXY_VARIABLES),
+)
+CERTIFICATE_VARIABLES = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
+
 
 class Settings(BaseSettings):
     """Settings of this machine, each from `AUTORESEARCH_<NAME>`."""
@@ -34,7 +42,9 @@ class Settings(BaseSettings):
     image: str = "autoresearch/trainer:local"
     """The trainer image."""
     base_image: str = "python:3.11-slim"
-    """What the trainer image is built from."""
+    """What the trainer image is built from; `python@sha256:...` pins it."""
+    torch: Annotated[str, Field(pattern=r"^(cpu|cu\d+|rocm[\d.]+|xpu|pypi)$")] = "cpu"
+    """The build of torch in the trainer image, as PyTorch names it: `cpu`, `cu126`, ...; `pypi`: what PyPI has."""
     allow_unsandboxed: bool = False
     """Let code that a model wrote run without a sandbox; its scores are marked `unsandboxed`."""
     require_docker: bool = False
@@ -88,6 +98,17 @@ def environment_key() -> SecretStr:
 def environment_without_key() -> dict[str, str]:
     """This process's environment for one that has no business with the model key."""
     return {name: value for name, value in os.environ.items() if name != MODEL_KEY_VARIABLE}
+
+
+def build_environment() -> dict[str, str]:
+    """What a build of the trainer image needs of this process's environment: package indexes and proxies."""
+    return {name: os.environ[name] for name in BUILD_VARIABLES if os.environ.get(name)}
+
+
+def certificate_bundle() -> Path | None:
+    """The certificates that this network asks for, where the environment names a file that is there."""
+    named = [Path(os.environ[name]) for name in CERTIFICATE_VARIABLES if os.environ.get(name)]
+    return next((path for path in named if path.is_file()), None)
 
 
 def whole_environment() -> dict[str, str]:

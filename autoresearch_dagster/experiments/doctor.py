@@ -35,7 +35,7 @@ def examine(settings: Settings) -> list[Finding]:
     return [
         _python(),
         _docker(),
-        _gpu(),
+        _gpu(settings),
         _key(settings),
         _disk(settings),
         _cores(settings),
@@ -69,8 +69,11 @@ def _docker() -> Finding:
     )
 
 
-def _gpu() -> Finding:
+def _gpu(settings: Settings) -> Finding:
     names = gpu_names()
+    if names and settings.torch == "cpu":
+        said = "The trainer image is for CPUs: set AUTORESEARCH_TORCH=cu126, or what the driver supports, for GPUs."
+        return Finding(what="GPU", ok=False, needed=False, found=", ".join(names), advice=said)
     return Finding(
         what="GPU",
         ok=bool(names),
@@ -145,7 +148,7 @@ def _seals(settings: Settings) -> list[Finding]:
 
 def _seal(tried: Tried) -> Finding:
     return Finding(
-        what=f"  {tried.name}",
+        what=f"seal {tried.name}",
         ok=tried.state == "sealed",
         needed=tried.promised and tried.state == "open",
         found=f"{SAID[tried.state]}: {tried.found}",

@@ -63,7 +63,7 @@ def test_doctor_fails_when_something_needed_is_unusable(command, monkeypatch, tm
     done = command("doctor")
 
     assert done.code == 1
-    assert "!!  journal         unusable" in done.out
+    assert "!!  journal            unusable" in done.out
 
 
 def test_docker_asked_for_and_absent(command, monkeypatch, tmp_path):
