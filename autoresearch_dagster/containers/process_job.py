@@ -80,6 +80,10 @@ class ProcessJob:
             ) from None
         self._code = code if code >= 0 else SIGNALLED - code
 
+    def ran_s(self) -> float | None:
+        """Nobody asks: a local job ends with its driver."""
+        return None
+
     def log(self) -> str:
         """Return the last part of what it printed."""
         with contextlib.suppress(FileNotFoundError), log_file(self._entry).open("rb") as file:

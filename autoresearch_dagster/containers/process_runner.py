@@ -43,6 +43,7 @@ class ProcessRunner(ABC):
 
     name: str
     capabilities: Capabilities
+    outlives_driver = False
 
     def __init__(self, program: Path, registry: Path) -> None:
         """Run `program MODE`; `registry` is a folder that remembers running jobs across a driver's death."""
@@ -106,6 +107,14 @@ class ProcessRunner(ABC):
         assert process.stdin is not None
         process.stdin.write(b"go\n")
         process.stdin.close()
+
+    def answers(self) -> bool:
+        """Processes can always be started."""
+        return True
+
+    def attach(self, spec: JobSpec) -> ProcessJob | None:
+        """There is none: only its own parent learns how a process ended."""
+        return None
 
     def reap(self, labels: Mapping[str, str]) -> int:
         """End the jobs that a dead driver left, found in the registry."""
