@@ -40,7 +40,7 @@ def client():
 
 @pytest.fixture
 def index(tmp_path):
-    """PyTorch's index with one tiny torch, over TLS with a certificate that nobody knows: its address, the bundle."""
+    """PyTorch's index with one tiny torch, over TLS with a certificate of its own: its address, the bundle."""
     if shutil.which("openssl") is None:
         pytest.skip("openssl makes the certificate")
     key, bundle, served = tmp_path / "key.pem", tmp_path / "bundle.pem", tmp_path / "served"
