@@ -78,6 +78,13 @@ def wait(_):
     time.sleep(600)
 
 
+def count(_):
+    for number in range(10_000):
+        (OUT / "told.new").write_text(json.dumps(number))
+        (OUT / "told.new").replace(OUT / "told.json")
+        time.sleep(0.02)
+
+
 def ignore_sigterm(_):
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     wait(None)
