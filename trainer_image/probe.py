@@ -26,42 +26,26 @@ SEALED, OPEN, UNTRIED = "sealed", "open", "untried"
 KEYCTL = {"x86_64": 250, "aarch64": 219}
 NEW_USER_NAMESPACE = 0x10000000
 REFUSED = (errno.EPERM, errno.ENOSYS)
-NAMES_ONLY = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL)  # how a file system says that it has no nameless files
 WATCHER_S = 0.5  # for which too much memory is held, where somebody only looks now and then
 
 
 def network(wanted: dict) -> Answer:
     """Find a route outside, or the machine's own services."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as end:
-        try:
-            end.connect(("192.0.2.1", 9))  # sends nothing; fails where there is no route
-        except OSError:
-            pass
-        else:
-            return OPEN, "there is a route to other machines"
-    try:
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as end:
+        end.connect(("192.0.2.1", 9))  # sends nothing; fails where there is no route
+        return OPEN, "there is a route to other machines"
+    with contextlib.suppress(OSError):
         socket.create_connection(("127.0.0.1", wanted["port"]), timeout=1).close()
-    except OSError:
-        return SEALED, "no route, and the machine's own services are out of reach"
-    return OPEN, "services of this machine can be reached"
+        return OPEN, "services of this machine can be reached"
+    return SEALED, "no route, and the machine's own services are out of reach"
 
 
 def writable(folders: Iterable[str | Path]) -> list[str]:
     """Return those folders in which a file can be made; it has no name where the file system knows such files."""
     found = []
-    for folder in map(Path, folders):
-        try:
-            os.close(os.open(folder, os.O_TMPFILE | os.O_WRONLY, 0o600))
-        except (OSError, AttributeError) as fault:
-            if isinstance(fault, OSError) and fault.errno not in NAMES_ONLY:
-                continue
-            path = folder / f"autoresearch-probe-{os.getpid()}"
-            try:
-                path.touch()
-                path.unlink()
-            except OSError:
-                continue
-        found.append(str(folder))
+    for folder in folders:
+        with contextlib.suppress(OSError), tempfile.TemporaryFile(dir=folder):
+            found.append(str(folder))
     return found
 
 
@@ -91,19 +75,13 @@ def execution(_: dict) -> Answer:
     return OPEN, "what is written there can be executed"
 
 
-def status() -> dict[str, list[str]]:
-    """Return what the kernel says of this process."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return {name: value.split() for name, value in (line.split(":", 1) for line in lines)}
-
-
 def privileges(_: dict) -> Answer:
     """Hold capabilities, or become root."""
-    said = status()
-    held = [name for name in ("CapEff", "CapPrm", "CapBnd") if int(said[name][0], 16)]
+    said = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    held = [name for name in ("CapEff", "CapPrm", "CapBnd") if int(said[name], 16)]
     if os.getuid() == 0 or held:
         return OPEN, f"user {os.getuid()}, capabilities in {', '.join(held) or 'no set'}"
-    if said["NoNewPrivs"] != ["1"]:
+    if said["NoNewPrivs"].strip() != "1":
         return OPEN, "no capabilities, but programs can give some (no_new_privs is off)"
     try:
         os.setuid(0)
@@ -114,33 +92,28 @@ def privileges(_: dict) -> Answer:
 
 def namespaces(_: dict) -> Answer:
     """Make a user namespace, in which one would be root."""
+    unshare = ctypes.CDLL(None).unshare
     child = os.fork()
     if child == 0:
-        failed = ctypes.CDLL(None, use_errno=True).unshare(NEW_USER_NAMESPACE)
-        os._exit(0 if failed else 1)
-    made = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        os._exit(0 if unshare(NEW_USER_NAMESPACE) else 1)
+    made = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
     return (OPEN, "a user namespace can be made") if made else (SEALED, "none can be made")
 
 
 def calls(_: dict) -> Answer:
     """Make a system call that ordinary programs do not make."""
-    number = KEYCTL.get(os.uname().machine)
-    if number is None:
-        return UNTRIED, f"no numbers of system calls for {os.uname().machine}"
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.syscall(ctypes.c_long(number), *[ctypes.c_long(-1)] * 5)
+    number = ctypes.c_long(KEYCTL[os.uname().machine])
+    ctypes.CDLL(None, use_errno=True).syscall(number, *[ctypes.c_long(-1)] * 5)
     refused = ctypes.get_errno() in REFUSED
     return (SEALED, "rare ones are refused") if refused else (OPEN, "rare ones reach the kernel")
 
 
 def processes(wanted: dict) -> Answer:
     """See the process that asked for this."""
-    pid = wanted["pid"]
-    try:
-        seen = Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "replace") == wanted["command"]
-    except OSError:
-        seen = False
-    return (OPEN, "those of this machine are visible") if seen else (SEALED, "those of this machine are invisible")
+    with contextlib.suppress(OSError):
+        if Path(f"/proc/{wanted['pid']}/cmdline").read_bytes() == wanted["command"].encode():
+            return OPEN, "those of this machine are visible"
+    return SEALED, "those of this machine are invisible"
 
 
 def files(wanted: dict) -> Answer:
@@ -160,21 +133,17 @@ def environment(wanted: dict) -> Answer:
 def devices(_: dict) -> Answer:
     """Open memory, disks and drivers, or make a device.  Only those that it does no harm to open."""
     known = ["/dev/mem", "/dev/kmsg", "/dev/kvm", "/dev/fuse", "/dev/net/tun"]
-    disks = [str(path) for path in Path("/dev").iterdir() if path.is_block_device()]
+    disks = sorted(str(path) for path in Path("/dev").iterdir() if path.is_block_device())
     found = []
-    for path in [*known, *sorted(disks)]:
-        try:
+    for path in known + disks:
+        with contextlib.suppress(OSError):
             os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
-        except OSError:
-            continue
-        found.append(path)
+            found.append(path)
     made = Path(tempfile.gettempdir()) / f"device-{os.getpid()}"
-    try:
+    with contextlib.suppress(OSError):
         os.mknod(made, 0o600 | stat.S_IFCHR, os.makedev(1, 1))
         made.unlink()
         found.append("new ones")
-    except OSError:
-        pass
     return (OPEN, f"can be opened: {', '.join(found[:5])}") if found else (SEALED, "none but the harmless ones")
 
 
@@ -204,39 +173,30 @@ def file_size(wanted: dict) -> Answer:
 def scratch(wanted: dict) -> Answer:
     """Write more into the scratch folder than it may hold."""
     path = Path(tempfile.gettempdir()) / f"large-{os.getpid()}"
-    try:
-        with path.open("wb", buffering=0) as file:
-            for _ in range(wanted["scratch_bytes"] // MIB + 1):
-                if file.write(bytes(MIB)) < MIB:
-                    break
-            else:
-                return OPEN, "as large as this machine's disk"
-    except OSError:
-        pass
-    finally:
-        path.unlink(missing_ok=True)
-    return SEALED, f"holds {wanted['scratch_bytes'] // MIB} MiB at most"
+    size = wanted["scratch_bytes"] // MIB + 1
+    with contextlib.suppress(OSError), path.open("wb", buffering=0) as file:
+        while size and file.write(bytes(MIB)) == MIB:
+            size -= 1
+    path.unlink()
+    return (SEALED, "has an end") if size else (OPEN, "as large as this machine's disk")
 
 
-def many_processes(wanted: dict) -> Answer:
+def process_count(wanted: dict) -> Answer:
     """Fork beyond the limit; the children wait for the end of a pipe."""
     read, write = os.pipe()
-    children, refused = [], False
-    while len(children) <= wanted["pids"] and not refused:
-        try:
+    children = []
+    with contextlib.suppress(OSError):
+        while len(children) <= wanted["pids"]:
             child = os.fork()
-        except OSError:
-            refused = True
-            break
-        if child == 0:
-            os.close(write)
-            os.read(read, 1)
-            os._exit(0)
-        children.append(child)
+            if child == 0:
+                os.close(write)
+                os.read(read, 1)
+                os._exit(0)
+            children.append(child)
     os.close(write)
     for child in children:
         os.waitpid(child, 0)
-    return (SEALED if refused else OPEN), f"{len(children)} at once"
+    return (OPEN if len(children) > wanted["pids"] else SEALED), f"{len(children)} at once"
 
 
 def memory(wanted: dict) -> Answer:
@@ -256,34 +216,18 @@ def memory(wanted: dict) -> Answer:
     return OPEN, f"beyond {wanted['memory_bytes'] // MIB} MiB"
 
 
-TRIES = {
-    "network": network,
-    "root": root,
-    "inputs": inputs,
-    "files": files,
-    "environment": environment,
-    "processes": processes,
-    "privileges": privileges,
-    "namespaces": namespaces,
-    "calls": calls,
-    "devices": devices,
-    "execution": execution,
-    "scratch": scratch,
-    "file size": file_size,
-    "process count": many_processes,
-    "cores": cores,
-    "memory": memory,
-}
+FIRST = (network, root, inputs, files, environment, processes, privileges, namespaces, calls, devices, execution)
+TRIES = (*FIRST, scratch, file_size, process_count, cores, memory)
 
 
 def main() -> None:
     """Try them all, the deadly one last; what is known is written before each."""
     wanted = json.loads((BUNDLE / "probe.json").read_text())
     found = {}
-    for name, attempt in TRIES.items():
+    for attempt in TRIES:
+        name = attempt.__name__.replace("_", " ")
         found[name] = (UNTRIED, "it ended the try")
-        if name == "memory":
-            tell(found)
+        tell(found)
         try:
             found[name] = attempt(wanted)
         except Exception as fault:  # noqa: BLE001 (whatever this system lacks, the other tries go on)
