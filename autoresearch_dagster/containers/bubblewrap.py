@@ -111,6 +111,7 @@ def bubblewrap_arguments(spec: JobSpec, program: Path, host: Host, open_files: D
         *_namespaces(host),
         *("--die-with-parent", "--new-session", "--hostname", "sandbox", "--clearenv"),
         *(word for name, value in environment.items() for word in ("--setenv", name, value)),
+        *(*SCRATCH, "/tmp"),  # before the binds: a checkout may lie below it
         *(word for folder in _parents(binds) for word in ("--dir", folder)),  # others make them for root only
         *(word for bind in binds for word in bind),
         *(word for target, path in host.links for word in ("--symlink", target, path)),
@@ -125,7 +126,7 @@ def bubblewrap_arguments(spec: JobSpec, program: Path, host: Host, open_files: D
             "/dev/shm",
             *_gpu(spec.limits.slot.gpu),
         ),
-        *("--remount-ro", "/dev", *SCRATCH, "/tmp", "--remount-ro", "/", "--chdir", "/tmp"),
+        *("--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp"),
         *("--seccomp", str(open_files.seccomp), "--json-status-fd", str(open_files.status), "--"),
         *_become_nobody(host),
         *(host.python, f"{PROGRAM_FOLDER}/{program.name}", spec.mode),
@@ -168,7 +169,7 @@ def _gpu(uuid: str) -> tuple[str, ...]:
 def _parents(binds: Iterable[tuple[str, str, str]]) -> list[str]:
     """Every folder that must be there before the binds, outer ones first."""
     found = {str(parent) for _, _, path in binds for parent in PurePosixPath(path).parents}
-    return sorted((found | {"/etc", "/mnt"}) - {"/"})
+    return sorted((found | {"/etc", "/mnt"}) - {"/", "/tmp"})
 
 
 def _kernel() -> tuple[int, ...]:

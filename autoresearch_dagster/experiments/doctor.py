@@ -35,10 +35,11 @@ def examine(settings: Settings) -> list[Finding]:
     return [
         _python(),
         _docker(),
-        _gpu(settings),
+        _gpu(),
         _key(settings),
         _disk(settings),
         _cores(settings),
+        *_image(settings),
         *_seals(settings),
         _journal(settings),
         *(_package(name) for name in PACKAGES),
@@ -69,11 +70,8 @@ def _docker() -> Finding:
     )
 
 
-def _gpu(settings: Settings) -> Finding:
+def _gpu() -> Finding:
     names = gpu_names()
-    if names and settings.torch == "cpu":
-        said = "The trainer image is for CPUs: set AUTORESEARCH_TORCH=cu126, or what the driver supports, for GPUs."
-        return Finding(what="GPU", ok=False, needed=False, found=", ".join(names), advice=said)
     return Finding(
         what="GPU",
         ok=bool(names),
@@ -125,6 +123,14 @@ def _cores(settings: Settings) -> Finding:
         needed=True,
         found=f"{len(settings.cores)} (one core each)",
     )
+
+
+def _image(settings: Settings) -> list[Finding]:
+    """Say where GPUs would lie idle: the image has another torch."""
+    if settings.torch != "cpu" or not gpu_names():
+        return []
+    todo = "Set AUTORESEARCH_TORCH=cu126, or what the driver supports, and run `autoresearch image`."
+    return [Finding(what="torch in images", ok=False, needed=False, found="for CPUs only", advice=todo)]
 
 
 def _seals(settings: Settings) -> list[Finding]:

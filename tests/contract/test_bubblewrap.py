@@ -1,5 +1,8 @@
 """What is particular to sandboxes of bubblewrap."""
 
+import shutil
+import sys
+import tempfile
 import threading
 import time
 from dataclasses import replace
@@ -80,3 +83,18 @@ def test_an_end_for_memory_is_the_kernels_word(bench):
     status = ended(job)
 
     assert (status.exit_code, status.oom) == (137, True)
+
+
+def test_an_environment_below_tmp_is_visible_although_tmp_is_the_jobs_own(sandbox_host, tmp_path, bench):
+    link = Path(tempfile.mkdtemp(prefix="ar-test-", dir="/tmp"))
+    try:
+        (link / "venv").symlink_to(sys.prefix)
+        host = replace(sandbox_host, python=f"{link}/venv/bin/python")
+        parts = [f"{link}/venv/{part}" for part in ("bin", "lib", "pyvenv.cfg")]
+        host = replace(host, binds=(*host.binds, *(part for part in parts if Path(part).exists())))
+        job = BubblewrapRunner(PROGRAM, tmp_path / "home", host).start(bench.spec("exit_with", 3))
+        bench.started.append(job)
+
+        assert ended(job).exit_code == 3, job.log()
+    finally:
+        shutil.rmtree(link)
