@@ -27,6 +27,19 @@ docker_up() {
   return 1
 }
 
+# The other sandbox, with which tests run where the kernel lets it.
+bubblewrap_up() {
+  if ! command -v bwrap >/dev/null; then
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends bubblewrap
+  fi
+  if bwrap --unshare-pid --unshare-net --ro-bind / / true 2>/dev/null; then
+    export AUTORESEARCH_REQUIRE_BUBBLEWRAP=1  # its tests fail from now on instead of being skipped
+  else
+    echo "bubblewrap does not work here; its tests are skipped." >&2
+  fi
+}
+
 docker_down() {
   [ -n "$DOCKER_DAEMON_PID" ] || return 0
   kill "$DOCKER_DAEMON_PID" 2>/dev/null || true

@@ -14,7 +14,7 @@ from autoresearch_dagster.experiments.run_one import Attempt, run_planned
 def laboratory(*, steps: int, rows: int) -> Laboratory:
     """Open one in a new folder; AUTORESEARCH_HOME says where a bundle may lie already."""
     home = Path(os.environ.get("AUTORESEARCH_HOME", tempfile.mkdtemp(prefix="ar-bench-")))
-    settings = Settings(home=home, runner="local")
+    settings = Settings(home=home, runner="plain")
     lab = open_laboratory(settings, preset_name="workshop", source="sample", num_shards=1, report=lambda line: None)
     config = lab.preset.config.model_copy(update={"max_steps": steps, "time_budget_sec": 300})
     return dataclasses.replace(lab, preset=dataclasses.replace(lab.preset, config=config, scored_rows=rows))

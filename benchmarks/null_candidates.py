@@ -91,7 +91,7 @@ def candidate(number: int) -> list[str]:
 
 def research(home: Path, candidates: int, slots: int = 0) -> tuple[SessionState, Laboratory]:
     """Run the session to its end in a home of its own, or go on with it; return it as it stands then."""
-    settings = Settings(home=home, runner="local", slots=slots)
+    settings = Settings(home=home, runner="plain", slots=slots)
     store, budget = open_store(settings), preset("demo").config.time_budget_sec
     config = SessionConfig(
         memory_key="null-candidates",

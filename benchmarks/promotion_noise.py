@@ -30,7 +30,7 @@ ARMS = {"baseline": {}, "rate": {"learning_rate": 1.1}, "width": {"n_embd": 1.25
 
 def laboratory(preset: str, rows: int) -> Laboratory:
     home = Path(os.environ.get("AUTORESEARCH_HOME", tempfile.mkdtemp(prefix="ar-bench-")))
-    settings = Settings(home=home, runner="local")
+    settings = Settings(home=home, runner="plain")
     lab = open_laboratory(settings, preset_name=preset, source="sample", num_shards=1, report=lambda line: None)
     config = lab.preset.config.model_copy(update={"time_budget_sec": 300})  # the steps decide, not the machine
     return dataclasses.replace(lab, preset=dataclasses.replace(lab.preset, config=config, scored_rows=rows))

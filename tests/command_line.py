@@ -21,7 +21,7 @@ def is_one_sentence(text: str) -> bool:
 def environment(home: Path) -> dict[str, str]:
     """The environment of a command of its own, with everything that it writes below `home`."""
     own = {"AUTORESEARCH_HOME": home, "AUTORESEARCH_MLRUNS": home / "mlruns", "DAGSTER_HOME": home / "dagster"}
-    return {**os.environ, "AUTORESEARCH_RUNNER": "local", **{name: str(value) for name, value in own.items()}}
+    return {**os.environ, "AUTORESEARCH_RUNNER": "plain", **{name: str(value) for name, value in own.items()}}
 
 
 def files_below(folder: Path) -> dict[str, tuple[int, int]]:

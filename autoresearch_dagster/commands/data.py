@@ -94,8 +94,10 @@ def image(*, rebuild: bool = False, json: Json = False) -> int:
     ):
         found = obtain_image(settings, view.report, rebuild=rebuild)
     if json:
-        print_json({"tag": found.tag, "id": found.id, "bytes": found.size_bytes, "torch": found.torch})
+        facts = {"id": found.id, "bytes": found.size_bytes, "torch": found.torch, "base": found.base}
+        print_json({"tag": found.tag, **facts})
         return DONE
     size = in_unit(found.size_bytes, "bytes")
-    out.print(f"Trainer image {found.tag}, {size}, torch {found.torch}\n{found.id}", markup=False, soft_wrap=True)
+    said = f"Trainer image {found.tag}, {size}, torch {found.torch}\n{found.id}\non {found.base}"
+    out.print(said, markup=False, soft_wrap=True)
     return DONE

@@ -33,9 +33,10 @@ def dev(*, host: str = "127.0.0.1", dagster_port: int = 3000, mlflow_port: int =
 
 
 def doctor(*, retry_gpus: bool = False, json: Json = False) -> int:
-    """Look at Docker, GPU, key, disk, cores and versions, and say what to do about what is missing.
+    """Look at Docker, GPU, key, disk, cores and versions, try the seals of the runner, and say what to do.
 
-    Exit code 1: something that is needed is missing.
+    A seal is tried by a job that attempts to break it (docs/sandbox.md). Nothing is built for that.
+    Exit code 1: something that is needed is missing, or a seal is open that the runner promises to keep.
 
     Args:
         retry_gpus: First put back the GPUs that were taken out after they failed; repair or reset them before.
@@ -57,7 +58,7 @@ def doctor(*, retry_gpus: bool = False, json: Json = False) -> int:
         for finding in findings:
             mark = "ok " if finding.ok else ("!! " if finding.needed else "-- ")
             advice = "" if finding.ok else f"  {finding.advice}"
-            out.print(f"{mark} {finding.what:15} {finding.found}{advice}", markup=False, soft_wrap=True)
+            out.print(f"{mark} {finding.what:18} {finding.found}{advice}", markup=False, soft_wrap=True)
     return FAILED if any(finding.needed and not finding.ok for finding in findings) else DONE
 
 

@@ -14,7 +14,6 @@ UNPRIVILEGED = "65534:65534"
 JOB_LABEL = "autoresearch.job"
 OWNER_LABEL = "autoresearch.owner"
 """Two checkouts may share a daemon and both have an `s01_d01_e01`: neither may touch the other's."""
-OPEN_FILES = 1024
 ONE_CORE = 1_000_000_000  # nano-CPUs
 PROGRAM = "/opt/trainer/program.py"
 
@@ -62,7 +61,7 @@ def container_arguments(spec: JobSpec, image: str, owner: str, program: Path | N
         "ipc_mode": "private",
         "shm_size": lim.SCRATCH_BYTES,
         "ulimits": [
-            Ulimit(name="nofile", soft=OPEN_FILES, hard=OPEN_FILES),
+            Ulimit(name="nofile", soft=lim.OPEN_FILES, hard=lim.OPEN_FILES),
             Ulimit(name="core", soft=0, hard=0),
             Ulimit(name="fsize", soft=lim.OUTPUT_BYTES, hard=lim.OUTPUT_BYTES),
         ],

@@ -1,6 +1,7 @@
 """What the trainer image is built from: its sources, a base image, wheels.  Nothing is written in the checkout."""
 
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,8 @@ from autoresearch_dagster.core.settings import PROJECT_ROOT
 SOURCES = PROJECT_ROOT / "trainer_image"
 CONSTRAINTS = PROJECT_ROOT / "constraints.txt"
 LOCAL_BASE = f"autoresearch/base:cpython-{platform.python_version()}"
+PYPI = "pypi"
+TORCH_INDEXES = "https://download.pytorch.org/whl"
 OWN_SOURCES = ("global.index-url", "global.extra-index-url", "global.find-links", "global.no-index")
 """pip settings that a container does not see: with one of them the host fetches the wheels."""
 
@@ -29,20 +32,36 @@ def _files() -> list[Path]:
     return sorted([*SOURCES.glob("*.py"), SOURCES / "Dockerfile", SOURCES / "requirements.txt"])
 
 
-def sources_digest(base_image: str) -> Digest:
-    """Name what the image is made from: harness, requirements, Dockerfile and the base it asks for."""
+def sources_digest(base_image: str, torch: str) -> Digest:
+    """Name what the image is made from: harness, requirements, Dockerfile, the base and the torch it asks for."""
     parts = [f"{path.name}:{digest_of(path.read_bytes())}" for path in _files()]
-    return digest_of("\n".join([base_image, *parts]).encode())
+    return digest_of("\n".join([base_image, torch, *parts]).encode())
+
+
+def requirements(torch: str) -> str:
+    """Return requirements.txt with torch in one build of its version, so that no other is installed unasked.
+
+    PyPI's own torch for Linux on x86_64 is a CUDA build of 5 GB, under the plain version.
+    """
+    text = (SOURCES / "requirements.txt").read_text(encoding="utf-8")
+    return text if torch == PYPI else re.sub(r"^(torch==[\d.]+)$", rf"\1+{torch}", text, flags=re.MULTILINE)
+
+
+def torch_index(torch: str) -> str:
+    """Return the address of PyTorch's own index that has a build; '' for PyPI's."""
+    return "" if torch == PYPI else f"{TORCH_INDEXES}/{torch}"
 
 
 @contextmanager
-def build_context() -> Iterator[Path]:
+def build_context(torch: str) -> Iterator[Path]:
     """A build context with nothing in it but what the image is made from."""
     folder = Path(tempfile.mkdtemp(prefix="ar-image-"))
     try:
         for path in _files():
             shutil.copy(path, folder)
+        (folder / "requirements.txt").write_text(requirements(torch), encoding="utf-8")
         shutil.copytree(SOURCES / "wheels", folder / "wheels")
+        (folder / "certificates").mkdir()
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -54,17 +73,19 @@ def base_image(client: docker.DockerClient, wanted: str, report: Report) -> str:
     Raises:
         ContainerError: none of them; the text says what to do.
     """
-    for known in (wanted, LOCAL_BASE):  # a base made again would have another id, and torch be installed again
+    pinned = "@sha256:" in wanted  # then nothing may stand in for it
+    for known in (wanted,) if pinned else (wanted, LOCAL_BASE):  # another base would mean to install torch again
         if _is_here(client, known):
             return known
     report(f"  fetching {wanted} ...")
     try:
         docker.from_env(timeout=IMAGE_PULL_S).images.pull(wanted)
     except (docker.errors.APIError, OSError):
-        report("  no image registry answers: making a base from this machine's Python ...")
+        if not pinned:
+            report("  no image registry answers: making a base from this machine's Python ...")
     else:
         return wanted
-    if sys.platform != "linux" or platform.libc_ver()[0] != "glibc":
+    if pinned or sys.platform != "linux" or platform.libc_ver()[0] != "glibc":
         raise ContainerError(
             f"{wanted} cannot be fetched and this system cannot stand in for it; pull it where there is a network, "
             "or set AUTORESEARCH_BASE_IMAGE to an image that is here."
@@ -81,6 +102,12 @@ def _is_here(client: docker.DockerClient, tag: str) -> bool:
     return True
 
 
+def base_digest(client: docker.DockerClient, base: str) -> str:
+    """Return what pins a base: its digest at the registry it came from, or its id where it was made here."""
+    image = client.images.get(base)
+    return str((image.attrs.get("RepoDigests") or [image.id])[0])
+
+
 def needs_wheels(base: str) -> bool:
     """Whether the host fetches the wheels: the base has its Python, and perhaps alone a way to an index."""
     if base == LOCAL_BASE:
@@ -95,12 +122,23 @@ def _pip_has_own_sources() -> bool:
     return any(line.startswith(OWN_SOURCES) for line in listed.splitlines())
 
 
-def fetch_wheels(folder: Path) -> None:
-    """Download what requirements.txt asks for, in the versions that this project pins."""
+def fetch_wheels(context: Path, torch: str) -> None:
+    """Download what the context's requirements.txt asks for, in the versions that this project pins.
+
+    Raises:
+        ContainerError: they cannot be had; the text says what to do.
+    """
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
     pinned = ["--constraint", str(CONSTRAINTS)] if CONSTRAINTS.exists() else []
-    wanted = ["--only-binary=:all:", "--requirement", str(SOURCES / "requirements.txt"), "--dest", str(folder)]
-    _execute([*command, *pinned, *wanted], "fetch the trainer's wheels")
+    wanted = ["--requirement", str(context / "requirements.txt"), "--dest", str(context / "wheels")]
+    command += [*pinned, "--only-binary=:all:", *wanted]
+    doing = f"fetch the trainer's wheels with torch for {torch} (AUTORESEARCH_TORCH)"
+    try:
+        _execute(command, doing)  # pip's own sources may have it, and they are near
+    except ContainerError:
+        if torch == PYPI:
+            raise
+        _execute([*command, "--extra-index-url", torch_index(torch)], doing)
 
 
 def _execute(command: list[str], doing: str) -> None:

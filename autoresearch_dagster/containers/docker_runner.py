@@ -191,14 +191,6 @@ class DockerRunner:
 
     name = "docker"
     outlives_driver = True
-    capabilities = Capabilities(
-        network_off=True,
-        filesystem_sealed=True,
-        memory_capped=True,
-        pids_capped=True,
-        unprivileged=True,
-        cpu_pinned=True,
-    )
 
     def __init__(self, settings: Settings, image: str = "", program: Path | None = None) -> None:
         """Use `image` as it is, or the trainer image after `prepare`; `program` replaces the harness."""
@@ -211,6 +203,27 @@ class DockerRunner:
     def _client(self) -> docker.DockerClient:
         with translated("connect"):
             return docker.from_env()
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this daemon says that it keeps: one without root may lack control groups, another its filter."""
+        return self._capabilities
+
+    @cached_property
+    def _capabilities(self) -> Capabilities:
+        with translated("describe itself"):
+            info = self._client.info()
+        return Capabilities(
+            network_off=True,
+            filesystem_sealed=True,
+            memory_capped=bool(info.get("MemoryLimit")),
+            pids_capped=bool(info.get("PidsLimit")),
+            unprivileged=True,
+            cpu_pinned=bool(info.get("CPUSet")),
+            syscalls_filtered=any("seccomp" in option for option in info.get("SecurityOptions") or ()),
+            memory_by_kernel=bool(info.get("MemoryLimit")),
+            output_capped=True,
+        )
 
     def prepare(self, report: Report) -> str:
         """Build the trainer image if it is missing or older than its sources."""

@@ -2,10 +2,11 @@
 
 What is covered: a changed harness is a new image, an unchanged one is used at once; two processes build once;
 the build needs no network where the base was made here.
-What is not covered: a base image that changes under the same tag; name it by digest to pin it.
+What is not covered: a base image that changes under the same tag; `autoresearch image` says the digest that
+pins it.
 """
 
-import os
+import shutil
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,37 +18,40 @@ import docker.errors
 from filelock import FileLock
 
 from autoresearch_dagster.containers.build_inputs import (
+    base_digest,
     base_image,
     build_context,
     fetch_wheels,
     needs_wheels,
     sources_digest,
+    torch_index,
 )
 from autoresearch_dagster.core.errors import ContainerError
 from autoresearch_dagster.core.experiment import Digest
 from autoresearch_dagster.core.limits import IMAGE_BUILD_S
 from autoresearch_dagster.core.progress import Amount, Report
-from autoresearch_dagster.core.settings import Settings
+from autoresearch_dagster.core.settings import Settings, build_environment, certificate_bundle
 
 SOURCE_LABEL = "autoresearch.sources"
+BASE_LABEL = "autoresearch.base"
 LOG_LINES = 200
 PYTHON = "/opt/trainer-env/bin/python"
-PASSED_ON = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
-    """What a person wants to know of the trainer image."""
+    """What a person wants to know of the trainer image; `base` is what pins the image that it was built on."""
 
     tag: str
     id: str
     size_bytes: int
     torch: str
+    base: str
 
 
 def find_image(client: docker.DockerClient, settings: Settings) -> str:
     """Return the id of an up-to-date trainer image, or '' where there is none."""
-    return _current(client, settings.image, sources_digest(settings.base_image))
+    return _current(client, settings.image, sources_digest(settings.base_image, settings.torch))
 
 
 def describe_image(client: docker.DockerClient, settings: Settings, image: str) -> ImageFacts:
@@ -61,8 +65,9 @@ def describe_image(client: docker.DockerClient, settings: Settings, image: str) 
         cap_drop=["ALL"],
         remove=True,
     )
-    size = int(client.images.get(image).attrs["Size"])
-    return ImageFacts(settings.image, image, size, bytes(said).decode().strip())
+    found = client.images.get(image)
+    base = str(found.labels.get(BASE_LABEL, "unknown"))
+    return ImageFacts(settings.image, image, int(found.attrs["Size"]), bytes(said).decode().strip(), base)
 
 
 def ensure_image(client: docker.DockerClient, settings: Settings, report: Report, *, rebuild: bool = False) -> str:
@@ -77,7 +82,7 @@ def ensure_image(client: docker.DockerClient, settings: Settings, report: Report
     Raises:
         ContainerError: it cannot be built; the text names the log.
     """
-    wanted = sources_digest(settings.base_image)
+    wanted = sources_digest(settings.base_image, settings.torch)
     settings.home.mkdir(parents=True, exist_ok=True)
     with FileLock(settings.home / "image.lock"):  # two processes build once
         found = "" if rebuild else _current(client, settings.image, wanted)
@@ -104,17 +109,21 @@ def _current(client: docker.DockerClient, tag: str, wanted: Digest) -> str:
 
 def _build(client: docker.DockerClient, settings: Settings, wanted: Digest, report: Report, rebuild: bool) -> str:
     base = base_image(client, settings.base_image, report)
-    arguments = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    with build_context() as context:
+    arguments = build_environment()
+    with build_context(settings.torch) as context:
         if needs_wheels(base):
             report("  fetching wheels for the trainer ...")
-            fetch_wheels(context / "wheels")
+            fetch_wheels(context, settings.torch)
             arguments["PIP_NO_INDEX"] = "1"
+        else:
+            arguments["TORCH_INDEX"] = torch_index(settings.torch)
+            if bundle := certificate_bundle():
+                shutil.copy(bundle, context / "certificates" / "bundle.pem")
         output = docker.from_env(timeout=IMAGE_BUILD_S).api.build(
             path=str(context),
             tag=settings.image,
             buildargs={"BASE_IMAGE": base, **arguments},
-            labels={SOURCE_LABEL: wanted},
+            labels={SOURCE_LABEL: wanted, BASE_LABEL: base_digest(client, base)},
             rm=True,
             forcerm=True,
             nocache=rebuild,

@@ -11,7 +11,7 @@ from autoresearch_dagster.core.slot import Slot
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a runner keeps a candidate from doing; receipts carry it."""
+    """What a runner keeps a candidate from doing; receipts carry it.  What nobody claims is False."""
 
     network_off: bool
     filesystem_sealed: bool
@@ -19,6 +19,12 @@ class Capabilities:
     pids_capped: bool
     unprivileged: bool
     cpu_pinned: bool
+    syscalls_filtered: bool = False
+    """Whether the kernel refuses the calls that Docker's default profile refuses."""
+    memory_by_kernel: bool = False
+    """Whether the kernel enforces the memory limit and says so; else a watcher looks several times a second."""
+    output_capped: bool = False
+    """Whether all that a job can write is watched: nothing but its output folder and a scratch of fixed size."""
 
     @property
     def sandboxed(self) -> bool:
@@ -99,7 +105,7 @@ class Runner(Protocol):
 
     @property
     def name(self) -> str:
-        """`docker` or `local`."""
+        """`docker`, `bubblewrap`, or `local` for plain processes."""
         ...
 
     @property

@@ -15,6 +15,14 @@ PREFIX = "AUTORESEARCH_"
 NO_GPUS = "none"
 MODEL_KEY_VARIABLE = "ANTHROPIC_API_KEY"
 
+PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+BUILD_VARIABLES = (
+    *("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"),
+    *PROXY_VARIABLES,
+    *(name.lower() for name in PROXY_VARIABLES),
+)
+CERTIFICATE_VARIABLES = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
+
 
 class Settings(BaseSettings):
     """Settings of this machine, each from `AUTORESEARCH_<NAME>`."""
@@ -27,8 +35,9 @@ class Settings(BaseSettings):
     """SQLAlchemy address of the journal; empty: SQLite in `home`."""
     mlruns: Path = PROJECT_ROOT / "mlruns"
     """MLflow's database and artifacts."""
-    runner: Literal["auto", "docker", "local"] = "auto"
-    """Where candidates run; `auto`: Docker where a daemon answers, else local."""
+    runner: Literal["auto", "docker", "local", "plain"] = "auto"
+    """Where candidates run; `auto`: Docker where a daemon answers, else `local`: a sandbox of bubblewrap where that
+    works, else plain processes; `plain`: these in any case."""
     slots: Annotated[int, Field(ge=0)] = 0
     """Experiments at a time; 0: one for each core this process may use, or for each GPU."""
     gpus: str = ""
@@ -37,11 +46,15 @@ class Settings(BaseSettings):
     image: str = "autoresearch/trainer:local"
     """The trainer image."""
     base_image: str = "python:3.11-slim"
-    """What the trainer image is built from."""
+    """What the trainer image is built from; `python@sha256:...` pins it."""
+    torch: Annotated[str, Field(pattern=r"^(cpu|cu\d+|rocm[\d.]+|xpu|pypi)$")] = "cpu"
+    """The build of torch in the trainer image, as PyTorch names it: `cpu`, `cu126`, ...; `pypi`: what PyPI has."""
     allow_unsandboxed: bool = False
     """Let code that a model wrote run without a sandbox; its scores are marked `unsandboxed`."""
     require_docker: bool = False
     """Tests that need a container fail instead of being skipped."""
+    require_bubblewrap: bool = False
+    """Tests that need a sandbox of bubblewrap fail instead of being skipped."""
 
     @cached_property
     def journal_url(self) -> str:
@@ -89,3 +102,19 @@ def environment_key() -> SecretStr:
 def environment_without_key() -> dict[str, str]:
     """This process's environment for one that has no business with the model key."""
     return {name: value for name, value in os.environ.items() if name != MODEL_KEY_VARIABLE}
+
+
+def build_environment() -> dict[str, str]:
+    """What a build of the trainer image needs of this process's environment: package indexes and proxies."""
+    return {name: os.environ[name] for name in BUILD_VARIABLES if os.environ.get(name)}
+
+
+def certificate_bundle() -> Path | None:
+    """The certificates that this network asks for, where the environment names a file that is there."""
+    named = [Path(os.environ[name]) for name in CERTIFICATE_VARIABLES if os.environ.get(name)]
+    return next((path for path in named if path.is_file()), None)
+
+
+def whole_environment() -> dict[str, str]:
+    """This process's environment, to find out whether any of it reaches a job."""
+    return dict(os.environ)

@@ -4,19 +4,23 @@ import importlib.metadata
 import shutil
 import sys
 
+from autoresearch_dagster.containers.docker_runner import DockerRunner
 from autoresearch_dagster.containers.gpus import list_gpus
 from autoresearch_dagster.containers.machine_slots import chosen_gpus, machine_slots
-from autoresearch_dagster.containers.select import daemon_version
+from autoresearch_dagster.containers.select import daemon_version, select_runner
 from autoresearch_dagster.containers.taken_out import taken_out
 from autoresearch_dagster.core.errors import AutoresearchError, UserError
 from autoresearch_dagster.core.experiment import Data
 from autoresearch_dagster.core.limits import DISK_RESERVE_BYTES, GIB
 from autoresearch_dagster.core.model_key import find_key
 from autoresearch_dagster.core.settings import Settings
+from autoresearch_dagster.experiments.seals import PROBE, Tried, try_seals
 from autoresearch_dagster.store.store import open_store
 
 PACKAGES = ("dagster", "mlflow", "torch", "docker", "pydantic-monty", "anthropic")
 MIN_PYTHON = (3, 11)
+ASIDE = "Code that a model wrote does not run like this unless AUTORESEARCH_ALLOW_UNSANDBOXED=true."
+SAID = {"sealed": "sealed", "open": "not sealed", "untried": "could not be tried"}
 
 
 class Finding(Data):
@@ -39,6 +43,8 @@ def examine(settings: Settings) -> list[Finding]:
         _key(settings),
         _disk(settings),
         _slots(settings),
+        *_image(settings),
+        *_seals(settings),
         _journal(settings),
         *(_package(name) for name in PACKAGES),
     ]
@@ -62,7 +68,9 @@ def _docker() -> Finding:
         ok=bool(version),
         needed=False,
         found=f"daemon {version}" if version else "no daemon answers",
-        advice="" if version else "Start Docker to seal candidates; without it they run as plain processes.",
+        advice=""
+        if version
+        else "Start Docker to seal candidates; without it they need bubblewrap, or run unsealed.",
     )
 
 
@@ -136,6 +144,43 @@ def _slots(settings: Settings) -> Finding:
     except UserError as fault:
         beside = f", none with a GPU: {fault}" if chosen_gpus(settings) else ""
     return Finding(what="slots", ok=True, needed=True, found=f"{len(plain)} (one core each){beside}")
+
+
+def _image(settings: Settings) -> list[Finding]:
+    """Say where GPUs would lie idle: the image has another torch."""
+    if settings.torch != "cpu" or not list_gpus():
+        return []
+    todo = "Set AUTORESEARCH_TORCH=cu126, or what the driver supports, and run `autoresearch image`."
+    return [Finding(what="torch in images", ok=False, needed=False, found="for CPUs only", advice=todo)]
+
+
+def _seals(settings: Settings) -> list[Finding]:
+    """Try what the runner that would be used keeps; an open seal is a fault only where it claims to keep it."""
+    try:
+        selection = select_runner(settings, PROBE)
+        runner = selection.runner
+        if isinstance(runner, DockerRunner) and not runner.has_image():
+            todo = "Run `autoresearch image`, then this again."
+            return [
+                Finding(what="runner", ok=False, needed=False, found=f"{selection.reason} Not tried.", advice=todo)
+            ]
+        tried = try_seals(runner, settings)
+    except AutoresearchError as fault:
+        return [Finding(what="runner", ok=False, needed=True, found="unusable", advice=str(fault))]
+    said = Finding(
+        what="runner", ok=runner.capabilities.sandboxed, needed=False, found=selection.reason, advice=ASIDE
+    )
+    return [said, *map(_seal, tried)]
+
+
+def _seal(tried: Tried) -> Finding:
+    return Finding(
+        what=f"seal {tried.name}",
+        ok=tried.state == "sealed",
+        needed=tried.promised and tried.state == "open",
+        found=f"{SAID[tried.state]}: {tried.found}",
+        advice=tried.advice,
+    )
 
 
 def _journal(settings: Settings) -> Finding:

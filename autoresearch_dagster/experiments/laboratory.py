@@ -119,8 +119,9 @@ def _store_and_runner(settings: Settings, trusted_code: bool) -> tuple[Store, Se
     selection = select_runner(settings)
     if not (trusted_code or selection.runner.capabilities.sandboxed or settings.allow_unsandboxed):
         raise UserError(
-            "Code written by a model runs only in a sandbox, and no Docker daemon answers: start Docker, "
-            "or set AUTORESEARCH_ALLOW_UNSANDBOXED=true to accept the risk."
+            "Code written by a model runs only in a sandbox, and there is none here: start Docker or install "
+            "bubblewrap (`autoresearch doctor` says what is missing), or set AUTORESEARCH_ALLOW_UNSANDBOXED=true "
+            "to accept the risk."
         )
     return store, selection
 

@@ -16,6 +16,6 @@ def obtain_image(settings: Settings, report: Report, *, rebuild: bool) -> ImageF
     """
     if not daemon_version():
         raise ContainerError(
-            "No Docker daemon answers: start Docker; AUTORESEARCH_RUNNER=local runs without an image and a sandbox."
+            "No Docker daemon answers: start Docker; AUTORESEARCH_RUNNER=local runs without an image."
         )
     return DockerRunner(settings).build_image(report, rebuild=rebuild)

@@ -1,5 +1,6 @@
 """A small program that contract tests run in place of the harness: does what CANDIDATE/do.json says."""
 
+import contextlib
 import json
 import os
 import signal
@@ -40,6 +41,23 @@ def write(path):
         tell(0)
 
 
+def see(paths):
+    import pwd
+
+    tell([[path for path in paths if Path(path).exists()], [user.pw_name for user in pwd.getpwall()]])
+
+
+def fill(paths):
+    """Write to each file until there is no room; tell how many MiB there was."""
+    sizes = []
+    for path in paths:
+        with contextlib.suppress(OSError), Path(path).open("wb", buffering=0) as file:
+            while file.write(b"x" * 2**20) == 2**20:
+                pass
+        sizes.append(Path(path).stat().st_size // 2**20)
+    tell(sizes)
+
+
 def burn(seconds):
     end = time.process_time() + seconds
     while time.process_time() < end:
@@ -60,6 +78,13 @@ def wait(_):
     time.sleep(600)
 
 
+def count(_):
+    for number in range(10_000):
+        (OUT / "told.new").write_text(json.dumps(number))
+        (OUT / "told.new").replace(OUT / "told.json")
+        time.sleep(0.02)
+
+
 def ignore_sigterm(_):
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     wait(None)
@@ -72,8 +97,9 @@ def spawn(_):
 
 
 def orphan(_):
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-    tell(child.pid)
+    name = f"orphan-{time.time_ns()}"
+    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", name])
+    tell(name)
 
 
 def allocate(mib):
@@ -127,6 +153,27 @@ def privileges(_):
     wanted = ("CapEff", "CapBnd", "NoNewPrivs", "Seccomp", "Uid")
     lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     tell({name: lines[name].split()[0] for name in wanted})
+
+
+def call(numbers):
+    """Make system calls with arguments that do nothing; tell how each ended."""
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    ended = []
+    for number in numbers:
+        ctypes.set_errno(0)
+        failed = libc.syscall(ctypes.c_long(number), *[ctypes.c_long(0)] * 6) == -1
+        ended.append(ctypes.get_errno() if failed else 0)
+    tell(ended)
+
+
+def make_namespaces(_):
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    kinds = (0x10000000, 0x00020000, 0x40000000, 0x20000000)  # user, mounts, network, processes
+    tell([ctypes.get_errno() if libc.unshare(kind) else 0 for kind in kinds])
 
 
 def fork_bomb(_):

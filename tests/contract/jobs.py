@@ -5,6 +5,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from autoresearch_dagster.containers.process_tree import is_running
 from autoresearch_dagster.containers.protocol import Job, JobLimits, JobSpec, JobStatus, Mount, Runner
 from autoresearch_dagster.core.limits import MIB
@@ -66,6 +68,20 @@ def told(out: Path):
         except (FileNotFoundError, ValueError):
             assert time.monotonic() < deadline, list(out.iterdir())
             time.sleep(0.02)
+
+
+def appears(path: Path) -> None:
+    """Wait until a file is there."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not path.exists():
+        assert time.monotonic() < deadline, path
+        time.sleep(0.02)
+
+
+def tree(job: Job) -> list[int]:
+    """The processes of a job as this machine numbers them."""
+    leader = psutil.Process(int(job.id))
+    return [leader.pid, *(child.pid for child in leader.children(recursive=True))]
 
 
 def gone(pid: int) -> None:

@@ -1,17 +1,22 @@
 """What every runner promises, tried on each one with real processes and containers."""
 
+import errno
 import os
+import platform
 import signal
 import socket
 import tempfile
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from autoresearch_dagster.containers.protocol import Mount
+from autoresearch_dagster.containers.seccomp import REFUSED
 from autoresearch_dagster.core.errors import ContainerError
 from autoresearch_dagster.core.limits import LOG_BYTES, MIB
-from tests.contract.jobs import ended, gone, told, until
+from tests.contract.jobs import PATIENCE_S, ended, gone, told, tree, until
 
 
 @pytest.mark.parametrize("code", [0, 1, 86, 87])
@@ -44,8 +49,8 @@ def test_a_job_gets_its_mode_its_mounts_and_nothing_of_our_environment(bench, mo
 
 
 def test_a_job_runs_on_its_core_only(bench):
-    if not bench.runner.capabilities.cpu_pinned:
-        pytest.skip("does not claim to pin")
+    if not hasattr(os, "sched_getaffinity"):
+        pytest.skip("this system does not pin")
     job, out = bench.start("look")
     ended(job)
 
@@ -159,18 +164,31 @@ def test_removing_ends_a_job_that_ignores_signals_and_may_be_repeated(bench):
     assert bench.runner.reap({}) == 0
 
 
-@pytest.mark.parametrize("order", ["spawn", "orphan"])
-def test_no_child_outlives_its_job(bench, order):
-    if bench.runner.name != "local":
+def test_no_child_outlives_its_job(bench):
+    if bench.runner.name == "docker":
         pytest.skip("process ids of a container are its own")
-    job, out = bench.start(order)
-    child = told(out)
-    if order == "orphan":
-        ended(job)
+    job, out = bench.start("spawn")
+    told(out)
+    processes = tree(job)
+    assert len(processes) >= 2
 
     job.remove()
 
-    gone(child)
+    for process in processes:
+        gone(process)
+
+
+def test_a_child_that_lost_its_parent_does_not_outlive_its_job(bench):
+    job, out = bench.start("orphan")
+    name = told(out)
+    ended(job)
+
+    job.remove()
+
+    deadline = time.monotonic() + PATIENCE_S
+    while any(name in " ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"])):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_removing_leaves_no_folder_behind(bench, tmp_path, monkeypatch):
@@ -268,7 +286,29 @@ def test_a_sandbox_has_no_privileges(sealed):
     }
 
 
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="numbers of x86_64")
+def test_a_sandbox_refuses_the_systems_rare_calls(sealed):
+    if not sealed.runner.capabilities.syscalls_filtered:
+        pytest.skip("does not claim to filter system calls")
+    names = ["add_key", "bpf", "keyctl", "mount", "perf_event_open", "setns", "swapon", "umount2", "userfaultfd"]
+    if sealed.runner.name == "bubblewrap":  # newer than some Docker daemons know, or our own
+        names += ["io_uring_setup", "mount_setattr", "ptrace", "sched_setaffinity", "open_by_handle_at"]
+    job, out = sealed.start("call", [REFUSED[name][0] for name in names])
+    ended(job)
+
+    assert dict(zip(names, told(out), strict=True)) == dict.fromkeys(names, errno.EPERM)
+
+
+def test_a_sandbox_makes_no_namespaces(sealed):
+    job, out = sealed.start("make_namespaces")
+    ended(job)
+
+    assert set(told(out)) == {errno.EPERM}
+
+
 def test_a_fork_bomb_stops_at_the_limit(sealed):
+    if not sealed.runner.capabilities.pids_capped:
+        pytest.skip("does not claim to count processes")
     job, out = sealed.start("fork_bomb")
 
     assert told(out) < 128

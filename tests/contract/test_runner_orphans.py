@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from tests.contract.jobs import gone, told
+from autoresearch_dagster.containers.local_runner import LocalRunner
+from tests.contract.jobs import PROGRAM, appears, gone, told, tree
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -15,19 +16,26 @@ def test_jobs_of_a_killed_driver_are_found_and_ended(bench):
     out = next(mount.source for mount in spec.mounts if mount.name == "OUT")
     driver = os.fork()
     if driver == 0:
-        bench.runner.start(spec)
+        job = bench.runner.start(spec)
+        told(out)
+        (out / "tree").write_text("\n".join(map(str, [] if bench.runner.name == "docker" else tree(job))))
+        (out / "followed").touch()
         time.sleep(600)
         os._exit(0)
-    child = told(out)
+    appears(out / "followed")
+    processes = [int(pid) for pid in (out / "tree").read_text().split()]
     os.kill(driver, signal.SIGKILL)
     os.waitpid(driver, 0)
+    if bench.runner.name == "bubblewrap":
+        for process in processes:
+            gone(process)
 
     assert bench.runner.reap({"key": "another"}) == 0
     assert bench.runner.reap({"key": "orphan"}) == 1
 
     assert bench.runner.reap({}) == 0
-    if bench.runner.name == "local":
-        gone(child)
+    for process in processes:
+        gone(process)
 
 
 def test_a_job_left_by_a_dead_driver_makes_way_for_its_successor(bench):
@@ -43,8 +51,8 @@ def test_a_job_left_by_a_dead_driver_makes_way_for_its_successor(bench):
 def test_another_installation_is_left_alone(bench, tmp_path):
     job, out = bench.start("wait", labels={"key": "s01_d01_e01"})
     told(out)
-    if bench.runner.name == "local":
-        stranger = type(bench.runner)(bench.runner._program, tmp_path / "elsewhere" / "jobs")
+    if bench.runner.name != "docker":
+        stranger = LocalRunner(PROGRAM, tmp_path / "elsewhere" / "jobs")
     else:
         elsewhere = bench.runner._settings.model_copy(update={"home": tmp_path / "elsewhere"})
         stranger = type(bench.runner)(elsewhere, bench.runner._image)

@@ -8,6 +8,7 @@ from pathlib import Path
 import docker
 import pytest
 
+from autoresearch_dagster.containers.bubblewrap_runner import find_sandbox
 from autoresearch_dagster.containers.docker_runner import DockerRunner, ping
 from autoresearch_dagster.containers.protocol import JobLimits, JobSpec, Mount
 from autoresearch_dagster.core.experiment import ExperimentKey, Outcome, PlannedExperiment
@@ -83,9 +84,10 @@ def test_what_a_model_server_prints_is_stored_nowhere(start):
 
 
 @pytest.mark.slow
-def test_a_candidate_scores_the_same_in_a_container_and_in_a_local_process(settings):
+def test_a_candidate_scores_the_same_in_a_container_in_a_sandbox_and_in_a_plain_process(settings):
     scores = {}
-    for runner in ("docker", "local"):
+    asked = {"docker": "docker", "plain": "local", **({"local": "bubblewrap"} if find_sandbox().host else {})}
+    for runner, name in asked.items():
         chosen = settings.model_copy(update={"runner": runner})
         lab = open_laboratory(chosen, preset_name="demo", source="sample", num_shards=1, report=print)
         lab = replace(lab, preset=replace(lab.preset, scored_rows=8))
@@ -101,8 +103,8 @@ def test_a_candidate_scores_the_same_in_a_container_and_in_a_local_process(setti
             planned, lab, Attempt(1, Slot((core,))), lambda *_: None, lambda _stage: None, lambda: Halt.NO
         )
         assert result.outcome is Outcome.TRAINED, result.error
-        assert result.runner == runner
+        assert result.runner == name
         assert result.claims.steps == 10
         scores[runner] = result.val_bpb
 
-    assert scores["docker"] == pytest.approx(scores["local"], abs=1e-6)
+    assert scores == pytest.approx(dict.fromkeys(scores, scores["docker"]), abs=1e-6)

@@ -114,7 +114,7 @@ def test_a_value_of_the_wrong_type_is_refused_by_name():
 
 
 def test_a_source_that_is_none_fails_the_run_with_a_sentence(tmp_path):
-    settings = Settings(home=tmp_path / "home", mlruns=tmp_path / "mlruns", runner="local")
+    settings = Settings(home=tmp_path / "home", mlruns=tmp_path / "mlruns", runner="plain")
     with dg.DagsterInstance.ephemeral() as instance, Desk(settings) as desk:
         result = research.execute_in_process(
             run_config={"source": "nowhere", "quiet": True},
@@ -138,7 +138,7 @@ def test_every_field_of_the_launchpad_has_a_default_and_says_what_it_means(confi
 
 
 def test_one_dispatch_fills_a_partition_and_settles_its_answer(tmp_path):
-    settings = Settings(home=tmp_path / "home", mlruns=tmp_path / "mlruns", runner="local")
+    settings = Settings(home=tmp_path / "home", mlruns=tmp_path / "mlruns", runner="plain")
     wanted = {"preset": "demo", "n_experiments": 1, "batch_size": 1, "time_budget_sec": 20}
     with dg.DagsterInstance.ephemeral() as instance, Desk(settings) as desk:
         config = {**wanted, "memory_key": "graph", "quiet": True}

@@ -25,7 +25,7 @@ def settings(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
     monkeypatch.setenv("AUTORESEARCH_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("AUTORESEARCH_MLRUNS", str(tmp_path / "mlruns"))
-    monkeypatch.setenv("AUTORESEARCH_RUNNER", "local")
+    monkeypatch.setenv("AUTORESEARCH_RUNNER", "plain")
     return load_settings()
 
 

@@ -32,7 +32,7 @@ ASSET = dg.AssetKey("experiment")
 def settings(tmp_path, monkeypatch):
     monkeypatch.setenv("AUTORESEARCH_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("AUTORESEARCH_MLRUNS", str(tmp_path / "mlruns"))
-    monkeypatch.setenv("AUTORESEARCH_RUNNER", "local")
+    monkeypatch.setenv("AUTORESEARCH_RUNNER", "plain")
     return load_settings()
 
 

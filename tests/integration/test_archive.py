@@ -31,7 +31,7 @@ KEY = "parallelized-autoresearch"
 
 
 def home(folder: Path) -> Settings:
-    return Settings(home=folder, runner="local")
+    return Settings(home=folder, runner="plain")
 
 
 @pytest.fixture(scope="module")

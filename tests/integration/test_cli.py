@@ -63,7 +63,7 @@ def test_doctor_fails_when_something_needed_is_unusable(command, monkeypatch, tm
     done = command("doctor")
 
     assert done.code == 1
-    assert "!!  journal         unusable" in done.out
+    assert "!!  journal            unusable" in done.out
 
 
 def test_docker_asked_for_and_absent(command, monkeypatch, tmp_path):
@@ -162,7 +162,7 @@ def test_evaluate_prints_the_score_for_programs(command, shared):
     [
         ("AUTORESEARCH_SLOTS", "many", "integer"),
         ("AUTORESEARCH_SLOTS", "-1", "greater than or equal to 0"),
-        ("AUTORESEARCH_RUNNER", "podman", "'auto', 'docker' or 'local'"),
+        ("AUTORESEARCH_RUNNER", "podman", "'auto', 'docker', 'local' or 'plain'"),
         ("AUTORESEARCH_ALLOW_UNSANDBOXED", "perhaps", "boolean"),
     ],
 )

@@ -24,7 +24,7 @@ from tests.plans import finish, plan
 def settings(tmp_path, monkeypatch):
     (tmp_path / "tmp").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
-    return Settings(home=tmp_path / "home", mlruns=tmp_path / "mlruns", runner="local")
+    return Settings(home=tmp_path / "home", mlruns=tmp_path / "mlruns", runner="plain")
 
 
 @pytest.fixture

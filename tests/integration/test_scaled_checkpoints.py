@@ -30,7 +30,7 @@ class World:
     """Trains on a tiny bundle."""
 
     def __init__(self, home: Path, zygote: ZygoteRunner) -> None:
-        settings = Settings(home=home, runner="local", database_url="")
+        settings = Settings(home=home, runner="plain", database_url="")
         bundle = published(tiny_bundle(home / "made"), settings.bundles)
         preset = dataclasses.replace(PRESETS["demo"], config=CONFIG, sequence_length=32, scored_rows=16)
         self.lab = Laboratory(settings, open_store(settings), zygote, "zygote", "", bundle, preset, b"")

@@ -17,7 +17,7 @@ def silent(_told):
 def test_session_of_an_own_corpus_is_resumed_from_another_folder_and_refused_when_it_changed(tmp_path, monkeypatch):
     documents = corpora.texts()
     corpora.write_corpus(tmp_path / "corpus", documents, 3000)
-    settings = Settings(home=tmp_path / "home", runner="local")
+    settings = Settings(home=tmp_path / "home", runner="plain")
     store = open_store(settings)
     monkeypatch.chdir(tmp_path)
     config = SessionConfig(memory_key="own", source="corpus", num_shards=2, preset="demo", time_budget_sec=1)

@@ -239,7 +239,7 @@ def test_the_job_is_gone_and_its_checkpoint_is_a_copy_it_never_saw(run, tmp_path
 
 @pytest.fixture
 def lab(bundle, tmp_path):
-    settings = Settings(home=tmp_path / "home", runner="local")
+    settings = Settings(home=tmp_path / "home", runner="plain")
     preset = dataclasses.replace(PRESETS["demo"], config=CONFIG, sequence_length=32, scored_rows=16)
     runner = LocalRunner(HARNESS, tmp_path / "jobs")
     store = open_store(settings)

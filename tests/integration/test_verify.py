@@ -49,7 +49,7 @@ class World:
     """A home with a bundle, and receipts that were earned in it."""
 
     def __init__(self, home, zygote):
-        self.settings = Settings(home=home, runner="local", database_url="")
+        self.settings = Settings(home=home, runner="plain", database_url="")
         self.store = open_store(self.settings)
         self.blobs = self.store.blobs
         self.zygote = zygote

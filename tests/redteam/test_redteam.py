@@ -25,7 +25,7 @@ def bundle(tmp_path_factory):
 @pytest.fixture(scope="module")
 def lab(bundle, zygote, tmp_path_factory):
     """Every job is forked from one process that has imported torch."""
-    settings = Settings(home=tmp_path_factory.mktemp("home"), runner="local")
+    settings = Settings(home=tmp_path_factory.mktemp("home"), runner="plain")
     return judging.open_bench(settings, zygote, "zygote", bundle, rows=ROWS)
 
 

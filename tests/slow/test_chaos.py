@@ -64,7 +64,7 @@ class Driver:
         self.process = subprocess.Popen(
             [*command, "--n-experiments", str(EXPERIMENTS), "--batch-size", "2"],
             cwd=PROJECT_ROOT,
-            env={**os.environ, **places, "AUTORESEARCH_RUNNER": "local", "PYTHONUNBUFFERED": "1"},
+            env={**os.environ, **places, "AUTORESEARCH_RUNNER": "plain", "PYTHONUNBUFFERED": "1"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -36,7 +36,7 @@ class Dev:
 
     def __init__(self, folder: Path) -> None:
         self.home, self.log = folder / "home", folder / "dev.log"
-        self.settings = Settings(home=self.home, mlruns=folder / "mlruns", runner="local")
+        self.settings = Settings(home=self.home, mlruns=folder / "mlruns", runner="plain")
         for place in ("dagster", "tmp"):
             (folder / place).mkdir()
         (folder / "dagster" / "dagster.yaml").write_text(INSTANCE_YAML)
@@ -44,7 +44,7 @@ class Dev:
             **os.environ,
             "AUTORESEARCH_HOME": str(self.home),
             "AUTORESEARCH_MLRUNS": str(folder / "mlruns"),
-            "AUTORESEARCH_RUNNER": "local",
+            "AUTORESEARCH_RUNNER": "plain",
             "DAGSTER_HOME": str(folder / "dagster"),
             "TMPDIR": str(folder / "tmp"),
             "PYTHONPATH": str(PROJECT_ROOT),

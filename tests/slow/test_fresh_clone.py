@@ -66,7 +66,14 @@ def test_no_container_is_left_behind(clone: Path) -> None:
     if shutil.which("docker") is None:
         return
     listed = subprocess.run(
-        ["docker", "ps", "--all", "--quiet", "--filter", f"label={OWNER_LABEL}={owner_of(clone / '.autoresearch')}"],
+        [
+            "docker",
+            "ps",
+            "--all",
+            "--quiet",
+            "--filter",
+            f"label={OWNER_LABEL}={owner_of(clone / '.autoresearch')}",
+        ],
         capture_output=True,
         text=True,
         check=False,

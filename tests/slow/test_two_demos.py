@@ -28,7 +28,7 @@ def places(folder: Path) -> dict[str, str]:
         "AUTORESEARCH_MLRUNS": str(folder / "mlruns"),
         "DAGSTER_HOME": str(folder / "dagster"),
         "TMPDIR": str(folder / "tmp"),
-        "AUTORESEARCH_RUNNER": "local",
+        "AUTORESEARCH_RUNNER": "plain",
         "AUTORESEARCH_SLOTS": "2",
     }
 
