@@ -13,8 +13,9 @@ import os
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
-from autoresearch_dagster.core.experiment import CurvePoint, ExperimentKey, PlannedExperiment
+from autoresearch_dagster.core.experiment import ExperimentKey, PlannedExperiment
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.core.slot import Slot
 from autoresearch_dagster.experiments.early_stop import POINTS, EarlyStop, curve_of
@@ -97,11 +98,21 @@ def train_all(seconds: int) -> None:
     )
 
 
-def stopped_at(points: tuple[CurvePoint, ...], resource_s: float, rule: EarlyStop) -> float | None:
-    """Play a curve; the second of resource time at which it is stopped."""
-    for point in points:
-        if rule(point, point.elapsed_s * resource_s):
-            return point.elapsed_s * resource_s
+Runs = dict[str, dict[str, Any]]
+
+
+def stopped_at(name: str, champion: str, runs: Runs, seconds: int) -> float | None:
+    """Play a curve beside baseline and champion; the second of resource time at which it is stopped."""
+    curves = {of: POINTS.validate_python(runs[of]["curve"]) for of in (name, champion, "baseline")}
+    rivals = [
+        curve_of(role, curves[of], runs[of]["resource_s"])
+        for role, of in (("baseline", "baseline"), ("champion", champion))
+    ]
+    rule = EarlyStop(seconds, [curve for curve in rivals if curve is not None])
+    for point in curves[name]:
+        at_s = point.elapsed_s * runs[name]["resource_s"]
+        if rule(point, at_s):
+            return at_s
     return None
 
 
@@ -110,28 +121,21 @@ def main() -> None:
         train_all(int(sys.argv[2]) if len(sys.argv) > 2 else 20)
     stored = json.loads(STORED.read_text(encoding="utf-8"))
     seconds, runs = stored["seconds"], stored["runs"]
-    points = {name: POINTS.validate_python(run["curve"]) for name, run in runs.items()}
-    noise = abs(runs["baseline"]["val_bpb"] - runs["baseline, seed 1"]["val_bpb"])
-    scored = {name: run["val_bpb"] for name, run in runs.items() if run["val_bpb"] is not None}
-    best = min(scored, key=lambda name: scored[name])
+    scores = {name: run["val_bpb"] for name, run in runs.items() if run["val_bpb"] is not None}
+    noise = abs(scores["baseline"] - scores["baseline, seed 1"])
+    best = min(scores, key=lambda name: scores[name])
     print(f"\n{seconds} s each; champion: {best}; the baseline's seeds differ by {noise:.4f} bpb")
-    wrong, saved = [], 0.0
-    for name, run in runs.items():
-        rivals = [
-            curve_of(role, points[of], runs[of]["resource_s"])
-            for role, of in (("baseline", "baseline"), ("champion", best))
-        ]
-        rule = EarlyStop(seconds, [curve for curve in rivals if curve is not None])
-        at_s = stopped_at(points[name], run["resource_s"], rule)
-        score = scored.get(name)
-        close = score is not None and score <= scored["baseline"] + 2 * noise
+    saved = 0.0
+    for name in runs:
+        at_s = stopped_at(name, best, runs, seconds)
         saved += seconds - at_s if at_s is not None else 0.0
-        if at_s is not None and close:
-            wrong.append(name)
         told = f"stopped at {at_s:.1f} s: saves {1 - at_s / seconds:.0%}" if at_s is not None else "not stopped"
-        print(f"{name:30} {f'{score:.4f}' if score is not None else 'no score':9} {told}")
+        print(f"{name:30} {f'{scores[name]:.4f}' if name in scores else 'no score':9} {told}")
     print(f"saved {saved:.0f} of {seconds * len(runs)} s")
-    print(f"stopped although within noise of the baseline: {', '.join(wrong) or 'none'}")
+    champions = [name for name in scores if scores[name] <= scores["baseline"]]
+    close = [(one, other) for one in scores for other in champions if scores[one] <= scores[other] + 2 * noise]
+    wrong = [pair for pair in close if stopped_at(*pair, runs, seconds) is not None]
+    print(f"{len(close)} pairs of a candidate and a champion that it beats or ties: {len(wrong)} stopped {wrong}")
 
 
 if __name__ == "__main__":

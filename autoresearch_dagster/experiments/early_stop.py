@@ -45,20 +45,24 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Behind:
-    """How far behind a training is: its own loss, and by name what each of the others had at `then_s`."""
+    """How far behind a training is: its own loss now and at first, and by name what the others had at `then_s`.
+
+    `others` is empty for one that reports in other units and has learnt nothing by its own measure.
+    """
 
     loss: float
+    first: float
     used_s: float
     then_s: float
-    others: tuple[tuple[str, float], ...]
+    others: tuple[tuple[str, float], ...] = ()
 
     def sentence(self, budget_s: float) -> str:
         """Say why it is stopped."""
+        begun = f"Stopped early, after {self.used_s:.0f} of {budget_s:.0f} s: its training loss was {self.loss:.3g}"
+        if not self.others:
+            return f"{begun}, no better than the {self.first:.3g} that it began with."
         had = " and ".join(f"the {name} {loss:.3g}" for name, loss in self.others)
-        return (
-            f"Stopped early, after {self.used_s:.0f} of {budget_s:.0f} s: its training loss was {self.loss:.3g}, "
-            f"and after {self.then_s:.0f} s, a third of that, {had}."
-        )
+        return f"{begun}, and after {self.then_s:.0f} s, a third of that, {had}."
 
 
 def curve_of(name: str, points: Sequence[CurvePoint], resource_s: float) -> Curve | None:
@@ -95,7 +99,8 @@ def behind(losses: Sequence[float], used_s: float, budget_s: float, others: Sequ
     """Compare a training with others at the same resource time; the rule, and a pure function.
 
     It is far behind if, after `EARLY_STOP_FROM` of its budget at the earliest, its smoothed loss is worse than what
-    each of the others had at a third of that time: it is more than three times slower than all of them.
+    each of the others had at a third of that time: it is more than three times slower than all of them.  One that
+    began so high that it diverged, or counts in other units, is far behind if it is no better than it was then.
 
     Args:
         losses: all that it has reported, in order.
@@ -108,14 +113,16 @@ def behind(losses: Sequence[float], used_s: float, budget_s: float, others: Sequ
     """
     if not others or len(losses) < lim.EARLY_STOP_POINTS or used_s < lim.EARLY_STOP_FROM * budget_s:
         return None
-    loss, then_s = smoothed(losses), used_s / lim.EARLY_STOP_TIMES
+    loss, first, then_s = smoothed(losses), losses[0], used_s / lim.EARLY_STOP_TIMES
+    if first > lim.EARLY_STOP_SAME_UNITS * max(other.first for other in others):
+        return Behind(loss, first, used_s, then_s) if loss >= first else None
     had: list[tuple[str, float]] = []
     for other in others:
         theirs = other.loss_at(then_s)
-        if theirs is None or loss <= theirs or not _same_units(losses[0], other.first):
+        if theirs is None or loss <= theirs or not _same_units(first, other.first):
             return None
         had.append((other.name, theirs))
-    return Behind(loss, used_s, then_s, tuple(had))
+    return Behind(loss, first, used_s, then_s, tuple(had))
 
 
 def _same_units(first: float, other: float) -> bool:

@@ -115,7 +115,14 @@ def test_one_bad_stretch_that_ends_does_not_stop_a_training():
 
 @pytest.mark.parametrize("scale", [1 / math.log(2), 512.0, 0.01, -1.0])
 def test_a_loss_in_other_units_is_not_compared(scale):
-    assert watch([scale * 9.0] * 100)[0] is None
+    assert watch([scale * loss for loss in learning(speed=0.2)])[0] is None
+
+
+def test_a_training_that_diverged_before_its_first_report_is_stopped_and_told():
+    at_s, said = watch([140.0, *[150.0, 130.0, 170.0] * 30])
+    assert at_s is not None
+    assert said.endswith("its training loss was 150, no better than the 140 that it began with.")
+    assert watch([140.0, *[150.0, 130.0, 120.0] * 30])[0] is None
 
 
 def test_a_training_that_reports_nothing_or_little_is_not_stopped():
