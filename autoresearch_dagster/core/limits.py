@@ -60,10 +60,8 @@ AGENT_MEMORY_BYTES: Final = 2 * GIB  # beyond what the process holds already
 MEMORY_FLOOR_BYTES: Final = 2 * GIB  # the tutorial's experiment environment
 PIDS_LIMIT: Final = 128  # torch needs about 20; a fork bomb stops here
 OPEN_FILES: Final = 1024  # descriptors of one process
-MEMORY_BACKSTOP: Final = (
-    4  # times its memory that a process may map where only a watcher caps the job; beyond it an
-)
-# allocation fails, which is a crash: one that is merely too large must go through, for the watcher to see and heal it
+# A larger allocation fails, which is a crash; one that is merely too large must go through, to be seen and healed.
+MEMORY_BACKSTOP: Final = 4  # times its memory that a process may map where only a watcher caps the job
 SCRATCH_BYTES: Final = 64 * MIB  # /tmp of a container, counted as its memory
 OUTPUT_BYTES: Final = 512 * MIB  # all that a candidate may write; also the largest checkpoint
 OUTPUT_DEPTH: Final = 8  # levels of folders in it; what lies deeper could not be counted
