@@ -72,7 +72,8 @@ TAKE_UP_S: Final = 1800.0  # seconds for which what a dead driver left of an att
 STORE_PATIENCE_S: Final = 600.0  # seconds that a result waits for a locked journal, beside the busy timeout
 PIDS_LIMIT: Final = 128  # torch needs about 20; a fork bomb stops here
 OPEN_FILES: Final = 1024  # descriptors of one process
-MEMORY_BACKSTOP: Final = 2  # times its memory that one process may map where no kernel caps the whole job
+# A larger allocation fails, which is a crash; one that is merely too large must go through, to be seen and healed.
+MEMORY_BACKSTOP: Final = 4  # times its memory that a process may map where only a watcher caps the job
 SCRATCH_BYTES: Final = 64 * MIB  # /tmp of a container, counted as its memory
 OUTPUT_BYTES: Final = 512 * MIB  # all that a candidate may write; also the largest checkpoint
 OUTPUT_DEPTH: Final = 8  # levels of folders in it; what lies deeper could not be counted

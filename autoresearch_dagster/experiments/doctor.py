@@ -34,7 +34,7 @@ class Finding(Data):
 
 
 def examine(settings: Settings) -> list[Finding]:
-    """Look at everything that research needs on this machine; changes nothing but an empty journal."""
+    """Look at everything that research needs here; starts one small job, leaves nothing but an empty journal."""
     return [
         _python(),
         _docker(),

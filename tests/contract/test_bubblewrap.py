@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from autoresearch_dagster.containers.bubblewrap_runner import BubblewrapRunner
+from autoresearch_dagster.containers.job_group import plan_group
+from autoresearch_dagster.containers.registry import KnownJob
 from autoresearch_dagster.core.errors import ContainerError
 from autoresearch_dagster.core.settings import PROJECT_ROOT
 from tests.contract.jobs import PROGRAM, Bench, ended, told
@@ -83,6 +85,26 @@ def test_an_end_for_memory_is_the_kernels_word(bench):
     status = ended(job)
 
     assert (status.exit_code, status.oom) == (137, True)
+
+
+def test_no_control_group_is_left_by_a_job_that_ends_and_by_one_that_is_reaped(bench):
+    place = plan_group("any")
+    if not bench.runner.capabilities.memory_by_kernel or place is None:
+        pytest.skip("no control group can be made here")
+    ending, _ = bench.start("exit_with", 0)
+    running, out = bench.start("wait")
+    told(out)
+    records = [KnownJob.model_validate_json(path.read_bytes()) for path in (bench.folder.parent / "home").iterdir()]
+    groups = [Path(group) for record in records for group in record.groups]
+    assert len(groups) == 2 * len(place.folders)
+    assert all(group.is_dir() for group in groups)
+    ended(ending)
+
+    ending.remove()
+    assert bench.runner.reap({}) == 1
+
+    assert not [group for group in groups if group.exists()]
+    assert running.status().exit_code == 137
 
 
 def test_an_environment_below_tmp_is_visible_although_tmp_is_the_jobs_own(sandbox_host, tmp_path, bench):

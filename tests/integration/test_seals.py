@@ -168,6 +168,22 @@ def test_doctor_lists_each_seal_and_an_open_one_that_nobody_promised_is_no_fault
     assert "Docker" in seals["files"].advice
 
 
+def test_doctor_fails_where_a_promised_seal_is_open(sandbox_host, settings, monkeypatch):
+    complete = bubblewrap_runner.bubblewrap_arguments
+    open_calls = {"--seccomp": "--sync-fd"}
+    monkeypatch.setattr(
+        bubblewrap_runner,
+        "bubblewrap_arguments",
+        lambda *arguments: [open_calls.get(word, word) for word in complete(*arguments)],
+    )
+
+    findings = examine(settings.model_copy(update={"runner": "local"}))
+
+    [calls] = [finding for finding in findings if finding.what == "seal calls"]
+    assert (calls.ok, calls.needed) == (False, True)
+    assert calls.found.startswith("not sealed")
+
+
 @pytest.mark.docker
 def test_doctor_builds_no_image(docker_runner, settings):
     missing = settings.model_copy(update={"runner": "docker", "image": f"autoresearch/none:{socket.gethostname()}"})
