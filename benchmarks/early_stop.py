@@ -20,7 +20,9 @@ from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.core.slot import Slot
 from autoresearch_dagster.experiments.early_stop import POINTS, EarlyStop, curve_of
 from autoresearch_dagster.experiments.laboratory import Laboratory, open_laboratory
-from autoresearch_dagster.experiments.run_one import Attempt, run_planned
+from autoresearch_dagster.experiments.run_one import run_planned
+from autoresearch_dagster.experiments.scoring import Attempt
+from autoresearch_dagster.training.job import Halt
 
 STORED = Path(__file__).with_name("early_stop.json")
 STEP = "        optimizer.step()\n"
@@ -88,7 +90,8 @@ def train_all(seconds: int) -> None:
             config=lab.preset.config.model_copy(update=changes),
         )
         attempt = Attempt(number=1, slot=core)
-        result = run_planned(planned, lab, attempt, lambda *_: None, lambda stage: None, lambda: False)
+        result = run_planned(planned, lab, attempt, lambda *_: None, lambda stage: None, lambda: Halt.NO)
+        lab.sweep(planned.key)
         curve = json.loads(lab.store.blobs.get(result.curve)) if result.curve else []
         resource_s = result.cpu_sec / result.duration_sec
         runs[name] = {"val_bpb": result.val_bpb, "resource_s": resource_s, "curve": curve}

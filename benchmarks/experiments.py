@@ -7,8 +7,11 @@ from pathlib import Path
 
 from autoresearch_dagster.core.experiment import ExperimentKey, PlannedExperiment
 from autoresearch_dagster.core.settings import Settings
+from autoresearch_dagster.core.slot import Slot
 from autoresearch_dagster.experiments.laboratory import Laboratory, open_laboratory
-from autoresearch_dagster.experiments.run_one import Attempt, run_planned
+from autoresearch_dagster.experiments.run_one import run_planned
+from autoresearch_dagster.experiments.scoring import Attempt
+from autoresearch_dagster.training.job import Halt
 
 
 def laboratory(*, steps: int, rows: int) -> Laboratory:
@@ -29,5 +32,8 @@ def one_experiment(lab: Laboratory, number: int, core: int, on_stage=lambda stag
         train_py=lab.store.blobs.put(lab.baseline),
         config=lab.preset.config,
     )
-    attempt = Attempt(number=1, core=core)
-    return run_planned(planned, lab, attempt, lambda *_: None, on_stage, lambda: False)
+    attempt = Attempt(number=1, slot=Slot((core,)))
+    try:
+        return run_planned(planned, lab, attempt, lambda *_: None, on_stage, lambda: Halt.NO)
+    finally:
+        lab.sweep(planned.key)

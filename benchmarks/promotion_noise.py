@@ -19,10 +19,13 @@ import numpy as np
 
 from autoresearch_dagster.core.experiment import ExperimentKey, PlannedExperiment
 from autoresearch_dagster.core.settings import Settings
+from autoresearch_dagster.core.slot import Slot
 from autoresearch_dagster.evaluation.evaluator import choose_rows
 from autoresearch_dagster.evaluation.receipt import Receipt
 from autoresearch_dagster.experiments.laboratory import Laboratory, open_laboratory
-from autoresearch_dagster.experiments.run_one import Attempt, run_planned
+from autoresearch_dagster.experiments.run_one import run_planned
+from autoresearch_dagster.experiments.scoring import Attempt
+from autoresearch_dagster.training.job import Halt
 
 ARMS = {"baseline": {}, "rate": {"learning_rate": 1.1}, "width": {"n_embd": 1.25}}
 """Factors on the preset's config."""
@@ -47,8 +50,9 @@ def nats_of(lab: Laboratory, arm: str, seed: int) -> np.ndarray:
         train_py=lab.store.blobs.put(lab.baseline),
         config=config.model_copy(update={**scaled, "seed": seed}),
     )
-    attempt = Attempt(number=1, core=lab.settings.cores[-1])
-    result = run_planned(planned, lab, attempt, lambda *_: None, lambda stage: None, lambda: False)
+    attempt = Attempt(number=1, slot=Slot((lab.settings.cores[-1],)))
+    result = run_planned(planned, lab, attempt, lambda *_: None, lambda stage: None, lambda: Halt.NO)
+    lab.sweep(planned.key)
     if result.receipt is None:
         sys.exit(f"{arm} at seed {seed} gave no score: {result.error or result.log_tail}")
     receipt = Receipt.model_validate_json(lab.store.blobs.get(result.receipt))

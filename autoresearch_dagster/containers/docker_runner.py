@@ -32,7 +32,6 @@ from autoresearch_dagster.containers.escape import printable
 from autoresearch_dagster.containers.image import ImageFacts, describe_image, ensure_image, find_image
 from autoresearch_dagster.containers.protocol import Capabilities, JobSpec, JobStatus
 from autoresearch_dagster.core.errors import ContainerError, RunnerGone
-from autoresearch_dagster.core.experiment import digest_of
 from autoresearch_dagster.core.limits import DOCKER_PING_S, LOG_BYTES, REMOVE_S
 from autoresearch_dagster.core.progress import Report
 from autoresearch_dagster.core.settings import Settings
@@ -197,7 +196,7 @@ class DockerRunner:
         self._settings = settings
         self._image = image
         self._program = program
-        self._owner = digest_of(str(settings.home.resolve()).encode())[:8]
+        self._owner = settings.home_id
 
     @cached_property
     def _client(self) -> docker.DockerClient:

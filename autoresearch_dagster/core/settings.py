@@ -1,5 +1,6 @@
 """What the environment may change.  No other module reads an environment variable."""
 
+import hashlib
 import os
 from functools import cache, cached_property
 from pathlib import Path
@@ -55,6 +56,11 @@ class Settings(BaseSettings):
     """Tests that need a container fail instead of being skipped."""
     require_bubblewrap: bool = False
     """Tests that need a sandbox of bubblewrap fail instead of being skipped."""
+
+    @cached_property
+    def home_id(self) -> str:
+        """Name this installation: two checkouts may share a daemon and a temporary folder."""
+        return hashlib.sha256(str(self.home.resolve()).encode()).hexdigest()[:8]
 
     @cached_property
     def journal_url(self) -> str:

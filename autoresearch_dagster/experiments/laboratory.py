@@ -6,7 +6,7 @@ from autoresearch_dagster.containers.machine_slots import chosen_gpus, machine_s
 from autoresearch_dagster.containers.protocol import Runner
 from autoresearch_dagster.containers.select import Selection, every_runner, select_runner
 from autoresearch_dagster.core.errors import UserError
-from autoresearch_dagster.core.experiment import ExperimentKey, digest_of
+from autoresearch_dagster.core.experiment import ExperimentKey
 from autoresearch_dagster.core.folders import find_folders, remove_tree
 from autoresearch_dagster.core.presets import Preset, preset
 from autoresearch_dagster.core.progress import Report
@@ -64,7 +64,7 @@ class Laboratory:
 
 def scratch_prefix(settings: Settings, key: str = "") -> str:
     """Begin the names of the temporary folders of one experiment, or of all experiments of this home."""
-    return f"ar-{digest_of(str(settings.home.resolve()).encode())[:8]}-{f'{key}-' if key else ''}"
+    return f"ar-{settings.home_id}-{f'{key}-' if key else ''}"
 
 
 def experiment_lease(key: str) -> str:

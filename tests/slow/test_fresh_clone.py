@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from autoresearch_dagster.containers.arguments import OWNER_LABEL
+from autoresearch_dagster.core.settings import Settings
+
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -72,7 +75,7 @@ def test_no_container_is_left_behind(clone: Path) -> None:
             "--all",
             "--quiet",
             "--filter",
-            f"label={OWNER_LABEL}={owner_of(clone / '.autoresearch')}",
+            f"label={OWNER_LABEL}={Settings(home=clone / '.autoresearch').home_id}",
         ],
         capture_output=True,
         text=True,
