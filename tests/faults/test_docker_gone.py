@@ -20,7 +20,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.docker]
 KEY = "s02_d01_e01"
 ATTEMPTS = 3
 """Times that an experiment is begun before it is given up as Lost."""
-not_yet = pytest.mark.xfail(reason="RunnerGone and its further attempts are not on main yet", strict=False)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +66,6 @@ def check(world: World, driver: Driver, *, maintained: bool = False) -> None:
     assert world.leftovers() == []
 
 
-@not_yet
 @pytest.mark.parametrize("daemon", [False, True], ids=["plain", "live-restore"], indirect=True)
 def test_a_daemon_killed_while_a_container_trains_costs_an_attempt_at_most(
     daemon: Daemon, archive: Path, world: MakeWorld
@@ -79,7 +77,6 @@ def test_a_daemon_killed_while_a_container_trains_costs_an_attempt_at_most(
     check(made, driver)
 
 
-@not_yet
 def test_a_daemon_that_is_away_for_seconds_between_two_experiments_is_waited_for(
     daemon: Daemon, archive: Path, world: MakeWorld
 ) -> None:
@@ -92,7 +89,6 @@ def test_a_daemon_that_is_away_for_seconds_between_two_experiments_is_waited_for
     check(made, driver, maintained=True)  # what it could not remove while the daemon was away
 
 
-@not_yet
 def test_a_socket_that_is_gone_while_a_container_trains_and_comes_back(
     socket: Proxy, world: MakeWorld, image: str
 ) -> None:
@@ -104,7 +100,6 @@ def test_a_socket_that_is_gone_while_a_container_trains_and_comes_back(
     check(made, driver)
 
 
-@not_yet
 def test_a_socket_that_is_cut_while_a_model_is_scored_costs_an_attempt_and_no_score(
     socket: Proxy, world: MakeWorld, image: str
 ) -> None:
@@ -117,7 +112,7 @@ def test_a_socket_that_is_cut_while_a_model_is_scored_costs_an_attempt_and_no_sc
     check(made, driver)
 
 
-def test_a_driver_without_a_daemon_says_so_in_one_sentence_and_the_session_can_be_resumed(
+def test_a_driver_killed_while_there_is_no_daemon_is_followed_by_one_that_ends_the_session(
     socket: Proxy, world: MakeWorld, image: str
 ) -> None:
     made = world(code(), code(0.8), image=image, host=socket.host, batch=1)

@@ -16,7 +16,6 @@ from tests.trainers.laboratory import Driver, World, code, sleeps, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.docker]
 
-not_yet = pytest.mark.xfail(reason="what ends outside is tried again: not on this branch's main yet", strict=False)
 KEY = "s02_d01_e01"
 """The one candidate of a world's session: its home knows another session already."""
 MOMENTS = {
@@ -92,7 +91,6 @@ def waiting(world: World) -> bool:
     return ("waiting",) in [tuple(row) for row in rows]
 
 
-@not_yet
 def test_a_driver_killed_while_a_container_trains_is_followed_by_one_that_takes_the_container_over(
     world: MakeWorld, image: str
 ) -> None:
@@ -143,7 +141,6 @@ OUTSIDE: dict[str, Kill] = {
 }
 
 
-@not_yet
 @pytest.mark.parametrize("how", OUTSIDE)
 def test_a_container_that_somebody_else_ends_is_trained_again(how: str, world: MakeWorld, image: str) -> None:
     made = world(sleeps(3.0), code(), image=image)
@@ -156,7 +153,6 @@ def test_a_container_that_somebody_else_ends_is_trained_again(how: str, world: M
     check(made, attempts=2)
 
 
-@not_yet
 @pytest.mark.parametrize("role", ["scoring A", "scoring B"])
 def test_a_model_server_that_somebody_else_removes_is_nobodys_fault(
     role: str, world: MakeWorld, image: str

@@ -62,7 +62,9 @@ class Order:
     budget_s: int = 1
     cpu_metered: bool = True
     memory_bytes: int = 256 * MIB
-    dagster: bool = False
+    way: str = "desk"
+    """`desk`: dispatch after dispatch, plainly; `loop`: the command line's loop around the Dagster job; `job`: one run
+    of the job as a worker of Dagster executes it."""
     halt: str = ""
     """The moment at which to stand still; see `break_points` and `TellingBoard`."""
     halt_s: float = 600.0
@@ -243,8 +245,8 @@ def main(order: Order) -> None:
         if order.projects:
             say("END", project(settings, lab.store, order.projects))
             return
-        status = drive_in_dagster(order, settings, board) if order.dagster else drive_plainly(order, settings, board)
-        say("END", status)
+        ways = {"desk": drive_plainly, "loop": drive_in_dagster, "job": run_the_job}
+        say("END", ways[order.way](order, settings, board))
     except AutoresearchError as fault:
         say("END", type(fault).__name__, fault)
     except BaseException:
@@ -296,6 +298,17 @@ def drive_in_dagster(order: Order, settings: Settings, board: Board) -> str:
 
     state = drive(order.config, settings, board, print, lambda _state: None)
     return f"{state.status} {state.reason}"
+
+
+def run_the_job(order: Order, settings: Settings, _board: Board) -> str:
+    """Execute the job once with the resources that Dagster gives it."""
+    from autoresearch_dagster.defs.drive import open_instance
+    from autoresearch_dagster.defs.research import research
+
+    session = open_session(open_store(settings), settings, order.config, "daemon", print).id
+    told = {"session": session, "quiet": True}
+    done = research.execute_in_process(run_config=told, instance=open_instance(settings), raise_on_error=False)
+    return "success" if done.success else "failure"
 
 
 if __name__ == "__main__":
