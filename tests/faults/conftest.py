@@ -12,7 +12,8 @@ from autoresearch_dagster.core.settings import load_settings
 from autoresearch_dagster.data.build import build_bundle
 from autoresearch_dagster.data.layout import Bundle
 from tests.trainers import laboratory
-from tests.trainers.laboratory import Nursery, World, code, order
+from tests.trainers.drivers import Nursery, nursery
+from tests.trainers.laboratory import World, code, order
 
 MakeWorld = Callable[..., World]
 
@@ -45,14 +46,12 @@ def image() -> str:
 @pytest.fixture(scope="session")
 def drivers() -> Iterator[Nursery]:
     """Where drivers are forked from."""
-    with laboratory.nursery() as made:
+    with nursery() as made:
         yield made
 
 
 @pytest.fixture(scope="session")
-def warm(
-    places: Path, bundle: Bundle, drivers: Nursery, request: pytest.FixtureRequest
-) -> Callable[[bool], World]:
+def warm(places: Path, bundle: Bundle, drivers: Nursery, request: pytest.FixtureRequest) -> Callable[[bool], World]:
     """A world of each runner whose noise floor and tolerance are measured: others begin as copies of it."""
     made: dict[str, World] = {}
 
@@ -69,9 +68,7 @@ def warm(
 
 
 @pytest.fixture
-def world(
-    places: Path, bundle: Bundle, drivers: Nursery, warm: Callable[[bool], World]
-) -> Iterator[MakeWorld]:
+def world(places: Path, bundle: Bundle, drivers: Nursery, warm: Callable[[bool], World]) -> Iterator[MakeWorld]:
     """Make worlds that are gone when the test ends; `image` is that of containers, '' for local processes."""
     made: list[World] = []
 

@@ -10,9 +10,10 @@ import pytest
 from autoresearch_dagster.core.experiment import Outcome
 from autoresearch_dagster.core.settings import PROJECT_ROOT
 from tests.faults.conftest import MakeWorld
-from tests.trainers.laboratory import World, code, sleeps, until
+from tests.trainers.drivers import until
+from tests.trainers.laboratory import World, code, sleeps
 
-pytestmark = [pytest.mark.slow, pytest.mark.docker]
+pytestmark = pytest.mark.docker
 
 KEY = "s02_d01_e01"
 TERMINATE = """
@@ -29,6 +30,7 @@ def terminate(world: World) -> None:
     subprocess.run([sys.executable, "-c", TERMINATE], check=True, env=environment, cwd=PROJECT_ROOT)
 
 
+@pytest.mark.slow
 def test_a_worker_of_a_run_that_is_killed_is_followed_by_a_run_that_goes_on(world: MakeWorld, image: str) -> None:
     made = world(sleeps(1.0), image=image, way="loop")
     driver = made.drive(halt="trains")
@@ -40,6 +42,7 @@ def test_a_worker_of_a_run_that_is_killed_is_followed_by_a_run_that_goes_on(worl
     assert made.leftovers() == []
 
 
+@pytest.mark.slow
 def test_a_run_that_a_person_terminates_stops_its_containers_and_labels_its_experiments(
     world: MakeWorld, image: str
 ) -> None:

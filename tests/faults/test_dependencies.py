@@ -1,4 +1,4 @@
-"""What the system stands on, taken away for a while: journal, MLflow, disk, clock.  Local processes, no container."""
+"""What the system stands on, taken away for a while: journal, MLflow, disk, clock.  No container is needed."""
 
 import os
 import shutil
@@ -18,7 +18,8 @@ from autoresearch_dagster.core.experiment import Outcome
 from autoresearch_dagster.core.limits import DISK_RESERVE_BYTES, GIB
 from autoresearch_dagster.experiments.project import is_behind
 from tests.faults.conftest import MakeWorld
-from tests.trainers.laboratory import Driver, World, code, remove, sleeps, until
+from tests.trainers.drivers import Driver, until
+from tests.trainers.laboratory import World, code, remove, sleeps
 
 LOCKER = """
 import sqlite3, sys, time
@@ -47,7 +48,7 @@ def locked(database: Path, seconds: float) -> Iterator[None]:
 
 
 def check(world: World) -> None:
-    assert world.finished() == Counter({key: 1 for key in world.finished()})
+    assert world.finished() == Counter(dict.fromkeys(world.finished(), 1))
     assert world.finished()[KEY] == 1
     assert all(one.outcome is Outcome.TRAINED and one.accepted for one in world.results().values()), world.results()
     assert len(world.results()) == len(world.order.codes)
@@ -139,7 +140,7 @@ MLFLOW = {
     "what",
     [
         pytest.param("a file where its folder should be", marks=pytest.mark.slow),
-        pytest.param("a file that is no database", marks=pytest.mark.slow),
+        pytest.param("a file that is no database", marks=pytest.mark.night),
         pytest.param("a folder where its database should be", marks=pytest.mark.night),  # MLflow tries for 100 s
     ],
 )

@@ -5,8 +5,10 @@ from collections import Counter
 from types import FunctionType
 
 import pytest
+from _pytest.mark.structures import ParameterSet
 
-from tests.faults.table import FAULTS, PAGE, Fault, page
+from tests.faults.fault import Fault
+from tests.faults.table import FAULTS, PAGE, page
 from tests.faults.test_hostile_outputs import ACTS
 
 LEAST = 30
@@ -23,9 +25,8 @@ def cases(test: FunctionType) -> set[str]:
     found: set[str] = set()
     for mark in getattr(test, "pytestmark", []):
         if mark.name == "parametrize":
-            values, ids = list(mark.args[1]), mark.kwargs.get("ids")
-            names = [str(value.id or value.values[0]) if hasattr(value, "values") and hasattr(value, "id") else str(value) for value in values]
-            found |= set(ids or names)
+            plain = [value.values[0] if isinstance(value, ParameterSet) else value for value in mark.args[1]]
+            found |= set(mark.kwargs.get("ids") or map(str, plain))
     return found
 
 
