@@ -23,8 +23,8 @@ HEAD = """\
 What was done to the system, for real, and what became of it. Each row is a test under `tests/faults/`: the short
 ones run with `make test`, a fixed part with `make test-slow`, the rest with `make test-night`. Docker is never
 replaced: a container is killed by the daemon, a daemon by the kernel. Candidates are trained by a stand-in for the
-harness without torch (`tests/trainers/numpy_trainer.py`), which makes a container run take half a second; everything
-else is real.
+harness without torch (`tests/trainers/numpy_trainer.py`), which makes a container run take half a second;
+everything else is real.
 
 This page is written by `python -m tests.faults.table`; a test compares the two.
 """

@@ -10,6 +10,7 @@ import pytest
 from docker.models.containers import Container
 
 from autoresearch_dagster.core.experiment import Outcome
+from autoresearch_dagster.core.slot import Slot
 from autoresearch_dagster.store.leases import this_process
 from tests.faults.conftest import MakeWorld
 from tests.trainers.drivers import Driver, until
@@ -78,8 +79,8 @@ def test_a_driver_killed_while_it_waits_for_a_slot_leaves_its_place_in_the_line(
     world: MakeWorld, image: str
 ) -> None:
     made = world(code(), image=image)
-    store = made.store
-    with store.slots.slot("somebody else", this_process(), lambda: False):
+    store, slots = made.store, tuple(Slot((core,)) for core in made.settings.cores)
+    with store.slots.slot("somebody else", this_process(), lambda: slots, lambda: False):
         driver = made.drive()
         until(lambda: waiting(made), lambda: driver.lines)
         driver.kill()
