@@ -30,7 +30,7 @@ def terminate(world: World) -> None:
     subprocess.run([sys.executable, "-c", TERMINATE], check=True, env=environment, cwd=PROJECT_ROOT)
 
 
-@pytest.mark.slow
+@pytest.mark.night
 def test_a_worker_of_a_run_that_is_killed_is_followed_by_a_run_that_goes_on(world: MakeWorld, image: str) -> None:
     made = world(sleeps(1.0), image=image, way="loop")
     driver = made.drive(halt="trains")

@@ -159,7 +159,7 @@ def test_an_mlflow_that_cannot_be_used_is_one_sentence_and_catches_up_when_it_ca
     assert not is_behind(researched.settings, researched.store, state)
 
 
-@pytest.mark.slow
+@pytest.mark.night
 def test_an_mlflow_that_another_process_has_locked_is_waited_for(researched: World) -> None:
     assert told(researched) == ""
     with locked(researched.settings.mlruns / "mlflow.db", 2.0):

@@ -106,7 +106,7 @@ def test_a_socket_that_is_gone_while_a_container_trains_and_comes_back(
     check(made, driver)
 
 
-@pytest.mark.slow
+@pytest.mark.night
 def test_a_socket_that_is_cut_while_a_model_is_scored_costs_an_attempt_and_no_score(
     socket: Proxy, world: MakeWorld, image: str
 ) -> None:

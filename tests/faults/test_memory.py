@@ -31,7 +31,7 @@ def test_an_experiment_that_needs_more_memory_gets_it_and_the_next_of_like_shape
     assert [first.outcome, second.outcome] == [Outcome.TRAINED] * 2, (first, second)
     assert [first.oom_retries, second.oom_retries] == [1, 0]
     assert first.memory_bytes >= SMALL_BYTES + 2 * GIB
-    assert first.peak_memory_bytes > 300 * MIB
+    assert first.peak_memory_bytes > SMALL_BYTES
     assert Label.HEALED not in first.labels, "host memory changes no score"
     assert first.accepted
     assert second.accepted
