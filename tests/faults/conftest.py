@@ -12,7 +12,8 @@ from autoresearch_dagster.core.settings import load_settings
 from autoresearch_dagster.data.build import build_bundle
 from autoresearch_dagster.data.layout import Bundle
 from tests.trainers import laboratory
-from tests.trainers.laboratory import Nursery, World, code, order
+from tests.trainers.drivers import Nursery, nursery
+from tests.trainers.laboratory import World, code, order
 
 MakeWorld = Callable[..., World]
 
@@ -45,7 +46,7 @@ def image() -> str:
 @pytest.fixture(scope="session")
 def drivers() -> Iterator[Nursery]:
     """Where drivers are forked from."""
-    with laboratory.nursery() as made:
+    with nursery() as made:
         yield made
 
 

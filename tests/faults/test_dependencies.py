@@ -1,4 +1,4 @@
-"""What the system stands on, taken away for a while: journal, MLflow, disk, clock.  Local processes, no container."""
+"""What the system stands on, taken away for a while: journal, MLflow, disk, clock.  No container is needed."""
 
 import os
 import shutil
@@ -18,7 +18,8 @@ from autoresearch_dagster.core.experiment import Outcome
 from autoresearch_dagster.core.limits import DISK_RESERVE_BYTES, GIB
 from autoresearch_dagster.experiments.project import is_behind
 from tests.faults.conftest import MakeWorld
-from tests.trainers.laboratory import Driver, World, code, remove, sleeps, until
+from tests.trainers.drivers import Driver, until
+from tests.trainers.laboratory import World, code, remove, sleeps
 
 LOCKER = """
 import sqlite3, sys, time
@@ -29,9 +30,6 @@ time.sleep(float(sys.argv[2]))
 connection.execute("ROLLBACK")
 """
 KEY = "s02_d01_e01"
-not_yet = pytest.mark.xfail(
-    reason="waiting for the journal and for room is not on this branch's main", strict=False
-)
 
 
 @contextmanager
@@ -74,7 +72,6 @@ def test_a_journal_that_is_locked_for_a_moment_is_waited_for(moment: str, world:
     check(made)
 
 
-@not_yet
 @pytest.mark.slow
 def test_a_journal_that_is_locked_beyond_the_busy_timeout_costs_no_result(world: MakeWorld) -> None:
     made = world(sleeps(0.3))
@@ -103,14 +100,14 @@ def test_a_session_whose_clock_jumps_by_hours_ends_as_any_other(world: MakeWorld
     check(made)
 
 
-def test_a_process_that_stands_still_while_it_waits_holds_nobody_up(world: MakeWorld) -> None:
-    """Two sessions of one home and one core: the one that is stopped is passed over."""
+def test_a_process_that_stands_still_holds_nobody_up_for_good(world: MakeWorld) -> None:
+    """Two sessions of one home and one core: one is stopped for a moment while it has the core."""
     made = world(sleeps(0.5), code(0.8))
     first = at(made, "trains")
     second = made.drive(memory_key="other")
-    second.reach("STAGE")
     first.send(signal.SIGSTOP)
-    time.sleep(0.2)
+    time.sleep(0.3)
+    assert not [line for line in second.lines if line.startswith("RESULT")]
     first.send(signal.SIGCONT)
     assert first.finish() == "finished final answer"
     assert second.finish() == "finished final answer"
@@ -143,7 +140,7 @@ MLFLOW = {
     "what",
     [
         pytest.param("a file where its folder should be", marks=pytest.mark.slow),
-        pytest.param("a file that is no database", marks=pytest.mark.slow),
+        pytest.param("a file that is no database", marks=pytest.mark.night),
         pytest.param("a folder where its database should be", marks=pytest.mark.night),  # MLflow tries for 100 s
     ],
 )
@@ -162,7 +159,7 @@ def test_an_mlflow_that_cannot_be_used_is_one_sentence_and_catches_up_when_it_ca
     assert not is_behind(researched.settings, researched.store, state)
 
 
-@pytest.mark.slow
+@pytest.mark.night
 def test_an_mlflow_that_another_process_has_locked_is_waited_for(researched: World) -> None:
     assert told(researched) == ""
     with locked(researched.settings.mlruns / "mlflow.db", 2.0):
@@ -208,7 +205,6 @@ def leave(world: World, free_bytes: int) -> Path:
     return ballast
 
 
-@not_yet
 @pytest.mark.slow
 def test_a_disk_without_the_reserve_pauses_the_session_with_a_sentence_and_it_goes_on_later(disk: World) -> None:
     ballast = leave(disk, DISK_RESERVE_BYTES // 2)
@@ -221,7 +217,6 @@ def test_a_disk_without_the_reserve_pauses_the_session_with_a_sentence_and_it_go
     check(disk)
 
 
-@not_yet
 @pytest.mark.slow
 def test_a_disk_that_fills_up_while_an_experiment_trains_loses_nothing(disk: World) -> None:
     driver = disk.drive(halt="trains", halt_s=1.0)

@@ -1,4 +1,4 @@
-"""The Docker daemon killed and started again, and its socket gone and back: the session ends as if it had stayed."""
+"""The Docker daemon killed and started again, its socket gone and back: the session ends as if it had stayed."""
 
 import tempfile
 import time
@@ -13,14 +13,14 @@ from tests.faults import own_daemon
 from tests.faults.conftest import MakeWorld
 from tests.faults.own_daemon import Daemon
 from tests.faults.proxy import Proxy, proxy
-from tests.trainers.laboratory import Driver, World, code, remove, sleeps, until
+from tests.trainers.drivers import Driver, until
+from tests.trainers.laboratory import World, code, remove, sleeps
 
-pytestmark = [pytest.mark.slow, pytest.mark.docker]
+pytestmark = pytest.mark.docker
 
 KEY = "s02_d01_e01"
 ATTEMPTS = 3
 """Times that an experiment is begun before it is given up as Lost."""
-not_yet = pytest.mark.xfail(reason="RunnerGone and its further attempts are not on main yet", strict=False)
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def check(world: World, driver: Driver, *, maintained: bool = False) -> None:
     assert world.leftovers() == []
 
 
-@not_yet
+@pytest.mark.slow
 @pytest.mark.parametrize("daemon", [False, True], ids=["plain", "live-restore"], indirect=True)
 def test_a_daemon_killed_while_a_container_trains_costs_an_attempt_at_most(
     daemon: Daemon, archive: Path, world: MakeWorld
@@ -81,7 +81,7 @@ def test_a_daemon_killed_while_a_container_trains_costs_an_attempt_at_most(
     check(made, driver)
 
 
-@not_yet
+@pytest.mark.night
 def test_a_daemon_that_is_away_for_seconds_between_two_experiments_is_waited_for(
     daemon: Daemon, archive: Path, world: MakeWorld
 ) -> None:
@@ -94,7 +94,7 @@ def test_a_daemon_that_is_away_for_seconds_between_two_experiments_is_waited_for
     check(made, driver, maintained=True)  # what it could not remove while the daemon was away
 
 
-@not_yet
+@pytest.mark.slow
 def test_a_socket_that_is_gone_while_a_container_trains_and_comes_back(
     socket: Proxy, world: MakeWorld, image: str
 ) -> None:
@@ -106,7 +106,7 @@ def test_a_socket_that_is_gone_while_a_container_trains_and_comes_back(
     check(made, driver)
 
 
-@not_yet
+@pytest.mark.night
 def test_a_socket_that_is_cut_while_a_model_is_scored_costs_an_attempt_and_no_score(
     socket: Proxy, world: MakeWorld, image: str
 ) -> None:
@@ -119,7 +119,8 @@ def test_a_socket_that_is_cut_while_a_model_is_scored_costs_an_attempt_and_no_sc
     check(made, driver)
 
 
-def test_a_driver_without_a_daemon_says_so_in_one_sentence_and_the_session_can_be_resumed(
+@pytest.mark.night
+def test_a_driver_killed_while_there_is_no_daemon_is_followed_by_one_that_ends_the_session(
     socket: Proxy, world: MakeWorld, image: str
 ) -> None:
     made = world(code(), code(0.8), image=image, host=socket.host, batch=1)

@@ -13,11 +13,11 @@ from autoresearch_dagster.core.experiment import Outcome
 from autoresearch_dagster.core.slot import Slot
 from autoresearch_dagster.store.leases import this_process
 from tests.faults.conftest import MakeWorld
-from tests.trainers.laboratory import Driver, World, code, sleeps, until
+from tests.trainers.drivers import Driver, until
+from tests.trainers.laboratory import World, code, sleeps
 
-pytestmark = [pytest.mark.slow, pytest.mark.docker]
+pytestmark = pytest.mark.docker
 
-not_yet = pytest.mark.xfail(reason="what ends outside is tried again: not on this branch's main yet", strict=False)
 KEY = "s02_d01_e01"
 """The one candidate of a world's session: its home knows another session already."""
 MOMENTS = {
@@ -60,6 +60,7 @@ def killed_at(world: World, moment: str) -> Driver:
     return driver
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_driver_killed_at_any_moment_is_followed_by_one_that_ends_the_session(
     moment: str, world: MakeWorld, image: str
@@ -73,6 +74,7 @@ def test_a_driver_killed_at_any_moment_is_followed_by_one_that_ends_the_session(
     check(made, attempts=attempts, maintained=moment == "committed")
 
 
+@pytest.mark.slow
 def test_a_driver_killed_while_it_waits_for_a_slot_leaves_its_place_in_the_line(
     world: MakeWorld, image: str
 ) -> None:
@@ -93,7 +95,7 @@ def waiting(world: World) -> bool:
     return ("waiting",) in [tuple(row) for row in rows]
 
 
-@not_yet
+@pytest.mark.slow
 def test_a_driver_killed_while_a_container_trains_is_followed_by_one_that_takes_the_container_over(
     world: MakeWorld, image: str
 ) -> None:
@@ -118,6 +120,7 @@ def ended_by_itself(world: World, container: str) -> bool:
     return codes == ["0"]
 
 
+@pytest.mark.slow
 def test_a_container_that_ended_while_no_driver_was_there_is_collected(world: MakeWorld, image: str) -> None:
     made = world(sleeps(1.0), image=image)
     killed_at(made, "trains").kill()
@@ -126,6 +129,7 @@ def test_a_container_that_ended_while_no_driver_was_there_is_collected(world: Ma
     check(made, attempts=2)
 
 
+@pytest.mark.night
 def test_a_driver_that_stands_still_keeps_its_session_for_itself(world: MakeWorld, image: str) -> None:
     made = world(sleeps(1.0), image=image)
     driver = killed_at(made, "trains")
@@ -138,6 +142,14 @@ def test_a_driver_that_stands_still_keeps_its_session_for_itself(world: MakeWorl
     check(made, attempts=2)
 
 
+TIER = {
+    "docker kill": pytest.mark.slow,
+    "docker stop": pytest.mark.night,
+    "docker rm -f": pytest.mark.night,
+    "scoring A": pytest.mark.slow,
+    "scoring B": pytest.mark.night,
+}
+"""One of each kind belongs to the fixed part."""
 Kill = Callable[[Container], None]
 OUTSIDE: dict[str, Kill] = {
     "docker kill": lambda container: container.kill(),
@@ -146,8 +158,7 @@ OUTSIDE: dict[str, Kill] = {
 }
 
 
-@not_yet
-@pytest.mark.parametrize("how", OUTSIDE)
+@pytest.mark.parametrize("how", [pytest.param(how, marks=TIER[how]) for how in OUTSIDE])
 def test_a_container_that_somebody_else_ends_is_trained_again(how: str, world: MakeWorld, image: str) -> None:
     made = world(sleeps(3.0), code(), image=image)
     driver = made.drive()
@@ -159,8 +170,7 @@ def test_a_container_that_somebody_else_ends_is_trained_again(how: str, world: M
     check(made, attempts=2)
 
 
-@not_yet
-@pytest.mark.parametrize("role", ["scoring A", "scoring B"])
+@pytest.mark.parametrize("role", [pytest.param(role, marks=TIER[role]) for role in ("scoring A", "scoring B")])
 def test_a_model_server_that_somebody_else_removes_is_nobodys_fault(
     role: str, world: MakeWorld, image: str
 ) -> None:

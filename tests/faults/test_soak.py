@@ -1,4 +1,4 @@
-"""A session of many tiny experiments under constant harm: a result for each, none twice, nothing left, no growth."""
+"""A session of many tiny experiments under constant harm: each result once, nothing left, no growth."""
 
 import os
 import random
@@ -26,10 +26,11 @@ def test_a_session_under_constant_harm_has_every_result_once_and_leaves_nothing(
     seed = random.randrange(10**6) if os.environ.get("AUTORESEARCH_NIGHT") == "1" else FIXED_SEED
     done = soak(world(*codes(number), image=image, slots=SLOTS, batch=BATCH), seed)
     with capsys.disabled():
-        print(f"\n{done.line()}")
+        print(f"\n{done.line()}")  # noqa: T201
     assert done.results == number
     assert done.twice == 0
     assert done.left == []
-    assert done.outcomes == {Outcome.TRAINED.value: number}
+    # one that is hit three times in a row is given up as Lost; nothing is ever blamed on a candidate
+    assert set(done.outcomes) <= {Outcome.TRAINED.value, Outcome.LOST.value}
     assert done.faults.total() > 0
     assert done.growth_bytes() < GROWTH_BYTES

@@ -6,13 +6,9 @@ test names, to be killed there.
 """
 
 import json
-import os
-import random
-import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -37,14 +33,11 @@ from autoresearch_dagster.experiments.session import open_session
 from autoresearch_dagster.reports.board import Board
 from autoresearch_dagster.store import database
 from autoresearch_dagster.store.events import SessionConfig
-from autoresearch_dagster.store.leases import Leases
 from autoresearch_dagster.store.store import open_store
-from autoresearch_dagster.store.tickets import Tickets
+from tests.trainers.moments import STAMPS, break_points, halting, make_clock_jump, say
 
 PROGRAM = Path(__file__).with_name("numpy_trainer.py")
 ROWS = 8
-DAY_S = 86_400.0
-CLOCK_LOOKS = 7
 STEPS = 10
 
 
@@ -62,15 +55,19 @@ class Order:
     budget_s: int = 1
     cpu_metered: bool = True
     memory_bytes: int = 256 * MIB
-    dagster: bool = False
+    way: str = "desk"
+    """`desk`: dispatch after dispatch, plainly; `loop`: the command line's loop around the Dagster job; `job`: one
+    run of the job as a worker of Dagster executes it."""
     halt: str = ""
-    """The moment at which to stand still; see `break_points` and `TellingBoard`."""
+    """The moment at which to stand still; see `moments.break_points` and `TellingBoard`."""
     halt_s: float = 600.0
     """How long it stands still, once."""
     maintains: bool = False
     """Whether it drives nothing and does what the job `maintenance` does."""
     projects: str = ""
     """The session that it shows in MLflow, driving nothing."""
+    stamps: bool = False
+    """Whether each line ends with the time at which it was said, in seconds."""
     busy_timeout_s: float = 30.0
     clock_jumps: bool = False
     """Whether its clock is set back or forward by up to a day, again and again."""
@@ -112,11 +109,6 @@ class Order:
             memory_bytes=self.memory_bytes,
             **self.preset,
         )
-
-
-def say(*words: object) -> None:
-    """Tell the test; one write, so that lines of several threads stay whole."""
-    os.write(1, (" ".join(map(str, words)) + "\n").encode())
 
 
 class Planner:
@@ -161,44 +153,6 @@ class TellingBoard(Board):
         self._reach("committed", key)
 
 
-def halting(moment: str, seconds: float) -> Callable[[str, object], None]:
-    """Return what stands still at a moment, once: in a candidate's experiment, the noise floor passes by."""
-    met: list[str] = []
-
-    def reach(here: str, what: object) -> None:
-        if here == moment and "_n" not in str(what) and not met:
-            met.append(here)
-            say("AT", here, what)
-            time.sleep(seconds)
-
-    return reach
-
-
-def break_points(reach: Callable[[str, object], None]) -> None:
-    """Put the moments that nothing tells of within reach: a call stands still before it does what it does."""
-    import docker.models.containers as containers
-
-    from autoresearch_dagster.evaluation import evaluator
-    from autoresearch_dagster.store import journal
-
-    def before(place: Any, name: str, moment: str, which: Callable[..., object]) -> None:
-        real = getattr(place, name)
-
-        def stops(*args: Any, **options: Any) -> Any:
-            reach(moment, which(*args))
-            return real(*args, **options)
-
-        setattr(place, name, stops)
-
-    def finished(_transaction: object, event: object) -> object:
-        return event.key if type(event).__name__ == "ExperimentFinished" else "_n"  # type: ignore[attr-defined]
-
-    before(containers.Container, "start", "created", lambda container: container.name)
-    before(evaluator, "commit", "scoring A", lambda server, *_: server._job.key)
-    before(evaluator, "audit", "scoring B", lambda server, *_: server._job.key)
-    before(journal.Transaction, "append", "committing", finished)
-
-
 def make_runner(order: Order, settings: Settings) -> Runner:
     program = Path(order.program)
     if order.image:
@@ -225,6 +179,7 @@ def main(order: Order) -> None:
     database.connect.__defaults__ = (order.busy_timeout_s,)
     if order.clock_jumps:
         make_clock_jump()
+    STAMPS.extend([True] * order.stamps)
     reach = halting(order.halt, order.halt_s)
     break_points(reach)
     lab = make_laboratory(order, settings)
@@ -243,10 +198,10 @@ def main(order: Order) -> None:
         if order.projects:
             say("END", project(settings, lab.store, order.projects))
             return
-        status = (
-            drive_in_dagster(order, settings, board) if order.dagster else drive_plainly(order, settings, board)
-        )
-        say("END", status)
+        ways = {"desk": drive_plainly, "loop": drive_in_dagster, "job": run_the_job}
+        ended = ways[order.way](order, settings, board)
+        STAMPS.clear()
+        say("END", ended)
     except AutoresearchError as fault:
         say("END", type(fault).__name__, fault)
     except BaseException:
@@ -259,22 +214,6 @@ def maintain(lab: Laboratory) -> str:
     troubles = [one for one in look(lab.settings, lab.store, [lab.runner]) if one.kind is not Kind.MLFLOW_BEHIND]
     deeds = clear(lab.settings, lab.store, [lab.runner], troubles)
     return " ".join(deed.said for deed in deeds if not deed.done) or "clear"
-
-
-def make_clock_jump() -> None:
-    """Let the wall clock of this process jump by up to a day, back and forth, every few looks at it."""
-    real, looks, drawn = time.time, count(), random.Random(0)
-    offset = 0.0
-
-    def jumping() -> float:
-        nonlocal offset
-        if next(looks) % CLOCK_LOOKS == 0:
-            offset = drawn.uniform(-DAY_S, DAY_S)
-        return real() + offset
-
-    time.time = jumping
-    for kind in (Leases, Tickets):  # they took the real one when they were defined
-        kind.__init__.__defaults__ = (jumping,)
 
 
 def drive_plainly(order: Order, settings: Settings, board: Board) -> str:
@@ -298,6 +237,17 @@ def drive_in_dagster(order: Order, settings: Settings, board: Board) -> str:
 
     state = drive(order.config, settings, board, print, lambda _state: None)
     return f"{state.status} {state.reason}"
+
+
+def run_the_job(order: Order, settings: Settings, _board: Board) -> str:
+    """Execute the job once with the resources that Dagster gives it."""
+    from autoresearch_dagster.defs.drive import open_instance
+    from autoresearch_dagster.defs.research import research
+
+    session = open_session(open_store(settings), settings, order.config, "daemon", print).id
+    told = {"session": session, "quiet": True}
+    done = research.execute_in_process(run_config=told, instance=open_instance(settings), raise_on_error=False)
+    return "success" if done.success else "failure"
 
 
 if __name__ == "__main__":

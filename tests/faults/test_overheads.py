@@ -1,0 +1,20 @@
+"""The benchmark of overheads runs and prints its figures; what they are is not judged here."""
+
+import subprocess
+import sys
+
+import pytest
+
+from autoresearch_dagster.containers.docker_runner import ping
+from autoresearch_dagster.core.settings import PROJECT_ROOT
+
+pytestmark = [pytest.mark.slow, pytest.mark.docker]
+
+
+@pytest.mark.skipif(not ping(), reason="no Docker daemon answers")
+def test_the_benchmark_of_overheads_prints_a_figure_for_each_question() -> None:
+    command = [sys.executable, "-m", "benchmarks.overheads", "--quick"]
+    said = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False)
+    assert said.returncode == 0, said.stderr
+    for words in ("no-op: docker", "of the ideal", "of each: starting", "docker: ", "local: "):
+        assert words in said.stdout, said.stdout
