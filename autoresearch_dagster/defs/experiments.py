@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from autoresearch_dagster.core.experiment import ExperimentResult
+from autoresearch_dagster.core.limits import GIB
 from autoresearch_dagster.defs.tables import table as rows_table
 from autoresearch_dagster.evaluation.review import Finding
 from autoresearch_dagster.store.state import Experiment
@@ -69,6 +70,9 @@ def _facts(result: ExperimentResult) -> dict[str, dg.MetadataValue]:
         "train_seconds": dg.MetadataValue.float(round(result.duration_sec, 1)),
         "runner": dg.MetadataValue.text(f"{result.runner}: {result.resources}" if result.resources else "none"),
     }
+    if result.out_of_memory:
+        given = [f"{one.memory_bytes / GIB:.0f} GiB" for one in result.out_of_memory]
+        found["out_of_memory"] = dg.MetadataValue.text(f"{len(given)} tries, with {', '.join(given)}")
     if result.standing is not None:
         found["standing"] = dg.MetadataValue.text(result.standing.value)
     if result.receipt is not None:

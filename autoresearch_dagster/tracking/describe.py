@@ -31,6 +31,7 @@ def metrics(experiment: Experiment, result: ExperimentResult) -> dict[str, float
         "train_seconds": result.duration_sec,
         "train_cpu_seconds": result.cpu_sec,
         "peak_memory_mib": result.peak_memory_bytes / 2**20,
+        "oom_retries": result.oom_retries,
         "tokens_per_second": result.tokens_per_second,
         "steps": result.claims.steps,
         "n_params": result.claims.n_params,
