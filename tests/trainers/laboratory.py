@@ -56,7 +56,7 @@ class World:
             "AUTORESEARCH_HOME": str(self.home),
             "AUTORESEARCH_MLRUNS": str(folder / "mlruns"),
             "AUTORESEARCH_SLOTS": str(slots),
-            "AUTORESEARCH_RUNNER": "docker" if order.image else "local",
+            "AUTORESEARCH_RUNNER": "docker" if order.image else "plain",
             "DAGSTER_HOME": str(folder / "dagster"),
             "TMPDIR": str(self.temporary),
             **({"DOCKER_HOST": host} if host else {}),
