@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -113,8 +114,12 @@ class Dispatch:
                         self._lab.sweep(key)
                     if isinstance(fault, RunnerGone):
                         self._await_runner(key, fault)
-            lost = ExperimentResult(outcome=Outcome.LOST, error=reason, runner=self._lab.runner.name)
-            return self._commit(key, lost)
+            lost = self._commit(
+                key, ExperimentResult(outcome=Outcome.LOST, error=reason, runner=self._lab.runner.name)
+            )
+            with suppress(AutoresearchError):  # what cannot be removed now is maintenance's
+                self._lab.sweep(key)
+            return lost
 
     def _attempt(self, experiment: Experiment) -> ExperimentResult:
         """Wait for a slot, run the experiment in it, commit what became of it."""
@@ -137,7 +142,8 @@ class Dispatch:
             if result.outcome is Outcome.STOPPED:
                 self._refuse_if_halted(key)
             committed = self._commit(key, result)
-            self._lab.sweep(key)
+            with suppress(AutoresearchError):
+                self._lab.sweep(key)
             return committed
 
     def _offer(self) -> tuple[Slot, ...]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from autoresearch_dagster.core.experiment import Outcome
+from autoresearch_dagster.core.limits import ATTEMPTS
 from tests.faults import own_daemon
 from tests.faults.conftest import MakeWorld
 from tests.faults.own_daemon import Daemon
@@ -19,8 +20,6 @@ from tests.trainers.laboratory import World, code, remove, sleeps
 pytestmark = pytest.mark.docker
 
 KEY = "s02_d01_e01"
-ATTEMPTS = 3
-"""Times that an experiment is begun before it is given up as Lost."""
 
 
 @pytest.fixture(scope="module")
