@@ -54,6 +54,7 @@ def judged(
     )
     attempt = Attempt(1, Slot((lab.settings.cores[-1],)), reference=reference, audit_rounds=rounds)
     result = run_planned(planned, lab, attempt, lambda *_: None, lambda _: None, lambda: Halt.NO)
+    lab.sweep(planned.key)
     return result, Receipt.model_validate_json(lab.store.blobs.get(result.receipt)) if result.receipt else None
 
 

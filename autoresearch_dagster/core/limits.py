@@ -68,6 +68,7 @@ OOM_RETRIES: Final = 3  # of one experiment, whatever ran out
 ATTEMPTS: Final = 5  # of one experiment that fails by our own fault before it is lost
 RUNNER_PATIENCE_S: Final = 600.0  # seconds that experiments wait for Docker to come back before the session pauses
 RUNNER_LOOK_S: Final = 1.0  # seconds between two looks whether it is back
+MLFLOW_PATIENCE_S: Final = 10.0  # seconds that a projection waits for a locked MLflow; the next one catches up
 TAKE_UP_S: Final = 1800.0  # seconds for which what a dead driver left of an attempt is kept for the next one
 STORE_PATIENCE_S: Final = 600.0  # seconds that a result waits for a locked journal, beside the busy timeout
 PIDS_LIMIT: Final = 128  # torch needs about 20; a fork bomb stops here

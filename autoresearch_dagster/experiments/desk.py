@@ -58,7 +58,9 @@ class Desk:
             self._dispatch.close()
             self._dispatch = None
         if reason and self._session:
-            stop_experiments(self._session, self.store, reason)
+            for key in stop_experiments(self._session, self.store, reason):
+                if self._lab is not None:
+                    self._lab.sweep(key)
         self._stack.close()
 
     @property

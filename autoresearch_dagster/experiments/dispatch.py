@@ -111,14 +111,13 @@ class Dispatch:
                     log.warning("attempt failed key=%s reason=%s", key, reason)
                     self._refuse_if_halted(key)
                     if isinstance(fault, DeviceLost):  # what it left was made by a broken device
-                        self._lab.sweep(key)
+                        self._sweep(key)
                     if isinstance(fault, RunnerGone):
                         self._await_runner(key, fault)
             lost = self._commit(
                 key, ExperimentResult(outcome=Outcome.LOST, error=reason, runner=self._lab.runner.name)
             )
-            with suppress(AutoresearchError):  # what cannot be removed now is maintenance's
-                self._lab.sweep(key)
+            self._sweep(key)
             return lost
 
     def _attempt(self, experiment: Experiment) -> ExperimentResult:
@@ -127,6 +126,7 @@ class Dispatch:
         with store.slots.slot(self._session, this_process(), self._offer, lambda: bool(self._halt)) as slot:
             recorded = store.journal.state(self._session).everything[key].result
             if recorded is not None:
+                self._sweep(key)
                 return recorded
             ensure_room(self._lab.settings)
             attempt, under_way = self._patiently(key, lambda: self._begin(experiment, slot))
@@ -142,8 +142,7 @@ class Dispatch:
             if result.outcome is Outcome.STOPPED:
                 self._refuse_if_halted(key)
             committed = self._commit(key, result)
-            with suppress(AutoresearchError):
-                self._lab.sweep(key)
+            self._sweep(key)
             return committed
 
     def _offer(self) -> tuple[Slot, ...]:
@@ -188,6 +187,11 @@ class Dispatch:
         recorded = self._patiently(key, write)
         self._board.finish(key, recorded)
         return recorded
+
+    def _sweep(self, key: ExperimentKey) -> None:
+        """Remove what is left of an experiment; what cannot be removed now is maintenance's."""
+        with suppress(AutoresearchError):
+            self._lab.sweep(key)
 
     def _patiently(self, key: ExperimentKey, write: Callable[[], Kept]) -> Kept:
         """Write to the journal, waiting for whoever has it locked: a finished training is not thrown away for that.

@@ -41,6 +41,7 @@ def project_sessions(
         rebuild: mark the runs that show them as deleted and make new ones.
     """
     from autoresearch_dagster.tracking.mlflow_projection import Projector  # imports MLflow: 2 s
+    from autoresearch_dagster.tracking.usable import require_usable
 
     projector: Projector | None = None
     for session in sessions:
@@ -49,6 +50,7 @@ def project_sessions(
         try:
             state = store.journal.state(session)
             memory_key = state.config.memory_key
+            require_usable(settings.mlruns.resolve() / "mlflow.db")
             projector = projector or Projector(settings, store, BASELINE_FILE.read_text(encoding="utf-8"))
             deleted = projector.forget(session) if rebuild else 0
             written = projector.project(session)

@@ -10,7 +10,7 @@ from autoresearch_dagster.agent.researcher import Researcher
 from autoresearch_dagster.agent.scripted import ScriptedResearcher
 from autoresearch_dagster.containers.machine_slots import machine_slots
 from autoresearch_dagster.core.errors import UserError
-from autoresearch_dagster.core.experiment import ExperimentResult, Outcome, Purpose
+from autoresearch_dagster.core.experiment import ExperimentKey, ExperimentResult, Outcome, Purpose
 from autoresearch_dagster.core.presets import preset
 from autoresearch_dagster.core.progress import Report
 from autoresearch_dagster.core.resources import AGENT, within
@@ -185,15 +185,21 @@ def pause(session: str, store: Store, reason: str) -> None:
             transaction.append(ev.SessionPaused(reason=reason))
 
 
-def stop_experiments(session: str, store: Store, reason: str) -> None:
+def stop_experiments(session: str, store: Store, reason: str) -> list[ExperimentKey]:
     """End what the session waits for, as a person asked: its candidates are `Stopped`, the session is paused.
 
     The platform's own trainings (noise floor, confirmations) keep their place: a session cannot do without them.
+
+    Returns:
+        Keys of those that were stopped.
     """
+    stopped: list[ExperimentKey] = []
     with store.journal.transaction(session) as transaction:
         for experiment in transaction.state.unfinished:
             if experiment.planned.purpose is Purpose.CANDIDATE:
                 result = ExperimentResult(outcome=Outcome.STOPPED, error=reason)
                 transaction.append(ev.ExperimentFinished(key=experiment.planned.key, result=result))
+                stopped.append(experiment.planned.key)
         if transaction.state.status == "active":
             transaction.append(ev.SessionPaused(reason=reason))
+    return stopped

@@ -102,6 +102,7 @@ def test_a_candidate_scores_the_same_in_a_container_in_a_sandbox_and_in_a_plain_
         result = run_planned(
             planned, lab, Attempt(1, Slot((core,))), lambda *_: None, lambda _stage: None, lambda: Halt.NO
         )
+        lab.sweep(planned.key)
         assert result.outcome is Outcome.TRAINED, result.error
         assert result.runner == name
         assert result.claims.steps == 10

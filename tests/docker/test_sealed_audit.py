@@ -49,6 +49,7 @@ def judge(tmp_path_factory):
         )
         attempt = Attempt(1, Slot((settings.cores[0],)))
         result = run_planned(planned, lab, attempt, lambda *_: None, lambda _: None, lambda: Halt.NO)
+        lab.sweep(planned.key)
         filters = {"label": f"{KEY_LABEL}={planned.key}"}
         assert docker.from_env().containers.list(all=True, filters=filters) == []
         raw = store.blobs.get(result.receipt) if result.receipt else None

@@ -71,6 +71,7 @@ def test_a_hopeless_training_is_stopped_labelled_and_explained_to_the_agent(lab,
     attempt = Attempt(number=1, slot=Slot((lab.settings.cores[0],)), rivals=(rival,))
 
     result = run_planned(planned, lab, attempt, lambda *_: None, lambda _: None, lambda: Halt.NO)
+    lab.sweep(planned.key)
 
     assert result.outcome is Outcome.STOPPED
     assert Label.EARLY_STOPPED in result.labels

@@ -13,6 +13,7 @@ from autoresearch_dagster.core.slot import Slot
 from autoresearch_dagster.experiments.noise_floor import terms_of
 from autoresearch_dagster.experiments.run_one import run_planned
 from autoresearch_dagster.experiments.scoring import Attempt, Trained, evaluation_job
+from autoresearch_dagster.training.job import Halt
 from autoresearch_dagster.training.run import TrainingReport
 from tests.bundles import tiny_bundle
 from tests.integration.test_promotion_flow import Research
@@ -65,7 +66,10 @@ def test_a_crash_on_a_gpu_that_is_gone_is_no_result_and_on_a_sound_one_it_is(tmp
 
     def run(gpu, on_stage=lambda _: None):
         attempt = Attempt(number=1, slot=Slot((lab.settings.cores[0],), gpu))
-        return run_planned(planned, lab, attempt, lambda *_: None, on_stage, lambda: False)
+        try:
+            return run_planned(planned, lab, attempt, lambda *_: None, on_stage, lambda: Halt.NO)
+        finally:
+            lab.sweep(planned.key)
 
     machine.shows(TWO_GPUS, TWO_FACTS)
     with pytest.raises(DeviceLost, match=f"{A}.*was taken out"):

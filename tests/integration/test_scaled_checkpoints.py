@@ -39,6 +39,7 @@ class World:
         planned = who.at(1, ExperimentKey("s01_d01_t01"))
         attempt = Attempt(1, Slot((CORE,)))
         found = run_planned(planned, self.lab, attempt, lambda *_: None, lambda _: None, lambda: Halt.NO)
+        self.lab.sweep(planned.key)
         assert found.checkpoint is not None, found.error
         assert found.checkpoint_bytes == self.lab.store.blobs.path(found.checkpoint).stat().st_size
         return found

@@ -68,6 +68,7 @@ class World:
         planned = PlannedExperiment(key=key, title="one", revision=1, train_py=code, config=config)
         attempt = Attempt(1, Slot((CORE,)), rowset)
         found = run_planned(planned, self.lab(preset), attempt, lambda *_: None, lambda _: None, lambda: Halt.NO)
+        self.lab(preset).sweep(planned.key)
         assert found.receipt, found.error
         return Receipt.model_validate_json(self.blobs.get(found.receipt))
 
