@@ -57,7 +57,7 @@ class Settings(BaseSettings):
     require_bubblewrap: bool = False
     """Tests that need a sandbox of bubblewrap fail instead of being skipped."""
 
-    @cached_property
+    @property
     def home_id(self) -> str:
         """Name this installation: two checkouts may share a daemon and a temporary folder."""
         return hashlib.sha256(str(self.home.resolve()).encode()).hexdigest()[:8]

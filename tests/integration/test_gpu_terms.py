@@ -9,6 +9,7 @@ from autoresearch_dagster.containers.local_runner import LocalRunner
 from autoresearch_dagster.containers.select import HARNESS
 from autoresearch_dagster.core.errors import DeviceLost
 from autoresearch_dagster.core.experiment import ExperimentKey, Outcome, PlannedExperiment
+from autoresearch_dagster.core.limits import GIB
 from autoresearch_dagster.core.slot import Slot
 from autoresearch_dagster.experiments.noise_floor import terms_of
 from autoresearch_dagster.experiments.run_one import run_planned
@@ -42,8 +43,10 @@ def test_a_gpu_slot_is_scored_on_its_gpu_and_charged_for_wall_time(tmp_path, bun
     report = TrainingReport(outcome=Outcome.TRAINED, cpu_s=40.0, wall_s=250.0)
     checkpoint = lab.store.blobs.put(b"checkpoint")
 
-    job = evaluation_job(Trained(planned, lab, Attempt(number=1, slot=slot), report, checkpoint))
+    attempt, memory = Attempt(number=1, slot=slot), 8 * GIB
+    job = evaluation_job(Trained(planned, lab, attempt, report, checkpoint, memory))
 
+    assert job.limits.memory_bytes == memory  # a model that needed more to train is given as much to answer
     assert (job.device, job.used_s, job.cpu_metered) == (device, used_s, device == "cpu")
     assert job.limits.slot == slot
 
