@@ -36,6 +36,14 @@ KILLS = (
         "test_a_container_that_ended_while_no_driver_was_there_is_collected",
     ),
     Fault(
+        "driver interrupted (Ctrl-C)",
+        "SIGINT while a container trains",
+        "the container trains to its end; the next driver collects it",
+        "exit code 0 in the daemon's own events; one attempt",
+        KILLED,
+        "test_a_driver_that_is_interrupted_lets_its_container_train_to_its_end",
+    ),
+    Fault(
         "driver stands still",
         "SIGSTOP while a container trains",
         "a second driver is refused; later all goes on",

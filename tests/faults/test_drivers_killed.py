@@ -181,3 +181,19 @@ def test_a_model_server_that_somebody_else_removes_is_nobodys_fault(
     container.remove(force=True)
     assert driver.finish() == "finished final answer"
     check(made, attempts=2)
+
+
+@pytest.mark.slow
+def test_a_driver_that_is_interrupted_lets_its_container_train_to_its_end(world: MakeWorld, image: str) -> None:
+    made = world(sleeps(4.0), image=image)
+    driver = made.drive()
+    driver.reach(f"STAGE {KEY} training")
+    (container,) = until(lambda: [one for one in made.all_containers() if one.status == "running"])
+    until(lambda: made.ready(KEY))
+    driver.send(signal.SIGINT)
+    until(lambda: driver.ended)
+    assert states(made) == ["running"]
+    assert made.drive().finish() == "finished final answer"
+    assert made.attempts(KEY) == 1
+    assert ended_by_itself(made, container.id)
+    check(made, attempts=1)

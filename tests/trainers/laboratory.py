@@ -95,6 +95,11 @@ class World:
         """How often an experiment was begun."""
         return sum(isinstance(one.event, ev.AttemptStarted) and one.event.key == key for one in self.events())
 
+    def ready(self, key: str) -> bool:
+        """Whether the driver of an experiment has seen its harness become ready."""
+        records = self.temporary.glob(f"{scratch_prefix(self.settings, key)}*/attempt.json")
+        return any('"ready":{' in record.read_text() for record in records)
+
     def results(self) -> dict[str, ExperimentResult]:
         """The candidates' results by title."""
         state = self.store.journal.find(self.order.memory_key)
