@@ -33,7 +33,8 @@ bubblewrap_up() {
     apt-get update -qq
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends bubblewrap
   fi
-  if bwrap --unshare-pid --unshare-net --ro-bind / / true 2>/dev/null; then
+  local namespaces="--unshare-ipc --unshare-pid --unshare-net --unshare-uts"
+  if bwrap $namespaces --cap-drop ALL --ro-bind / / --proc /proc --dev /dev true 2>/dev/null; then
     export AUTORESEARCH_REQUIRE_BUBBLEWRAP=1  # its tests fail from now on instead of being skipped
   else
     echo "bubblewrap does not work here; its tests are skipped." >&2

@@ -20,6 +20,7 @@ import pytest
 from autoresearch_dagster.core.dagster_home import INSTANCE_YAML
 from autoresearch_dagster.core.experiment import Outcome
 from autoresearch_dagster.core.settings import PROJECT_ROOT, Settings
+from autoresearch_dagster.defs.research import SESSION_TAG
 from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store.state import SessionState
 from autoresearch_dagster.store.store import Store, open_store
@@ -222,9 +223,12 @@ def test_terminating_a_run_stops_its_experiments_and_pauses_the_session_until_it
 ) -> None:
     asked = {"n_experiments": 2, "batch_size": 2, "preset": "demo", "memory_key": "ended", "time_budget_sec": 20}
     dev.launch(**asked)
-    dev.until("ended", lambda _store, state: sum(item.attempts > 0 for item in state.experiments.values()) == 2)
+    state = dev.until(
+        "ended", lambda _store, state: sum(item.attempts > 0 for item in state.experiments.values()) == 2
+    )
     with dev.instance as instance:
-        (run,) = [run for run in runs_of(instance, "research") if not run.is_finished]
+        runs = [run for run in runs_of(instance, "research") if run.tags.get(SESSION_TAG) == state.id]
+        (run,) = [run for run in runs if not run.is_finished]
         terminate(dev, run.run_id)
 
         state = dev.until("ended", lambda _store, state: state.status == "paused")
