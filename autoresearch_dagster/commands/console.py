@@ -1,11 +1,9 @@
 """Where commands print: results to standard output, what is going on to standard error."""
 
 import json
-import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any, TextIO
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 from pydantic import BaseModel
@@ -16,15 +14,7 @@ from autoresearch_dagster.core.presets import PresetName
 DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 """Exit codes."""
 
-
-def _screen() -> TextIO | None:
-    """Return the terminal under a descriptor of its own: Dagster turns the usual one to a file during a step."""
-    if not sys.stdout.isatty():
-        return None
-    return os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding=sys.stdout.encoding, buffering=1)
-
-
-out = Console(file=_screen(), highlight=False)
+out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
 Json = Annotated[bool, Parameter(name="--json", help="Print JSON for programs.")]

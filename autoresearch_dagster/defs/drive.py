@@ -1,8 +1,10 @@
 """Drive a session from the command line: the same job, dispatch after dispatch, without a daemon."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import dagster as dg
+from dagster._core.instance.ref import InstanceRef  # it has no public name
 from filelock import FileLock
 
 from autoresearch_dagster.core.dagster_home import use_dagster_home
@@ -32,11 +34,21 @@ def _reason(result: dg.ExecuteInProcessResult) -> str:
     return "the run failed"
 
 
+UNRECORDED: Mapping[str, Any] = {
+    "compute_logs": {
+        "module": "dagster.core.storage.noop_compute_log_manager",
+        "class": "NoOpComputeLogManager",
+    }
+}
+"""A person reads the terminal.  To record it, Dagster would turn standard output to a file while a step runs, with
+processes of its own that greet a Ctrl-C with a traceback."""
+
+
 def open_instance(settings: Settings) -> dg.DagsterInstance:
     """Open Dagster's instance, one process at a time: two that create its tables at once leave them unusable."""
     home = use_dagster_home(settings)
     with FileLock(home / ".opening.lock"):
-        instance = dg.DagsterInstance.get()
+        instance = dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=UNRECORDED))
         for storage in (instance.run_storage, instance.event_log_storage, instance.schedule_storage):
             assert storage is not None  # each makes its tables when it is first asked for
     return instance

@@ -1,6 +1,7 @@
 """Ctrl-C: one sentence that says how to go on, nothing left behind, nothing repeated."""
 
 import json
+import os
 import signal
 import subprocess
 import time
@@ -38,6 +39,7 @@ def stopped(shared):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        start_new_session=True,
         preexec_fn=can_be_interrupted,
     )
     deadline = time.monotonic() + PATIENCE_S
@@ -48,7 +50,7 @@ def stopped(shared):
     job = running[0]
     assert psutil.pid_exists(job)
     children = psutil.Process(process.pid).children(recursive=True)
-    process.send_signal(signal.SIGINT)
+    os.killpg(process.pid, signal.SIGINT)  # a terminal tells everybody
     printed, _ = process.communicate(timeout=PATIENCE_S)
     return SimpleNamespace(code=process.returncode, printed=printed, job=job, children=children)
 
