@@ -130,6 +130,7 @@ BUDGET = {
     "ignores_its_budget": accepted(HONEST, seconds=2),
     "never_hands_over": ended(Outcome.TIMED_OUT, OUT_OF_BUDGET),
     "trains_in_a_child": ended(Outcome.TIMED_OUT, OUT_OF_BUDGET),
+    "hides_its_start": ended(Outcome.TIMED_OUT, OUT_OF_BUDGET, sealed=True),
     "restarts_its_clock": ended(Outcome.TIMED_OUT, OUT_OF_BUDGET),
     "hangs_in_training": ended(Outcome.TIMED_OUT, OUT_OF_BUDGET, wall=True),
     "child_after_hand_over": accepted(HONEST, sealed=True),

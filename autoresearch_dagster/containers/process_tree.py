@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import psutil
 
+from autoresearch_dagster.core.boot import boot_id, start_of
+
 GONE = (psutil.NoSuchProcess, psutil.ZombieProcess, psutil.AccessDenied)
 
 
@@ -59,12 +61,12 @@ def is_running(pid: int) -> bool:
         return False
 
 
-def create_time(pid: int) -> float:
-    """When a process was started, which tells it from a later one with the same id; 0 if it is gone."""
+def identity(pid: int) -> str:
+    """Name a process for as long as it lives, on whatever boot of the machine; '' if it is gone."""
     try:
-        return psutil.Process(pid).create_time()
+        return f"{boot_id()}:{start_of(pid)}"
     except GONE:
-        return 0.0
+        return ""
 
 
 def kill_tree(pid: int) -> None:

@@ -11,21 +11,23 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import ConfigDict
+
 from autoresearch_dagster.containers.job_group import JobGroup
-from autoresearch_dagster.containers.process_tree import create_time, kill_tree
+from autoresearch_dagster.containers.process_tree import identity, kill_tree
 from autoresearch_dagster.core.experiment import Data, digest_of
 from autoresearch_dagster.core.folders import write_whole
 
-CLOCK_STEP_S = 1.0
-"""Start times are derived from the clock, which may be set a little; a reused process id is off by more."""
 FOLDER_PREFIX = "ar-job-"
 
 
 class KnownJob(Data):
-    """One record; `pid` is 0 until there is a process, `created` its start time, `groups` its control groups."""
+    """One record; `pid` is 0 until there is a process, which `process` names for good; `groups`: control groups."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")  # earlier versions wrote other fields, too
 
     pid: int = 0
-    created: float = 0.0
+    process: str = ""
     folder: str
     labels: dict[str, str]
     groups: tuple[str, ...] = ()
@@ -43,7 +45,7 @@ class Entry:
         """Take down what there is of the job now."""
         known = KnownJob(
             pid=pid,
-            created=create_time(pid) if pid else 0.0,
+            process=identity(pid) if pid else "",
             folder=str(self.folder),
             labels=dict(self.labels),
             groups=tuple(map(str, group.folders)) if group else (),
@@ -86,7 +88,7 @@ class Registry:
         for path, known in self._known():
             if not labels.items() <= known.labels.items():
                 continue
-            if known.pid and abs(create_time(known.pid) - known.created) < CLOCK_STEP_S:
+            if known.pid and identity(known.pid) == known.process:
                 kill_tree(known.pid)
             if known.groups:
                 JobGroup(tuple(map(Path, known.groups))).remove()

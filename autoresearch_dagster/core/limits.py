@@ -94,6 +94,7 @@ HARD_STOP_MIN_S: Final = 300.0  # seconds that every container gets at least bef
 STARTUP_S: Final = 120.0  # wall seconds until the harness says ready (imports torch; busy machines)
 SANDBOX_TRY_S: Final = 10.0  # seconds in which an empty program must end that tries whether a sandbox can be made
 REMOVE_S: Final = 10.0  # seconds to wait for a killed process
+UNSEEN_S: Final = 2.0  # seconds between two looks at a training after which its end may have been missed
 ENDING_S: Final = 1.0  # seconds that a process whose connection closed is given to end
 GPU_QUERY_S: Final = 15.0  # seconds before a silent nvidia-smi is given up; it may load the driver first: 1 to 5
 KERNEL_LOG_BYTES: Final = 16 * MIB  # of the kernel's log that are read; its buffer has 1 or less as a rule

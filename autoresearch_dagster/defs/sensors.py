@@ -37,7 +37,9 @@ def _requests(instance: dg.DagsterInstance, store: Store) -> Iterator[dg.RunRequ
         state = store.journal.state(session)
         # Dagster never launches a used run_key again, so it names the attempt at this dispatch too.
         dispatch = state.stage
-        ended = _ended_runs(instance, session, dispatch)
+        since = state.resumed_at.timestamp() if state.resumed_at else 0.0
+        ever = _ended_runs(instance, session, dispatch)
+        ended = [run for run in ever if run.end_time is None or run.end_time > since]
         if _was_terminated(ended, state):
             stop_experiments(session, store, TERMINATED)
             continue
@@ -45,7 +47,7 @@ def _requests(instance: dg.DagsterInstance, store: Store) -> Iterator[dg.RunRequ
             pause(session, store, f"dispatch {dispatch} ended unsettled {len(ended)} times; see its runs")
             continue
         yield dg.RunRequest(
-            run_key=f"{session}:{dispatch}:{len(ended)}",
+            run_key=f"{session}:{dispatch}:{len(ever)}",
             run_config={"session": session},
             tags={SESSION_TAG: session, DISPATCH_TAG: dispatch},
         )

@@ -1,5 +1,6 @@
 """What a driver knows of an attempt while it is under way, kept in its workspace so that the next one can go on."""
 
+import os
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -62,6 +63,8 @@ def find_attempt(lab: Laboratory, key: ExperimentKey, attempt: int) -> tuple[Pat
     """Return the workspace of an attempt that a driver left under way; None: it left none that can be used."""
     for workspace in find_folders(lab.scratch_prefix(key)):
         try:
+            if workspace.stat().st_uid != os.geteuid():  # somebody else's: believed in nothing
+                continue
             record = AttemptRecord.model_validate_json((workspace / FILE).read_bytes())
         except (OSError, ValidationError):  # a model server's folder, or one that was just being made
             continue

@@ -52,16 +52,21 @@ class Desk:
         return self
 
     def __exit__(self, *_: object) -> None:
-        reason = self._terminated()
+        try:
+            self._leave(self._terminated())
+        finally:
+            self._stack.close()
+
+    def _leave(self, ended_because: str) -> None:
+        """Stop what runs; where a person ended it, that is its result."""
         if self._dispatch is not None:
-            self._dispatch.stop(kill=bool(reason))
+            self._dispatch.stop(kill=bool(ended_because))
             self._dispatch.close()
             self._dispatch = None
-        if reason and self._session:
-            for key in stop_experiments(self._session, self.store, reason):
+        if ended_because and self._session:
+            for key in stop_experiments(self._session, self.store, ended_because):
                 if self._lab is not None:
                     self._lab.sweep(key)
-        self._stack.close()
 
     @property
     def store(self) -> Store:

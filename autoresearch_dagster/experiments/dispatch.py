@@ -15,22 +15,22 @@ from autoresearch_dagster.core.errors import (
     AutoresearchError,
     DeviceLost,
     DiskFull,
-    NoSlot,
     RunnerGone,
     StoreConflict,
     StoreUnavailable,
+    UserError,
 )
 from autoresearch_dagster.core.experiment import ExperimentKey, ExperimentResult, Outcome
 from autoresearch_dagster.core.slot import Slot
 from autoresearch_dagster.experiments.attempt_record import AttemptRecord, find_attempt
 from autoresearch_dagster.experiments.early_stop import rivals_of
 from autoresearch_dagster.experiments.laboratory import KEY_LABEL, Laboratory, experiment_lease
-from autoresearch_dagster.experiments.room import ensure_room
+from autoresearch_dagster.experiments.room import disk_faults_told, ensure_room
 from autoresearch_dagster.experiments.run_one import run_planned
 from autoresearch_dagster.experiments.scoring import Attempt, attempt_of
 from autoresearch_dagster.reports.board import Board
 from autoresearch_dagster.store import events as ev
-from autoresearch_dagster.store.leases import this_process
+from autoresearch_dagster.store.leases import Lease, this_process
 from autoresearch_dagster.store.state import Experiment
 from autoresearch_dagster.training.job import Halt
 from autoresearch_dagster.training.run import Left
@@ -95,11 +95,12 @@ class Dispatch:
     def _run(self, experiment: Experiment) -> ExperimentResult:
         key = experiment.planned.key
         reason = ""
-        with self._lab.store.leases.hold(experiment_lease(key), this_process()):
+        with self._lab.store.leases.hold(experiment_lease(key), this_process()) as lease:
             for _ in range(lim.ATTEMPTS):
                 try:
-                    return self._attempt(experiment)
-                except (DiskFull, NoSlot, StoreUnavailable) as fault:
+                    with disk_faults_told(key):
+                        return self._attempt(experiment, lease)
+                except (DiskFull, UserError, StoreUnavailable) as fault:
                     self.trouble = self.trouble or str(fault)
                     raise
                 except Left:
@@ -114,13 +115,10 @@ class Dispatch:
                         self._sweep(key)
                     if isinstance(fault, RunnerGone):
                         self._await_runner(key, fault)
-            lost = self._commit(
-                key, ExperimentResult(outcome=Outcome.LOST, error=reason, runner=self._lab.runner.name)
-            )
-            self._sweep(key)
-            return lost
+            lost = ExperimentResult(outcome=Outcome.LOST, error=reason, runner=self._lab.runner.name)
+            return self._commit(key, lost, lease)
 
-    def _attempt(self, experiment: Experiment) -> ExperimentResult:
+    def _attempt(self, experiment: Experiment, lease: Lease) -> ExperimentResult:
         """Wait for a slot, run the experiment in it, commit what became of it."""
         planned, key, store = experiment.planned, experiment.planned.key, self._lab.store
         with store.slots.slot(self._session, this_process(), self._offer, lambda: bool(self._halt)) as slot:
@@ -128,8 +126,8 @@ class Dispatch:
             if recorded is not None:
                 self._sweep(key)
                 return recorded
-            ensure_room(self._lab.settings)
-            attempt, under_way = self._patiently(key, lambda: self._begin(experiment, slot))
+            ensure_room(self._lab.settings, sum(future.running() for future in self._futures.values()) - 1)
+            attempt, under_way = self._patiently(key, lambda: self._begin(experiment, slot, lease))
             result = run_planned(
                 planned,
                 self._lab,
@@ -141,18 +139,21 @@ class Dispatch:
             )
             if result.outcome is Outcome.STOPPED:
                 self._refuse_if_halted(key)
-            committed = self._commit(key, result)
-            self._sweep(key)
-            return committed
+            return self._commit(key, result, lease)
 
     def _offer(self) -> tuple[Slot, ...]:
         return still_in(self._lab.settings, self._slots)
 
-    def _begin(self, experiment: Experiment, slot: Slot) -> tuple[Attempt, UnderWay | None]:
-        """Go on with the attempt that a dead driver left, or clear what it left and count another one."""
+    def _begin(self, experiment: Experiment, slot: Slot, lease: Lease) -> tuple[Attempt, UnderWay | None]:
+        """Go on with the attempt that a dead driver left, or clear what it left and count another one.
+
+        Raises:
+            StoreConflict: the lease was lost meanwhile: what lies there is another driver's.
+        """
         planned, key, owner = experiment.planned, experiment.planned.key, this_process()
         journal = self._lab.store.journal
-        number = journal.state(self._session).everything[key].attempts
+        with journal.transaction(self._session, lease) as transaction:
+            number = transaction.state.everything[key].attempts
         under_way = find_attempt(self._lab, key, number)
         if under_way is not None and not self._can_go_on(under_way, slot):
             under_way = None
@@ -160,14 +161,14 @@ class Dispatch:
             self._lab.sweep(key)
         elif under_way[1].report is not None:
             self._lab.runner.reap({KEY_LABEL: key})  # only scoring is left to do
-        with journal.transaction(self._session) as transaction:
+        with journal.transaction(self._session, lease) as transaction:
             if under_way is None:
                 number = transaction.state.everything[key].attempts + 1
             kind = ev.AttemptStarted if under_way is None else ev.AttemptResumed
             transaction.append(kind(key=key, attempt=number, owner=owner, run_id=self._run_id, slot=str(slot)))
         self._board.stage(key, "starting" if under_way is None else "taken up again", slot)
         state = journal.state(self._session)
-        attempt = attempt_of(state, planned, self._lab, number, slot)
+        attempt = attempt_of(state, planned, self._lab, number, slot, len(self._slots))
         return replace(attempt, rivals=rivals_of(state, planned, self._lab)), under_way
 
     def _can_go_on(self, under_way: UnderWay, slot: Slot) -> bool:
@@ -176,9 +177,11 @@ class Dispatch:
             return record.report.checkpoint is None or record.report.checkpoint.is_file()
         return self._lab.runner.outlives_driver and record.gpu == slot.gpu and (workspace / "out").is_dir()
 
-    def _commit(self, key: ExperimentKey, result: ExperimentResult) -> ExperimentResult:
+    def _commit(self, key: ExperimentKey, result: ExperimentResult, lease: Lease) -> ExperimentResult:
+        """Write a result down, at most one, and remove what is left of its experiment."""
+
         def write() -> ExperimentResult:
-            with self._lab.store.journal.transaction(self._session) as transaction:
+            with self._lab.store.journal.transaction(self._session, lease) as transaction:
                 recorded = transaction.state.everything[key].result
                 if recorded is None:
                     transaction.append(ev.ExperimentFinished(key=key, result=result, run_id=self._run_id))
@@ -186,6 +189,7 @@ class Dispatch:
 
         recorded = self._patiently(key, write)
         self._board.finish(key, recorded)
+        self._sweep(key)
         return recorded
 
     def _sweep(self, key: ExperimentKey) -> None:

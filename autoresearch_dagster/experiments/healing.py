@@ -100,11 +100,6 @@ def memory_ceiling(floor_bytes: int, slots: int) -> int:
     return max(floor_bytes, min(lim.MEMORY_CEILING_BYTES, spare))
 
 
-def memory_share(floor_bytes: int, slots: int) -> int:
-    """Return what every experiment may have at the same time; at least the floor."""
-    return max(floor_bytes, (psutil.virtual_memory().total - lim.MEMORY_OF_OURS_BYTES) // max(1, slots))
-
-
 def changed_recipe(result: ExperimentResult, train_py: bytes) -> bool:
     """Whether a smaller micro-batch made it train otherwise than planned: a file that does not accumulate."""
     return Label.HEALED in result.labels and not honours_accumulation(train_py)

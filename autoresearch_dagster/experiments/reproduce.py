@@ -44,7 +44,8 @@ def reproduce(
             f"{lab.bundle.digest[:16]} on this machine now; a comparison would mean nothing, restore that bundle."
         )
     planned = experiment.planned.model_copy(update={"key": outside_key(key)})
-    attempt = dataclasses.replace(attempt_of(state, planned, lab, 1, NO_SLOT), labels=(Label.REPRODUCTION,))
+    attempt = attempt_of(state, planned, lab, 1, NO_SLOT, len(lab.slots()))
+    attempt = dataclasses.replace(attempt, labels=(Label.REPRODUCTION,))
     again = run_outside(planned, lab, attempt, on_progress, on_stage or report)
     return recorded, again
 

@@ -21,7 +21,7 @@ from autoresearch_dagster.experiments.attempt_record import AttemptRecord
 from autoresearch_dagster.experiments.describe import described
 from autoresearch_dagster.experiments.device_check import on_sound_device
 from autoresearch_dagster.experiments.early_stop import EarlyStop
-from autoresearch_dagster.experiments.healing import Provision, healed, memory_ceiling, memory_share
+from autoresearch_dagster.experiments.healing import Provision, healed, memory_ceiling
 from autoresearch_dagster.experiments.laboratory import Laboratory
 from autoresearch_dagster.experiments.scoring import Attempt, Trained, evaluation_job, judged, labels_of
 from autoresearch_dagster.store.leases import this_process
@@ -29,7 +29,7 @@ from autoresearch_dagster.training.job import Halt, Hooks, OnProgress, Ready, Tr
 from autoresearch_dagster.training.run import take_over, train
 
 LARGE = "memory"
-"""Lease of whoever has more memory than its share: one at a time, so that all others fit beside it."""
+"""Lease of whoever has more memory than the floor: one at a time, so that all others fit beside it."""
 
 
 def run_planned(
@@ -57,8 +57,7 @@ def run_planned(
         Left: the driver halted and left the training to run on.
         AutoresearchError: a fault of ours; the experiment may be tried again.
     """
-    far_behind = EarlyStop(planned.config.time_budget_sec, attempt.rivals)
-    run = _Run(planned, lab, attempt, on_stage, Hooks(on_progress, halt, far_behind))
+    run = _Run(planned, lab, attempt, on_stage, Hooks(on_progress, halt))
     return on_sound_device(lab.settings, attempt.slot, lambda: _tried(run, under_way))
 
 
@@ -119,7 +118,6 @@ class _Run:
         self.floor = Provision(
             lab.preset.memory_bytes, planned.config.device_batch_size, planned.config.grad_accum_steps
         )
-        self.slots = len(lab.slots())
 
     def begin(self, following: Next) -> tuple[Path, AttemptRecord]:
         """Make a workspace for the next try."""
@@ -142,7 +140,8 @@ class _Run:
         def on_ready(ready: Ready) -> None:
             record.model_copy(update={"ready": ready}).write(workspace)
 
-        hooks = replace(self.hooks, on_ready=on_ready)
+        far_behind = EarlyStop(self.planned.config.time_budget_sec, self.attempt.rivals)
+        hooks = replace(self.hooks, far_behind=far_behind, on_ready=on_ready)
         try:
             if (workspace / "out").exists():
                 report = take_over(job, self.lab.runner, workspace, record.ready, hooks)
@@ -156,7 +155,7 @@ class _Run:
     def healed(self, record: AttemptRecord) -> Next | None:
         """Say what the next try is given, if there is to be one."""
         given, before = record.provision, record.out_of_memory
-        ceiling = memory_ceiling(self.lab.preset.memory_bytes, self.slots)
+        ceiling = memory_ceiling(self.lab.preset.memory_bytes, self.attempt.n_slots)
         provision = healed(given, _report_of(record).outcome, len(before), ceiling)
         if provision is None:
             return None
@@ -193,8 +192,8 @@ class _Run:
 
     @contextmanager
     def room(self, provision: Provision) -> Iterator[None]:
-        """Wait until no other experiment of this machine has more than its share of memory, if this one will."""
-        if provision.memory_bytes <= memory_share(self.lab.preset.memory_bytes, self.slots):
+        """Wait until no other experiment of this machine has more than the floor of memory, if this one will."""
+        if provision.memory_bytes <= self.lab.preset.memory_bytes:
             yield
             return
         owner, leases = this_process(), self.lab.store.leases

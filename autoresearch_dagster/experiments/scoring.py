@@ -49,6 +49,8 @@ class Attempt:
     audit_rounds: int = 1
     provision: Provision | None = None
     """What the first try is given; None: the preset's memory and the planned micro-batch."""
+    n_slots: int = 1
+    """Experiments that may run beside each other: what one of them can have of the machine's memory."""
     rivals: tuple[Curve, ...] = ()
     """Whom its training is compared with while it runs; with none it is never stopped early."""
 
@@ -72,7 +74,7 @@ def labels_of(planned: PlannedExperiment, attempt: Attempt) -> dict[str, str]:
 
 
 def attempt_of(
-    state: SessionState, planned: PlannedExperiment, lab: Laboratory, number: int, slot: Slot
+    state: SessionState, planned: PlannedExperiment, lab: Laboratory, number: int, slot: Slot, n_slots: int
 ) -> Attempt:
     """Say on which rows a training of a session is scored, against whom, and how often it is audited."""
     confirms = planned.purpose in (Purpose.CONFIRMATION, Purpose.SCALE_TRANSFER)
@@ -84,11 +86,12 @@ def attempt_of(
         reference=_reference_of(state, planned, lab),
         budget_s=state.floor.budget_s if state.floor else state.config.time_budget_sec,
         audit_rounds=_promotion_rounds(lab) if challenger else 1,
+        n_slots=n_slots,
         provision=first_provision(
             planned.config,
             state.everything.values(),
             lab.preset.memory_bytes,
-            memory_ceiling(lab.preset.memory_bytes, len(lab.slots())),
+            memory_ceiling(lab.preset.memory_bytes, n_slots),
         ),
     )
 

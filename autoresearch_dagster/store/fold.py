@@ -65,7 +65,7 @@ def _apply(state: SessionState, record: ev.Recorded) -> None:  # noqa: C901 (one
             if state.status == "finished":
                 state.allotted = len(state.experiments) + event.config.n_experiments
             state.config, state.driver, state.status = event.config, event.driver, "active"
-            state.floor_tries = 0
+            state.floor_tries, state.resumed_at = 0, record.at
         case ev.SessionPaused():
             state.status, state.reason = "paused", event.reason
         case ev.SessionFinished():

@@ -11,12 +11,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Literal
 
 import psutil
 import sqlalchemy as sa
 
+from autoresearch_dagster.core.boot import start_of
 from autoresearch_dagster.core.errors import StoreConflict, StoreUnavailable
 from autoresearch_dagster.core.limits import LEASE_RENEW_S, LEASE_S
 from autoresearch_dagster.store import database as db
@@ -35,7 +35,7 @@ class Lease:
 def this_process() -> str:
     """Name this process for as long as it lives: `host:pid:start`."""
     pid = os.getpid()
-    return f"{socket.gethostname()}:{pid}:{_start_of(pid)}"
+    return f"{socket.gethostname()}:{pid}:{start_of(pid)}"
 
 
 def is_dead(owner: str) -> bool:
@@ -51,20 +51,11 @@ def _life_of(owner: str) -> Literal["running", "stopped", "ended", "unknown"]:
         return "unknown"
     try:
         status = psutil.Process(int(pid)).status()
-        if status == psutil.STATUS_ZOMBIE or _start_of(int(pid)) != start:
+        if status == psutil.STATUS_ZOMBIE or start_of(int(pid)) != start:
             return "ended"
     except psutil.NoSuchProcess:
         return "ended"
     return "stopped" if status == psutil.STATUS_STOPPED else "running"
-
-
-def _start_of(pid: int) -> str:
-    """When a process was started, so that a reused pid is not mistaken for it."""
-    try:
-        # Ticks since boot: psutil's create_time moves with the wall clock, and a living owner would look dead.
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return f"{psutil.Process(pid).create_time():.0f}"
 
 
 class Leases:

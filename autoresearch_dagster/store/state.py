@@ -101,6 +101,8 @@ class SessionState:
     """Sequence number of the last folded event."""
     updated_at: datetime | None = None
     """Time of the last folded event."""
+    resumed_at: datetime | None = None
+    """When somebody last went on with it; None: it was never stopped."""
     turns: list[Turn] = field(default_factory=list)
     experiments: dict[ExperimentKey, Experiment] = field(default_factory=dict)
     """The agent's candidates, in planned order."""

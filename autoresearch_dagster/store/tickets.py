@@ -191,15 +191,15 @@ def _is_kept_for(ticket: Ticket, queue: tuple[str, SlotKind]) -> bool:
 
 def _is_heard(ticket: Ticket, now: float) -> bool:
     """Whether others wait for this ticket: a stopped process must not hold up a whole machine."""
-    return ticket.state != "waiting" or now - ticket.at < SLOT_SILENT_S
+    return ticket.state != "waiting" or abs(now - ticket.at) < SLOT_SILENT_S
 
 
 def _means_something(ticket: Ticket, holders: Mapping[str, str], now: float) -> bool:
     match ticket.state:
         case "waiting":
-            return now - ticket.at < LEASE_S
+            return abs(now - ticket.at) < LEASE_S
         case "returned":
-            return now - ticket.at < SLOT_HANDOVER_S
+            return abs(now - ticket.at) < SLOT_HANDOVER_S
         case "holding":
             return all(holders.get(part) == ticket.owner for part in ticket.slots[0].parts)
 

@@ -5,7 +5,6 @@ at the same moment as one that keeps it.
 """
 
 import json
-import os
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +24,7 @@ from autoresearch_dagster.training.safe_read import (
     read_part,
     read_regular,
 )
-from autoresearch_dagster.training.watch import Watch, follow
+from autoresearch_dagster.training.watch import GO, Watch, follow
 
 EXIT_DEVICE_OOM, EXIT_REFUSED = 86, 87  # see trainer_image/harness.py
 KILLED = (137, 143)  # by a signal: SIGKILL, SIGTERM
@@ -78,9 +77,9 @@ def take_over(
 def _resumed(job: TrainingJob, started: Job, out: Path, ready: Ready | None) -> Watch | None:
     """Go on counting where the other driver stopped; None where the budget may have passed unseen."""
     status, ran_s = started.status(), started.ran_s()
-    if ready is None:  # it may have become ready since, and trained for as long
-        unseen = status.exit_code is not None or os.path.lexists(out / "ready")
-        return None if unseen else Watch(time.monotonic())
+    if ready is None:  # it has not begun, unless its driver died between letting it and taking that down
+        begun = status.exit_code is not None or (out.parent / "candidate" / GO).exists()
+        return None if begun else Watch(time.monotonic())
     if ready.boot != boot_id() or status.ended_outside:
         return None
     deadline = job.config.time_budget_sec * lim.DEADLINE_SLACK
@@ -178,7 +177,7 @@ def _freeze(job: TrainingJob, out: Path, workspace: Path) -> tuple[Path | None, 
         copy_regular(out, "checkpoint.pt", job.output_bytes, frozen)
     except FileNotFoundError:
         return None, "no model was handed over"
-    except (Unreadable, OSError) as fault:
+    except Unreadable as fault:
         return None, f"the checkpoint was refused: {fault}"
     return frozen, ""
 

@@ -13,6 +13,9 @@ from autoresearch_dagster.core.experiment import CurvePoint
 from autoresearch_dagster.training.job import Halt, Hooks, Ready, TrainingJob
 from autoresearch_dagster.training.safe_read import Unreadable, parse_curve, read_part
 
+GO = "go"
+"""The file among the candidate's inputs that lets the harness begin; see trainer_image/harness.py."""
+
 
 @dataclass(slots=True)
 class Watch:
@@ -59,33 +62,58 @@ def follow(job: TrainingJob, started: Job, out: Path, watch: Watch, hooks: Hooks
     """Look at a job until it has ended or passed a limit; `watch` says which.  Nothing is killed here.
 
     Raises:
-        RunnerGone: what runs it was silent for too long, or somebody else ended the job.
+        RunnerGone: what runs it was silent for too long, somebody else ended the job, or its budget ended unseen.
     """
     deadline = job.config.time_budget_sec * lim.DEADLINE_SLACK
+    looked_at = time.monotonic()
+    if watch.ready_at is not None:
+        _let_go(out)
     while True:
         was_ready = watch.ready_at is not None
-        unseen = _look(watch, started, out, hooks)
-        if watch.last.ended_outside:
-            raise RunnerGone("Its container was ended from outside: by Docker, or by a person.")
+        silent = _look(watch, started, out, hooks)
+        unseen = silent or time.monotonic() - looked_at > lim.UNSEEN_S
+        looked_at = time.monotonic()
         if watch.last.exit_code is not None:
-            if written_bytes(out, job.output_bytes) > job.output_bytes:
-                watch.ended = "output"
+            _take_down_end(job, started, out, watch, unseen)
             return
         if watch.ready is not None and not was_ready:
             hooks.on_ready(watch.ready)
+            _let_go(out)
         used = watch.used_s(job.cpu_metered)
         if unseen and used > deadline:
-            raise RunnerGone("Docker did not answer when its budget ended, so that it trained on.")
-        watch.ended = _HALTED[hooks.halt()] or _overrun(job, watch, used, deadline, out)
-        if watch.ended:
-            return
+            raise RunnerGone("Nobody looked when its budget ended, so that it trained on.")
         point = _latest_point(out)
         watch.far_behind = hooks.far_behind(point, used)
-        if watch.far_behind:
-            watch.ended = "early"
+        early = "early" if watch.far_behind else ""
+        watch.ended = _HALTED[hooks.halt()] or _overrun(job, watch, used, deadline, out) or early
+        if watch.ended:
             return
         hooks.on_progress(point, used, max(0.0, deadline - used))
         time.sleep(lim.POLL_S)
+
+
+def _take_down_end(job: TrainingJob, started: Job, out: Path, watch: Watch, unseen: bool) -> None:
+    """Look at a job that ended, perhaps while nobody looked."""
+    if watch.last.ended_outside:
+        raise RunnerGone("Its container was ended from outside: by Docker, or by a person.")
+    if unseen and _most_s(job, started, watch) > job.config.time_budget_sec * lim.DEADLINE_SLACK:
+        raise RunnerGone("It ended while nobody looked, perhaps beyond its budget.")
+    if written_bytes(out, job.output_bytes) > job.output_bytes:
+        watch.ended = "output"
+
+
+def _let_go(out: Path) -> None:
+    """Let the harness begin: nothing of the candidate runs before its clock does."""
+    (out.parent / "candidate" / GO).touch()
+
+
+def _most_s(job: TrainingJob, started: Job, watch: Watch) -> float:
+    """Return the most resource time that an ended job can have used: its cores over the time that it ran."""
+    ran_s, used = started.ran_s(), watch.used_s(job.cpu_metered)
+    if ran_s is None:
+        return used
+    cores = len(job.limits.slot.cores) if job.cpu_metered else 1
+    return max(used, (ran_s - watch.startup_s) * cores)
 
 
 _HALTED = {Halt.NO: "", Halt.KILL: "stopped", Halt.LEAVE: "left"}

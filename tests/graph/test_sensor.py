@@ -120,6 +120,47 @@ def test_a_session_whose_dispatch_fails_three_times_is_paused_with_a_reason(stor
     assert "3 times" in state.reason
 
 
+def fails_now(instance, request):
+    run = instance.create_run_for_job(
+        research, run_config=request.run_config, tags=dict(request.tags), status=dg.DagsterRunStatus.STARTED
+    )
+    instance.report_run_failed(run, "its worker died")
+
+
+def test_a_session_that_was_paused_for_its_failures_goes_on_when_it_is_resumed(store, instance):
+    session = begin(store)
+    keys = []
+    for _ in range(3):
+        (request,) = tick(instance)
+        keys.append(request.run_key)
+        fails_now(instance, request)
+    assert tick(instance) == []
+    with store.journal.transaction(session) as transaction:
+        transaction.append(ev.SessionResumed(config=transaction.state.config, driver="daemon"))
+
+    (request,) = tick(instance)
+
+    assert request.run_key not in keys  # Dagster never launches a used one again
+    assert store.journal.state(session).status == "active"
+
+
+def test_a_run_that_was_canceled_by_force_pauses_its_session_until_it_is_resumed(store, instance):
+    session = begin(store)
+    (request,) = tick(instance)
+    run = instance.create_run_for_job(
+        research, run_config=request.run_config, tags=dict(request.tags), status=dg.DagsterRunStatus.STARTED
+    )
+    instance.report_run_canceled(run)
+
+    assert tick(instance) == []
+    state = store.journal.state(session)
+    assert state.status == "paused"
+    assert "terminated in Dagster" in state.reason
+    with store.journal.transaction(session) as transaction:
+        transaction.append(ev.SessionResumed(config=transaction.state.config, driver="daemon"))
+    assert len(tick(instance)) == 1
+
+
 def test_progress_is_another_dispatch_and_forgets_failures(store, instance):
     session = begin(store)
     (first,) = tick(instance)

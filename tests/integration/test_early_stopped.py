@@ -175,7 +175,7 @@ def test_a_session_that_does_not_ask_for_it_and_a_training_outside_sessions_are_
 
     assert rivals_of(state, candidate(state), research.lab) == ()
     asked = with_curves(research, early_stop=True)
-    outside = attempt_of(asked, candidate(asked), research.lab, 1, Slot((0,)))  # as `rerun` makes it
+    outside = attempt_of(asked, candidate(asked), research.lab, 1, Slot((0,)), 2)  # as `rerun` makes it
     assert outside.rivals == ()
 
 

@@ -19,6 +19,7 @@ from autoresearch_dagster.core.experiment import (
     Verdict,
 )
 from autoresearch_dagster.core.settings import Settings
+from autoresearch_dagster.core.slot import NO_SLOT
 from autoresearch_dagster.data.layout import Bundle
 from autoresearch_dagster.experiments.archive import export_session
 from autoresearch_dagster.experiments.import_archive import import_session
@@ -221,7 +222,7 @@ def test_a_real_gain_is_confirmed_at_fresh_seeds_on_fresh_rows_and_becomes_champ
         ("better", 101),
         ("better", 102),
     ]
-    ours, theirs = (attempt_of(research.state, one, lab, 1, 0) for one in (planned[0], planned[2]))
+    ours, theirs = (attempt_of(research.state, one, lab, 1, NO_SLOT, 2) for one in (planned[0], planned[2]))
     assert (ours.rowset, theirs.rowset) == ("confirmation", "confirmation")
     audits = lab.preset.scored_rows + 2 * theirs.audit_rounds * lab.preset.confirmation_rows
     assert audits >= limits.PROMOTION_AUDITS

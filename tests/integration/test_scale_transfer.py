@@ -21,6 +21,7 @@ from autoresearch_dagster.core.experiment import (
 )
 from autoresearch_dagster.core.presets import preset
 from autoresearch_dagster.core.settings import Settings
+from autoresearch_dagster.core.slot import NO_SLOT
 from autoresearch_dagster.data.layout import Bundle
 from autoresearch_dagster.defs.watch import Story
 from autoresearch_dagster.experiments.archive import export_session
@@ -141,7 +142,7 @@ def test_one_training_at_twice_the_width_comes_before_the_others(start: Start, l
     assert (probe.config.n_embd, probe.config.n_head) == (2 * DEMO.n_embd, DEMO.n_head)
     assert probe.config.time_budget_sec == limits.WIDTH_BUDGET_TIMES * DEMO.time_budget_sec
     assert research.state.stage == "d1c1t1"
-    attempt = attempt_of(research.state, probe, lab, 1, 0)
+    attempt = attempt_of(research.state, probe, lab, 1, NO_SLOT, 2)
     assert (attempt.rowset, attempt.reference, attempt.audit_rounds) == ("confirmation", None, 1)
     research.train()
     assert not research.settle(), "the plan sleeps until the transfer is decided"

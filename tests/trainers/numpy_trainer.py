@@ -55,6 +55,8 @@ def train() -> NoReturn:
     sys.modules["prepare"].log_step = log_step
     sys.modules["prepare"].OutOfMemoryError = OutOfMemoryError
     (out / "ready").touch()
+    while not (folder("CANDIDATE") / "go").exists():
+        time.sleep(0.005)
     kind, error, trace, claims, code = "finished", "", "", {}, FINISHED
     try:
         sys.path.insert(0, str(folder("CANDIDATE")))

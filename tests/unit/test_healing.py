@@ -23,7 +23,6 @@ from autoresearch_dagster.experiments.healing import (
     healed,
     honours_accumulation,
     memory_ceiling,
-    memory_share,
 )
 from autoresearch_dagster.store.state import Experiment
 
@@ -157,8 +156,7 @@ def test_only_a_healed_training_can_have_changed_its_recipe():
 def test_one_large_experiment_fits_beside_all_others(slots):
     import psutil
 
-    ceiling, share = memory_ceiling(2 * GIB, slots), memory_share(2 * GIB, slots)
+    ceiling = memory_ceiling(2 * GIB, slots)
     total = psutil.virtual_memory().total
     assert 2 * GIB <= ceiling <= CEILING
-    assert share >= 2 * GIB
     assert ceiling == 2 * GIB or ceiling + (slots - 1) * 2 * GIB < total

@@ -1,5 +1,6 @@
 """Records of jobs: whatever a driver was doing when it was killed, the next one finds what it left."""
 
+import json
 import os
 import signal
 import subprocess
@@ -42,9 +43,9 @@ def test_a_reused_process_id_is_not_ended(tmp_path):
     with subprocess.Popen(["sleep", "600"]) as stranger:
         entry = Registry(tmp_path).begin({})
         entry.note(stranger.pid)
-        record = entry.path.read_text()
-        created = f'"created":{float(record.split(chr(34) + "created" + chr(34) + ":")[1].split(",")[0])}'
-        entry.path.write_text(record.replace(created, '"created":1.0'))
+        record = json.loads(entry.path.read_text())
+        assert record["process"]
+        entry.path.write_text(json.dumps({**record, "process": "another boot:1"}))
 
         assert Registry(tmp_path).reap({}) == 1
 

@@ -46,6 +46,7 @@ def workspace(tmp_path):
     """What a driver left that saw the harness become ready."""
     out = tmp_path / "work" / "out"
     out.mkdir(parents=True)
+    (tmp_path / "work" / "candidate").mkdir()
     (out / "ready").touch()
     (out / "checkpoint.pt").write_bytes(b"weights")
     return tmp_path / "work"
@@ -130,7 +131,8 @@ def test_the_kernels_word_outlives_the_driver(job, workspace):
     assert report.outcome is Outcome.HOST_OOM
 
 
-def test_one_that_became_ready_unseen_is_not_used(job, workspace):
+def test_one_that_was_let_go_and_not_taken_down_is_not_used(job, workspace):
+    (workspace / "candidate" / "go").touch()
     report, left = taken_over(job, workspace, running(5.0), ready=None)
 
     assert report is None
@@ -173,12 +175,25 @@ def test_a_driver_that_leaves_does_not_remove_it(job, workspace):
 GONE = RunnerGone("Docker does not answer.")
 
 
+def test_one_that_is_ready_waits_to_be_let_go_however_long_nobody_was_there(job, workspace):
+    report, _ = taken_over(job, workspace, running(5.0), running(5.0), ended(cpu_s=8.0), ready=None)
+
+    assert report.cpu_s == 8.0 - 5.0
+    assert (workspace / "candidate" / "go").exists()
+
+
+def test_one_whose_driver_died_before_letting_it_go_is_let_go(job, workspace):
+    taken_over(job, workspace, running(5.0), running(6.0), ended(cpu_s=8.0), ready=was_ready())
+
+    assert (workspace / "candidate" / "go").exists()
+
+
 def trained(job, tmp_path, *statuses, halt=Halt.NO):
     def write(out):
         (out / "ready").touch()
         (out / "checkpoint.pt").write_bytes(b"weights")
 
-    (tmp_path / "fresh").mkdir()
+    (tmp_path / "fresh").mkdir(parents=True)
     runner = ScriptedRunner(*statuses, write=write)
     try:
         return train(job, runner, tmp_path / "fresh", hooks(halt))
@@ -200,6 +215,19 @@ def test_a_daemon_that_was_started_anew_took_the_container_with_it(job, tmp_path
 def test_a_training_that_nobody_could_stop_at_its_deadline_is_made_again(job, tmp_path):
     with pytest.raises(RunnerGone, match="trained on"):
         trained(job, tmp_path, RUNNING, running(1.0), GONE, running(DEADLINE_S + 0.1))
+
+
+def test_a_training_that_ended_beyond_its_deadline_while_nobody_looked_is_made_again(job, tmp_path):
+    with pytest.raises(RunnerGone, match="while nobody looked"):
+        trained(job, tmp_path, RUNNING, GONE, ended(0, cpu_s=DEADLINE_S + 0.1))
+
+
+def test_a_driver_that_stood_still_has_not_looked(job, tmp_path, monkeypatch):
+    monkeypatch.setattr(lim, "UNSEEN_S", -1.0)  # every look counts as one after a long time
+    with pytest.raises(RunnerGone, match="while nobody looked"):
+        trained(job, tmp_path, RUNNING, running(1.0), ended(0, cpu_s=DEADLINE_S + 0.1))
+    with pytest.raises(RunnerGone, match="trained on"):
+        trained(job, tmp_path / "again", RUNNING, running(1.0), running(DEADLINE_S + 0.1))
 
 
 def test_a_container_that_somebody_else_ended_is_nobodys_fault(job, tmp_path):
