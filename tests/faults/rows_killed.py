@@ -51,6 +51,14 @@ KILLS = (
         KILLED,
         "test_a_driver_that_stands_still_keeps_its_session_for_itself",
     ),
+    Fault(
+        "driver stands still for longer than its lease",
+        "SIGSTOP for 32 s, SIGCONT when another has ended the session",
+        "what it had is thrown away: one result each, nothing left behind",
+        "the session ends without it; it is refused in one sentence",
+        KILLED,
+        "test_a_driver_that_stood_still_beyond_its_lease_finds_its_session_in_other_hands",
+    ),
     *(
         Fault(
             f"{how} by somebody else",

@@ -10,6 +10,7 @@ import pytest
 from docker.models.containers import Container
 
 from autoresearch_dagster.core.experiment import Outcome
+from autoresearch_dagster.core.limits import LEASE_S
 from autoresearch_dagster.core.slot import Slot
 from autoresearch_dagster.store.leases import this_process
 from tests.faults.conftest import MakeWorld
@@ -197,3 +198,18 @@ def test_a_driver_that_is_interrupted_lets_its_container_train_to_its_end(world:
     assert made.attempts(KEY) == 1
     assert ended_by_itself(made, container.id)
     check(made, attempts=1)
+
+
+@pytest.mark.night
+def test_a_driver_that_stood_still_beyond_its_lease_finds_its_session_in_other_hands(
+    world: MakeWorld, image: str
+) -> None:
+    made = world(sleeps(1.5), image=image)
+    driver = made.drive(halt="trains", halt_s=1.0)
+    driver.reach("AT trains ")
+    driver.send(signal.SIGSTOP)
+    time.sleep(LEASE_S + 2.0)
+    assert made.drive().finish() == "finished final answer"
+    driver.send(signal.SIGCONT)
+    until(lambda: driver.ended)
+    check(made, attempts=2)
