@@ -63,6 +63,7 @@ def test_the_entry_point_is_the_harness_of_this_checkout(settings, tmp_path):
     (tmp_path / "out").chmod(0o777)
     (tmp_path / "candidate" / "train.py").write_text("")
     (tmp_path / "candidate" / "config.json").write_text("{}")
+    (tmp_path / "candidate" / "go").touch()
     mounts = (Mount("CANDIDATE", tmp_path / "candidate"), Mount("OUT", tmp_path / "out", read_only=False))
     job = DockerRunner(settings).start(JobSpec("entry", "train", mounts, JobLimits(GIB, Slot((0,)))))
     status = ended(job)
