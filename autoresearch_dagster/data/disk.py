@@ -9,7 +9,7 @@ from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.errors import BundleError
 from autoresearch_dagster.core.progress import in_unit
 
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _CLOSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _ELSEWHERE = "set AUTORESEARCH_HOME to a folder on another disk"
 
@@ -29,7 +29,7 @@ def disk_faults(folder: Path) -> Iterator[None]:
         if fault.errno is None:  # no refusal of the disk: libraries raise it for what they read
             raise
         place = fault.filename or folder
-        if fault.errno in _FULL:
+        if fault.errno in FULL:
             sentence = (
                 f"The disk with {folder} is full; free some space or {_ELSEWHERE}, then run the same command "
                 "again: what is there already is kept."

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from autoresearch_dagster.core.errors import DiskFull
 from autoresearch_dagster.core.experiment import Data, ExperimentKey, OutOfMemory
 from autoresearch_dagster.core.folders import find_folders, write_whole
 from autoresearch_dagster.core.limits import TAKE_UP_S
@@ -34,18 +33,8 @@ class AttemptRecord(Data):
     report: TrainingReport | None = None
 
     def write(self, workspace: Path) -> "AttemptRecord":
-        """Keep it in a workspace, whole.
-
-        Raises:
-            DiskFull: it cannot be written there.
-        """
-        try:
-            write_whole(workspace / FILE, self.model_dump_json().encode())
-        except OSError as fault:
-            raise DiskFull(
-                f"{workspace.parent} cannot be written ({fault.strerror}); free some space and resume, "
-                "nothing is lost."
-            ) from fault
+        """Keep it in a workspace, whole."""
+        write_whole(workspace / FILE, self.model_dump_json().encode())
         return self
 
 

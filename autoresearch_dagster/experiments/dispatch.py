@@ -25,7 +25,7 @@ from autoresearch_dagster.core.slot import Slot
 from autoresearch_dagster.experiments.attempt_record import AttemptRecord, find_attempt
 from autoresearch_dagster.experiments.early_stop import rivals_of
 from autoresearch_dagster.experiments.laboratory import KEY_LABEL, Laboratory, experiment_lease
-from autoresearch_dagster.experiments.room import disk_faults_told, ensure_room
+from autoresearch_dagster.experiments.room import ensure_room
 from autoresearch_dagster.experiments.run_one import run_planned
 from autoresearch_dagster.experiments.scoring import Attempt, attempt_of
 from autoresearch_dagster.reports.board import Board
@@ -98,8 +98,7 @@ class Dispatch:
         with self._lab.store.leases.hold(experiment_lease(key), this_process()) as lease:
             for _ in range(lim.ATTEMPTS):
                 try:
-                    with disk_faults_told(key):
-                        return self._attempt(experiment, lease)
+                    return self._attempt(experiment, lease)
                 except (DiskFull, UserError, StoreUnavailable) as fault:
                     self.trouble = self.trouble or str(fault)
                     raise

@@ -39,9 +39,8 @@ def run_outside(
         lab.store.leases.hold(experiment_lease(planned.key), owner),
         lab.store.slots.slot(OUTSIDE, owner, lambda: still_in(lab.settings, slots), lambda: False) as slot,
     ):
+        attempt = dataclasses.replace(attempt, slot=slot, n_slots=len(slots))
         try:
-            return run_planned(
-                planned, lab, dataclasses.replace(attempt, slot=slot), on_progress, on_stage, lambda: Halt.NO
-            )
+            return run_planned(planned, lab, attempt, on_progress, on_stage, lambda: Halt.NO)
         finally:
             lab.sweep(planned.key)

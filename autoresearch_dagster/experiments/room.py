@@ -1,6 +1,5 @@
 """Whether the disks have room for one more attempt: looked at before each launch, with a reserve."""
 
-import errno
 import shutil
 import tempfile
 from collections import Counter
@@ -12,8 +11,7 @@ from autoresearch_dagster.core import limits as lim
 from autoresearch_dagster.core.errors import ContainerError, DiskFull
 from autoresearch_dagster.core.progress import in_unit
 from autoresearch_dagster.core.settings import Settings
-
-FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+from autoresearch_dagster.data.disk import FULL
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from autoresearch_dagster.experiments.device_check import on_sound_device
 from autoresearch_dagster.experiments.early_stop import EarlyStop
 from autoresearch_dagster.experiments.healing import Provision, healed, memory_ceiling
 from autoresearch_dagster.experiments.laboratory import Laboratory
+from autoresearch_dagster.experiments.room import disk_faults_told
 from autoresearch_dagster.experiments.scoring import Attempt, Trained, evaluation_job, judged, labels_of
 from autoresearch_dagster.store.leases import this_process
 from autoresearch_dagster.training.job import Halt, Hooks, OnProgress, Ready, TrainingJob, TrainingReport
@@ -53,12 +54,14 @@ def run_planned(
         under_way: the same attempt, where another driver left it.
 
     Raises:
+        DiskFull: what the disk has left does not suffice.
         DeviceLost: the GPU failed under it; another try needs another slot.
         Left: the driver halted and left the training to run on.
         AutoresearchError: a fault of ours; the experiment may be tried again.
     """
     run = _Run(planned, lab, attempt, on_stage, Hooks(on_progress, halt))
-    return on_sound_device(lab.settings, attempt.slot, lambda: _tried(run, under_way))
+    with disk_faults_told(planned.key):
+        return on_sound_device(lab.settings, attempt.slot, lambda: _tried(run, under_way))
 
 
 def _tried(run: "_Run", under_way: tuple[Path, AttemptRecord] | None) -> ExperimentResult:
