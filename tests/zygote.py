@@ -13,11 +13,12 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from autoresearch_dagster.containers.environment import THREADS, job_environment
+from autoresearch_dagster.containers.environment import THREADS, process_environment
 from autoresearch_dagster.containers.process_tree import Usage, kill_tree, usage_of
 from autoresearch_dagster.containers.protocol import Capabilities, JobSpec, JobStatus
 from autoresearch_dagster.containers.select import HARNESS
 from autoresearch_dagster.core.progress import Report
+from autoresearch_dagster.core.slot import Slot
 
 PROGRAM = Path(__file__).with_name("zygote_program.py")
 
@@ -112,11 +113,7 @@ class ZygoteRunner:
         self.started.append(spec)
         folder = Path(tempfile.mkdtemp(prefix="ar-job-"))
         here = [(mount, str(mount.source)) for mount in spec.mounts]
-        environment = {
-            "PATH": os.defpath,
-            "CUDA_VISIBLE_DEVICES": "",
-            **job_environment(here, str(folder), spec.limits.slot),
-        }
+        environment = dict(process_environment(here, str(folder), Slot(spec.limits.slot.cores)))  # without its GPU
         pid = self._order(do="start", mode=spec.mode, environment=environment, folder=str(folder))
         assert pid is not None
         return ZygoteJob(self, pid, folder)

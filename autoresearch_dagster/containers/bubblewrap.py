@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from autoresearch_dagster.containers.environment import job_environment
+from autoresearch_dagster.containers.environment import process_environment
 from autoresearch_dagster.containers.protocol import JobSpec
 from autoresearch_dagster.core import limits as lim
 
@@ -101,11 +101,7 @@ def bubblewrap_arguments(spec: JobSpec, program: Path, host: Host, open_files: D
     binds = [("--ro-bind", path, path) for path in host.binds]
     binds.append(("--ro-bind", str(program.parent), PROGRAM_FOLDER))
     binds += [("--ro-bind" if mount.read_only else "--bind", str(mount.source), path) for mount, path in mounts]
-    environment = {
-        "PATH": os.defpath,
-        "CUDA_VISIBLE_DEVICES": spec.limits.slot.gpu,
-        **job_environment(mounts, "/tmp", spec.limits.slot),
-    }
+    environment = process_environment(mounts, "/tmp", spec.limits.slot)
     return [
         host.bwrap,
         *_namespaces(host),

@@ -26,21 +26,32 @@ Meter = Callable[[], Reading | None]
 
 def find_meter(pid: int, container_id: str) -> Meter | None:
     """Return a meter for the group of a container whose first process is `pid`, if this machine can see it."""
-    try:
-        lines = Path(f"/proc/{pid}/cgroup").read_text(encoding="ascii").splitlines()
-    except (OSError, UnicodeDecodeError):
-        return None
-    groups: dict[str, Path] = {}
-    for line in lines:
-        _number, controllers, path = line.split(":", 2)
-        if container_id not in path:  # another machine's process, or a namespace of groups: not ours to read
-            continue
-        for controller in controllers.split(","):
-            groups[controller] = ROOT / controller / path.lstrip("/")
+    # Without its id it is another machine's process, or a namespace of groups: not ours to read.
+    groups = groups_of(str(pid), within=container_id)
     for reader in (version_1(groups), version_2(groups)):
         if reader is not None and reader() is not None:
             return reader
     return None
+
+
+def groups_of(process: str, root: Path = ROOT, within: str = "") -> dict[str, Path]:
+    """Return the groups of a process by controller; version 2 has no controller's name.
+
+    Args:
+        process: its id, or `self`.
+        root: where control groups are mounted.
+        within: what the path of a group must contain.
+    """
+    found: dict[str, Path] = {}
+    try:
+        lines = Path(f"/proc/{process}/cgroup").read_text(encoding="ascii").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return found
+    for line in lines:
+        _number, controllers, path = line.split(":", 2)
+        if within in path:
+            found |= {controller: root / controller / path.lstrip("/") for controller in controllers.split(",")}
+    return found
 
 
 def version_1(groups: dict[str, Path]) -> Meter | None:

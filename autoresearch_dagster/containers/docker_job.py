@@ -17,13 +17,11 @@ from requests.exceptions import RequestException  # noqa: TID251 (docker-py rais
 
 from autoresearch_dagster.containers.cgroup import Meter, find_meter
 from autoresearch_dagster.containers.escape import printable
-from autoresearch_dagster.containers.protocol import JobStatus
+from autoresearch_dagster.containers.protocol import KILLED, JobStatus
 from autoresearch_dagster.core.errors import ContainerError, RunnerGone
 from autoresearch_dagster.core.limits import LOG_BYTES, REMOVE_S
 
 NANO = 1e9
-KILLED, TERMINATED = 137, 143
-SIGNALLED = (KILLED, TERMINATED)
 LOG_LINES = 1000
 CONFLICT = 409
 
@@ -81,7 +79,7 @@ class DockerJob:
         """Take down how it ended: some versions leave the flag out when a child was killed for memory."""
         if code:
             self._oom = self._oom or self._happened("oom")
-        if code in SIGNALLED:
+        if code in KILLED:
             self._outside = self._happened("kill")
         self._code = code
 
@@ -136,7 +134,7 @@ class DockerJob:
         with translated("remove a container"):
             remove_container(self._container)
         if self._code is None:
-            self._code = KILLED
+            self._code = KILLED[0]
 
 
 def _moment(stamp: str) -> datetime:

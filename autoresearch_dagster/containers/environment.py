@@ -1,5 +1,6 @@
 """The environment of a job, the same for every runner: an allow-list, nothing inherited."""
 
+import os
 from collections.abc import Iterable, Mapping
 
 from autoresearch_dagster.containers.protocol import Mount
@@ -21,3 +22,9 @@ def job_environment(mounts: Iterable[tuple[Mount, str]], home: str, slot: Slot) 
         **dict.fromkeys(THREADS, str(len(slot.cores))),
         **{f"AUTORESEARCH_{mount.name}": inside for mount, inside in mounts},
     }
+
+
+def process_environment(mounts: Iterable[tuple[Mount, str]], home: str, slot: Slot) -> Mapping[str, str]:
+    """Return the variables of a job that is a process of this machine: it finds programs, and its own GPU alone."""
+    visible = {"CUDA_VISIBLE_DEVICES": slot.gpu}  # '' hides every GPU from a CPU job
+    return {"PATH": os.defpath, **visible, **job_environment(mounts, home, slot)}

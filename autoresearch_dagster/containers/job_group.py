@@ -4,9 +4,7 @@ Version 1: as root, below this process's own groups.  Version 2: below its own g
 controllers are handed down (a root without other processes, or what systemd delegates to a user).
 """
 
-import contextlib
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,7 +58,7 @@ class JobGroup:
 
 def plan_group(name: str, root: Path = cgroup.ROOT) -> JobGroup | None:
     """Choose where a group of this name would be; nothing is made.  None: nowhere that is known."""
-    own = _own_groups(root)
+    own = cgroup.groups_of("self", root)
     if all(controller in own for controller in V1_CONTROLLERS):
         return JobGroup(tuple(own[controller] / name for controller in V1_CONTROLLERS))
     if "" in own:
@@ -88,17 +86,6 @@ def make_group(group: JobGroup, memory_bytes: int, pids: int) -> bool:
         group.remove()
         return False
     return True
-
-
-def _own_groups(root: Path) -> Mapping[str, Path]:
-    """The groups of this process by controller; version 2 has no controller's name."""
-    found: dict[str, Path] = {}
-    with contextlib.suppress(OSError, UnicodeDecodeError):
-        for line in Path("/proc/self/cgroup").read_text(encoding="ascii").splitlines():
-            _number, controllers, path = line.split(":", 2)
-            for controller in controllers.split(","):
-                found[controller] = root / controller / path.lstrip("/")
-    return found
 
 
 def _handed_down(group: Path) -> set[str]:

@@ -7,10 +7,9 @@ What is not covered: network, file system, other processes of this user, a child
 the group, a job that pins itself elsewhere.  Scores are marked `unsandboxed`.
 """
 
-import os
 import sys
 
-from autoresearch_dagster.containers.environment import job_environment
+from autoresearch_dagster.containers.environment import process_environment
 from autoresearch_dagster.containers.process_runner import Launch, ProcessRunner
 from autoresearch_dagster.containers.protocol import Capabilities, JobSpec
 from autoresearch_dagster.containers.registry import Entry
@@ -32,7 +31,5 @@ class LocalRunner(ProcessRunner):
 
     def _launch(self, spec: JobSpec, entry: Entry) -> Launch:
         here = [(mount, str(mount.source)) for mount in spec.mounts]
-        visible = {"CUDA_VISIBLE_DEVICES": spec.limits.slot.gpu}  # '' hides every GPU from a CPU job
-        inherited = job_environment(here, str(entry.folder), spec.limits.slot)
         command = (sys.executable, str(self._program), spec.mode)
-        return Launch(command, {"PATH": os.defpath, **visible, **inherited})
+        return Launch(command, process_environment(here, str(entry.folder), spec.limits.slot))

@@ -10,13 +10,10 @@ from autoresearch_dagster.containers.cgroup import Meter
 from autoresearch_dagster.containers.escape import printable
 from autoresearch_dagster.containers.job_group import JobGroup
 from autoresearch_dagster.containers.process_tree import Usage, is_running, kill_tree, usage_of
-from autoresearch_dagster.containers.protocol import JobStatus
+from autoresearch_dagster.containers.protocol import SIGNALLED, JobStatus
 from autoresearch_dagster.containers.registry import Entry
 from autoresearch_dagster.core.errors import ContainerError
 from autoresearch_dagster.core.limits import LOG_BYTES, REMOVE_S
-
-SIGNALLED = 128
-"""Added to a signal's number, as a shell and a container do: 137 is SIGKILL."""
 
 
 class ProcessJob:

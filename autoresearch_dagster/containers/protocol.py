@@ -1,5 +1,6 @@
 """What every runner promises.  Training and evaluation know only these names."""
 
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,6 +59,12 @@ class JobSpec:
     mounts: tuple[Mount, ...]
     limits: JobLimits
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+SIGNALLED = 128
+"""Added to a signal's number, as a shell and a container do: 137 is SIGKILL."""
+KILLED = (SIGNALLED + signal.SIGKILL, SIGNALLED + signal.SIGTERM)
+"""How a job ends that somebody kills or stops, itself included."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,12 @@
 """GPUs that failed and are no slots until a person puts them back: a file for each, seen by every process."""
 
-import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from autoresearch_dagster.core.experiment import Data, digest_of
+from autoresearch_dagster.core.folders import write_whole
 from autoresearch_dagster.core.settings import Settings
 
 NAME_CHARS = 32  # of a digest: the UUID of an old MIG instance has slashes in it
@@ -36,10 +36,7 @@ def take_out(settings: Settings, gpu: str, name: str, reason: str, now: datetime
         return found
     record = TakenOut(gpu=gpu, name=name, reason=reason, at=now or datetime.now(UTC))
     path = _folder(settings) / f"{digest_of(gpu.encode())[:NAME_CHARS]}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{uuid.uuid4().hex}")  # several experiments may find it at once
-    temporary.write_text(record.model_dump_json(), encoding="utf-8")
-    temporary.replace(path)
+    write_whole(path, record.model_dump_json().encode())  # several experiments may find it at once
     return record
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from autoresearch_dagster.containers.escape import printable
-from autoresearch_dagster.containers.protocol import Job, JobSpec, Mount, Runner
+from autoresearch_dagster.containers.protocol import KILLED, Job, JobSpec, Mount, Runner
 from autoresearch_dagster.core import limits as lim
 from autoresearch_dagster.core.boot import boot_id
 from autoresearch_dagster.core.experiment import Claims, CurvePoint, Outcome
@@ -27,7 +27,6 @@ from autoresearch_dagster.training.safe_read import (
 from autoresearch_dagster.training.watch import GO, Watch, follow
 
 EXIT_DEVICE_OOM, EXIT_REFUSED = 86, 87  # see trainer_image/harness.py
-KILLED = (137, 143)  # by a signal: SIGKILL, SIGTERM
 
 
 class Left(Exception):

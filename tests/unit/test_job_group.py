@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from autoresearch_dagster.containers import job_group
+from autoresearch_dagster.containers import cgroup
 from autoresearch_dagster.containers.bubblewrap_runner import find_sandbox
 from autoresearch_dagster.containers.job_group import JobGroup, make_group, plan_group
 from autoresearch_dagster.core.limits import MIB
@@ -13,7 +13,7 @@ from autoresearch_dagster.core.limits import MIB
 
 def own(monkeypatch, **groups: Path):
     monkeypatch.setattr(
-        job_group, "_own_groups", lambda _root: {name.strip("_"): at for name, at in groups.items()}
+        cgroup, "groups_of", lambda _process, _root: {name.strip("_"): at for name, at in groups.items()}
     )
 
 
