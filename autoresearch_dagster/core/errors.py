@@ -10,6 +10,7 @@ AutoresearchError
 │   └── RunnerGone          Docker does not answer or was started anew: nobody's fault, worth another try
 │       └── DeviceLost      the GPU of a slot failed and was taken out: worth another try, on another slot
 ├── DiskFull                less space is free than launching something takes
+├── BudgetExceeded          a request or a training could pass a cap of the session; nothing was spent
 ├── StoreConflict           somebody else holds the lease, or wrote first
 ├── StoreUnavailable        the database cannot be opened or stays locked
 ├── PlanDiverged            a replayed plan made another call than the journal holds
@@ -55,6 +56,10 @@ class DeviceLost(RunnerGone):
 
 class DiskFull(AutoresearchError):
     """Less space is free than the next launch may need, with the reserve."""
+
+
+class BudgetExceeded(AutoresearchError):
+    """Something could pass a cap of the session; it was not begun."""
 
 
 class StoreConflict(AutoresearchError):

@@ -105,6 +105,8 @@ class PlannedExperiment(Data):
     config: TrainConfig
     parent_title: str | None = None
     purpose: Purpose = Purpose.CANDIDATE
+    gpu_reserve_s: float = 0.0
+    """The most GPU time that one attempt can take, in seconds; 0 on the CPU."""
     trains: ExperimentKey | None = None
     """The candidate that a confirmation or a scale transfer trains once more; None for the baseline."""
 
@@ -172,6 +174,8 @@ class ExperimentResult(Data):
     log_tail: str = ""
     duration_sec: float = 0.0
     cpu_sec: float = 0.0
+    gpu_sec: float = 0.0
+    """Wall seconds in which its attempt held a GPU, tries that ran out of memory and scoring included."""
     peak_memory_bytes: int = 0
     tokens_per_second: float | None = None
     runner: str = ""

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue, TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.experiment import (
@@ -14,9 +14,57 @@ from autoresearch_dagster.core.experiment import (
     PlannedExperiment,
 )
 from autoresearch_dagster.store import promotion_events as pe
-
-CallKey = str
-"""SHA-256 over session, turn, plan, sequence, function and arguments: the identity of one call of a plan."""
+from autoresearch_dagster.store.ledger_events import (
+    ExperimentSized as ExperimentSized,
+)
+from autoresearch_dagster.store.ledger_events import (
+    ModelAnswered as ModelAnswered,
+)
+from autoresearch_dagster.store.ledger_events import (
+    ModelAsked as ModelAsked,
+)
+from autoresearch_dagster.store.ledger_events import (
+    ModelFailed as ModelFailed,
+)
+from autoresearch_dagster.store.ledger_events import (
+    SessionSlept as SessionSlept,
+)
+from autoresearch_dagster.store.plan_events import (
+    BatchPlanned as BatchPlanned,
+)
+from autoresearch_dagster.store.plan_events import (
+    BatchSentBack as BatchSentBack,
+)
+from autoresearch_dagster.store.plan_events import (
+    CallAnswered as CallAnswered,
+)
+from autoresearch_dagster.store.plan_events import (
+    CallKey as CallKey,
+)
+from autoresearch_dagster.store.plan_events import (
+    CallPending as CallPending,
+)
+from autoresearch_dagster.store.plan_events import (
+    CallRecorded as CallRecorded,
+)
+from autoresearch_dagster.store.plan_events import (
+    EditSaved as EditSaved,
+)
+from autoresearch_dagster.store.plan_events import (
+    HypothesisRecorded as HypothesisRecorded,
+)
+from autoresearch_dagster.store.plan_events import (
+    ModelReplied as ModelReplied,
+)
+from autoresearch_dagster.store.plan_events import (
+    PlanFinished as PlanFinished,
+)
+from autoresearch_dagster.store.plan_events import (
+    PlanStarted as PlanStarted,
+)
+from autoresearch_dagster.store.plan_events import (
+    TranscriptCompacted as TranscriptCompacted,
+)
 
 
 class SessionConfig(Data):
@@ -37,6 +85,8 @@ class SessionConfig(Data):
     preset: str = "workshop"
     scale_transfer: bool = False
     """Whether each new champion is compared with the one before at twice the size, too."""
+    resource_sizing: Literal["measured", "model", "floor"] = "measured"
+    """Memory of a first try: what the last of like shape needed, what the model estimates, or the floor."""
     early_stop: bool | None = None
     """Whether trainings that are far behind champion and baseline are stopped; None: as the preset does."""
 
@@ -97,109 +147,6 @@ class SessionImported(Data):
     memory_key: str
 
 
-class ModelReplied(Data):
-    """One reply of the researcher, kept before anything is done with it."""
-
-    kind: Literal["model_replied"] = "model_replied"
-    turn: int
-    reply: str
-    stop_reason: str | None
-    input_tokens: int = 0
-    output_tokens: int = 0
-
-
-class PlanStarted(Data):
-    """A plan begins to run; its clock and randomness are frozen here, so that a replay is the same."""
-
-    kind: Literal["plan_started"] = "plan_started"
-    turn: int
-    code: str
-    plan: Digest
-    started_at: datetime
-    seed: int
-
-
-class CallRecorded(Data):
-    """A tool answered at once; its effects stand in the same transaction."""
-
-    kind: Literal["call_recorded"] = "call_recorded"
-    turn: int
-    sequence: int
-    call: CallKey
-    function: str
-    arguments: dict[str, JsonValue]
-    result: JsonValue
-    duration_s: float = 0.0
-
-
-class CallPending(Data):
-    """A durable call: the plan sleeps until these experiments are decided.  One dispatch."""
-
-    kind: Literal["call_pending"] = "call_pending"
-    turn: int
-    sequence: int
-    call: CallKey
-    function: str
-    arguments: dict[str, JsonValue]
-    dispatch: int
-    planned: tuple[PlannedExperiment, ...]
-    answers: tuple[JsonValue, ...]
-    """One per requested title, in order: an object for what is answered at once (duplicate, cached, limit),
-    or the key of the experiment whose result is the answer."""
-
-
-class CallAnswered(Data):
-    """A durable call has its answer; the plan may go on."""
-
-    kind: Literal["call_answered"] = "call_answered"
-    turn: int
-    sequence: int
-    call: CallKey
-    result: JsonValue
-
-
-class PlanFinished(Data):
-    """A plan ended; this is what the agent is told."""
-
-    kind: Literal["plan_finished"] = "plan_finished"
-    turn: int
-    observation: str
-    failed: bool
-
-
-class EditSaved(Data):
-    """A revision of a title's train.py; `config_overrides` holds the effective overrides."""
-
-    kind: Literal["edit_saved"] = "edit_saved"
-    title: str
-    slug: str
-    revision: int
-    train_py: Digest
-    lines: int
-    config_overrides: dict[str, float | int]
-    adjusted: dict[str, str]
-    change_summary: str
-    parent_title: str | None
-    signature: str
-
-
-class HypothesisRecorded(Data):
-    """A claim with its predicted effect, written before training."""
-
-    kind: Literal["hypothesis_recorded"] = "hypothesis_recorded"
-    title: str
-    hypothesis: str
-    expected_effect: str
-
-
-class BatchPlanned(Data):
-    """The agent's plan for a batch, as it wrote it."""
-
-    kind: Literal["batch_planned"] = "batch_planned"
-    batch_id: str
-    experiments: tuple[dict[str, JsonValue], ...]
-
-
 class AttemptStarted(Data):
     """Somebody began to run an experiment; operational, not part of a journal's normal form."""
 
@@ -232,10 +179,23 @@ class ExperimentFinished(Data):
 
 
 class Steered(Data):
-    """A human's note or stop."""
+    """A human's note; the agent reads it in its next turn."""
 
     kind: Literal["steered"] = "steered"
     note: str
+    by: str = ""
+
+
+class HaltAsked(Data):
+    """A human asked that the session is paused, or ended, at its next step.
+
+    `kill`: experiments that run now are ended without a result; else they finish first.
+    """
+
+    kind: Literal["halt_asked"] = "halt_asked"
+    end: Literal["pause", "stop"]
+    kill: bool = False
+    by: str = ""
 
 
 Event = Annotated[
@@ -255,6 +215,13 @@ Event = Annotated[
     | EditSaved
     | HypothesisRecorded
     | BatchPlanned
+    | BatchSentBack
+    | TranscriptCompacted
+    | ModelAsked
+    | ModelAnswered
+    | ModelFailed
+    | ExperimentSized
+    | SessionSlept
     | AttemptStarted
     | AttemptResumed
     | ExperimentFinished
@@ -267,7 +234,8 @@ Event = Annotated[
     | pe.ChampionChosen
     | pe.TransferPlanned
     | pe.TransferJudged
-    | Steered,
+    | Steered
+    | HaltAsked,
     Field(discriminator="kind"),
 ]
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)

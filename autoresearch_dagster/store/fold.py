@@ -64,12 +64,15 @@ def _apply(state: SessionState, record: ev.Recorded) -> None:  # noqa: C901 (one
         case ev.SessionResumed():
             if state.status == "finished":
                 state.allotted = len(state.experiments) + event.config.n_experiments
+                state.ledger.grant()
             state.config, state.driver, state.status = event.config, event.driver, "active"
             state.floor_tries, state.resumed_at = 0, record.at
+            state.asked, state.asleep_until, state.sleeps = None, None, 0
         case ev.SessionPaused():
-            state.status, state.reason = "paused", event.reason
+            state.status, state.reason, state.asked = "paused", event.reason, None
         case ev.SessionFinished():
             state.status, state.reason, state.summary = "finished", event.reason, event.summary
+            state.asked = None
         case ev.SessionArchived():
             state.archived = True
         case ev.SessionRestored():
@@ -94,13 +97,30 @@ def _apply(state: SessionState, record: ev.Recorded) -> None:  # noqa: C901 (one
             state.hypotheses.append((event, record.at))
         case ev.BatchPlanned():
             state.batches[event.batch_id] = (event, record.at)
+        case ev.BatchSentBack():
+            state.sent_back.append(event)
+        case ev.TranscriptCompacted():
+            state.compacted = event
+        case ev.ModelAsked():
+            state.ledger.ask(event)
+        case ev.ModelAnswered():
+            state.ledger.answer(event)
+            state.asleep_until, state.sleeps = None, 0
+        case ev.ModelFailed():
+            state.ledger.fail(event)
+        case ev.ExperimentSized():
+            _change(state, event.key, sized_bytes=event.memory_bytes)
+        case ev.SessionSlept():
+            state.asleep_until, state.sleeps = event.until, state.sleeps + 1
         case ev.AttemptStarted():
+            state.ledger.attempt(event.key, event.attempt)
             _change(state, event.key, attempts=event.attempt, started_at=record.at)
         case ev.ExperimentFinished():
+            state.ledger.finish(event.key, event.result)
             _change(state, event.key, result=event.result, finished_at=record.at, run_id=event.run_id)
         case pe.FloorPlanned():
             state.floor_tries += 1
-            _plan(state.trainings, event.planned, 0, 0, record.at)
+            _plan(state, state.trainings, event.planned, 0, 0, record.at)
         case pe.FloorMeasured():
             state.floor = event
         case pe.CandidateScreened():
@@ -124,7 +144,11 @@ def _apply(state: SessionState, record: ev.Recorded) -> None:  # noqa: C901 (one
         case pe.TransferJudged():
             state.looks = event.decision.looks if event.decision is not None else state.looks
             _change(state, event.key, transfer=event)
-        case ev.Steered() | ev.AttemptResumed():
+        case ev.Steered():
+            state.notes.append((event, record.at, len(state.turns)))
+        case ev.HaltAsked():
+            state.asked = event
+        case ev.AttemptResumed():
             pass
         case _:
             assert_never(event)
@@ -133,7 +157,7 @@ def _apply(state: SessionState, record: ev.Recorded) -> None:  # noqa: C901 (one
 def _plan_dispatch(state: SessionState, event: ev.CallPending, at: datetime) -> None:
     state.turns[-1].calls.append(event)
     state.dispatches = max(state.dispatches, event.dispatch)
-    _plan(state.experiments, event.planned, event.dispatch, event.turn, at)
+    _plan(state, state.experiments, event.planned, event.dispatch, event.turn, at)
 
 
 def _plan_confirmation(state: SessionState, event: pe.ConfirmationPlanned, at: datetime) -> None:
@@ -143,17 +167,18 @@ def _plan_confirmation(state: SessionState, event: pe.ConfirmationPlanned, at: d
     for key in event.left_out:
         screening = state.experiments[key].screening
         _change(state, key, refused=f"{screening.reason if screening else ''} {LEFT_OUT}".strip())
-    _plan(state.trainings, event.planned, event.dispatch, 0, at)
+    _plan(state, state.trainings, event.planned, event.dispatch, 0, at)
 
 
 def _plan_transfer(state: SessionState, event: pe.TransferPlanned, at: datetime) -> None:
     state.transfers.append(event)
-    _plan(state.trainings, event.planned, event.dispatch, 0, at)
+    _plan(state, state.trainings, event.planned, event.dispatch, 0, at)
     if not event.probe:
         state.numbers.setdefault(event.planned[0].key, len(state.numbers) + 1)
 
 
 def _plan(
+    state: SessionState,
     into: dict[ExperimentKey, Experiment],
     planned: Iterable[PlannedExperiment],
     dispatch: int,
@@ -162,6 +187,7 @@ def _plan(
 ) -> None:
     for one in planned:
         into[one.key] = Experiment(one, dispatch, turn, at)
+        state.ledger.plan(one)
 
 
 def _change(state: SessionState, key: ExperimentKey, **changed: Any) -> None:

@@ -12,12 +12,17 @@ OPERATIONAL = (
     ev.SessionArchived,
     ev.SessionRestored,
     ev.SessionImported,
+    ev.ModelAsked,
+    ev.ModelAnswered,
+    ev.ModelFailed,
+    ev.SessionSlept,
 )
 VOLATILE = frozenset(
     {
         "duration_s",
         "duration_sec",
         "cpu_sec",
+        "gpu_sec",
         "tokens_per_second",
         "peak_memory_bytes",
         "peak_memory_mib",

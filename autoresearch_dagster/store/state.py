@@ -12,6 +12,7 @@ from autoresearch_dagster.core.experiment import (
 from autoresearch_dagster.core.judgement import PromotionDecision, ScreeningDecision
 from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store import promotion_events as pe
+from autoresearch_dagster.store.ledger import Ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,8 @@ class Experiment:
     run_id: str = ""
     started_at: datetime | None = None
     """When the last attempt began."""
+    sized_bytes: int = 0
+    """Memory that the model estimated for it; 0: it was not asked."""
     screening: ScreeningDecision | None = None
     promotion: PromotionDecision | None = None
     """The last look at its confirmation."""
@@ -125,6 +128,18 @@ class SessionState:
     edits: list[Edit] = field(default_factory=list)
     hypotheses: list[tuple[ev.HypothesisRecorded, datetime]] = field(default_factory=list)
     batches: dict[str, tuple[ev.BatchPlanned, datetime]] = field(default_factory=dict)
+    sent_back: list[ev.BatchSentBack] = field(default_factory=list)
+    compacted: ev.TranscriptCompacted | None = None
+    """Up to which turn the conversation is told in short."""
+    notes: list[tuple[ev.Steered, datetime, int]] = field(default_factory=list)
+    """What people wrote, when, and after how many turns."""
+    asked: ev.HaltAsked | None = None
+    """A pause or an end that somebody asked for and that has not come yet."""
+    asleep_until: datetime | None = None
+    """Before then the model cannot be asked; None: it can."""
+    sleeps: int = 0
+    """Times in a row that it slept without an answer in between."""
+    ledger: Ledger = field(default_factory=Ledger)
     dispatches: int = 0
     archived: bool = False
     imported: tuple[ev.SessionImported, ...] = ()
@@ -187,6 +202,9 @@ class SessionState:
             edits=list(self.edits),
             hypotheses=list(self.hypotheses),
             batches=dict(self.batches),
+            sent_back=list(self.sent_back),
+            notes=list(self.notes),
+            ledger=self.ledger.clone(),
         )
 
     def latest_edit(self, title: str) -> Edit | None:
