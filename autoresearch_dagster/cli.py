@@ -11,7 +11,7 @@ from cyclopts import App, CycloptsError, Group, Parameter
 from pydantic import ValidationError
 
 from autoresearch_dagster import __version__
-from autoresearch_dagster.commands import data, keys, look, machine, research, sessions, single
+from autoresearch_dagster.commands import data, keys, look, machine, research, sessions, single, steering
 from autoresearch_dagster.commands.console import DONE, FAILED, INTERRUPTED, WRONG_USE, say
 from autoresearch_dagster.core.errors import AutoresearchError, UserError
 
@@ -27,9 +27,10 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 RESEARCH = Group("Research", sort_key=1)
-LOOK = Group("Look at research", sort_key=2)
-DATA = Group("Data and image", sort_key=3)
-UPKEEP = Group("Upkeep", sort_key=4)
+STEER = Group("Steer research", sort_key=2)
+LOOK = Group("Look at research", sort_key=3)
+DATA = Group("Data and image", sort_key=4)
+UPKEEP = Group("Upkeep", sort_key=5)
 
 
 def register(to: App, function: Callable[..., Any], group: Group | None = None, name: str | None = None) -> None:
@@ -47,6 +48,7 @@ def register(to: App, function: Callable[..., Any], group: Group | None = None, 
 
 for group, functions in {
     RESEARCH: (research.demo, research.run, single.evaluate, single.rerun, single.verify),
+    STEER: (steering.steer, steering.pause, steering.resume, steering.stop),
     LOOK: (look.status, look.leaderboard, look.history, machine.dev),
     DATA: (data.bundle, data.image),
     UPKEEP: (machine.doctor, machine.project, sessions.gc),

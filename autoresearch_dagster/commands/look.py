@@ -1,12 +1,16 @@
 """Look at what research has found: `status`, `leaderboard` and `history`."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 from rich.table import Table
 
 from autoresearch_dagster.commands.console import DONE, Json, out, print_json
 from autoresearch_dagster.core.settings import load_settings
+
+if TYPE_CHECKING:
+    from autoresearch_dagster.experiments.history import History
+    from autoresearch_dagster.store.events import Recorded
 
 MemoryKey = Annotated[str, Parameter(help="Memory key or id of a session; the latest one, if none is named.")]
 NO_SESSION = "No session yet; `autoresearch demo` runs one in a few minutes."
@@ -77,17 +81,19 @@ def leaderboard(memory_key: MemoryKey = "", *, json: Json = False) -> int:
     return DONE
 
 
-def history(memory_key: MemoryKey = "", *, turn: int | None = None, json: Json = False) -> int:
+def history(memory_key: MemoryKey = "", *, turn: int | None = None, audit: bool = False, json: Json = False) -> int:
     """Tell what happened in a session: plans, edits, launches, results, who did what when.
 
     Args:
         memory_key: The session.
         turn: Show this turn of the researcher whole: its reply, every call with its answer, every diff.
+        audit: Show only what was changed: who, what, when, why, and its digest before and after.
         json: Print the events as JSON for programs.
 
     Example:
         autoresearch history
         autoresearch history my-research --turn 3
+        autoresearch history my-research --audit
     """
     from autoresearch_dagster.experiments.history import open_history
     from autoresearch_dagster.reports.history import Teller
@@ -100,9 +106,30 @@ def history(memory_key: MemoryKey = "", *, turn: int | None = None, json: Json =
             out.print(NO_SESSION)
         return DONE
     events = found.turn(turn) if turn is not None else found.events
+    if audit:
+        return _audit(found, events, json=json)
     if json:
         print_json(events)
         return DONE
     for line in Teller(found.baseline, found.code).tell(found.events, turn):
         out.print(line, soft_wrap=True)
+    return DONE
+
+
+def _audit(found: "History", events: "list[Recorded]", *, json: bool) -> int:
+    from autoresearch_dagster.core.limits import DIGEST_PREFIX_CHARS, HISTORY_TEXT_CHARS
+    from autoresearch_dagster.reports.audit import audit_trail
+    from autoresearch_dagster.reports.text import one_line
+
+    trail = list(audit_trail(events, found.baseline.encode()))
+    if json:
+        print_json(trail)
+        return DONE
+    for entry in trail:
+        digests = [digest[:DIGEST_PREFIX_CHARS] or "–" for digest in (entry.before, entry.after)]
+        changed = f" [{' → '.join(digests)}]" if entry.after else ""
+        why = f": {one_line(entry.why, HISTORY_TEXT_CHARS)}" if entry.why else ""
+        who, what = (one_line(text, HISTORY_TEXT_CHARS) for text in (entry.who, entry.what))
+        when = f"{entry.at.astimezone():%Y-%m-%d %H:%M:%S}"
+        out.print(f"{when}  {who}  {what}{changed}{why}", markup=False, soft_wrap=True)
     return DONE

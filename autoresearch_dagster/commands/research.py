@@ -1,6 +1,6 @@
 """Do research: `demo` and `run`."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -43,7 +43,11 @@ def run(
     max_turns: int = limits.DEFAULT_MAX_TURNS,
     time_budget_sec: int | None = None,
     concurrency: int = limits.DEFAULT_CONCURRENCY,
-    researcher: str = "scripted",
+    researcher: Literal["scripted", "claude"] = "scripted",
+    model: str = "claude-sonnet-4-6",
+    max_usd: float | None = None,
+    max_gpu_hours: float | None = None,
+    resource_sizing: Literal["measured", "model", "floor"] = "measured",
     preset: Preset = "workshop",
     scale_transfer: bool = False,
     early_stop: Annotated[bool | None, Parameter(negative="--no-early-stop")] = None,
@@ -68,6 +72,11 @@ def run(
         time_budget_sec: Resource time of one training, in seconds; the preset's, if none is given.
         concurrency: Experiments at a time, at most one for each core.
         researcher: Who plans; `scripted` needs no key.
+        model: Language model of the researcher `claude`.
+        max_usd: Ceiling for the model calls of this launch, in US dollars.
+        max_gpu_hours: Ceiling for the GPU time of this launch, in hours.
+        resource_sizing: Memory of a first try; what the last of like shape needed, what the model estimates, or
+            the floor.
         preset: Size.
         scale_transfer: Compare each new champion with the one before at twice the size, too.
         early_stop: Stop a training whose loss is far behind; only the preset `gpu` does so, if neither is given.
@@ -77,6 +86,7 @@ def run(
     Example:
         autoresearch run --n-experiments 12 --batch-size 4 --memory-key my-research
         autoresearch run --preset demo --dry-run
+        autoresearch run --researcher claude --n-experiments 12 --batch-size 4 --max-usd 5
     """
     from autoresearch_dagster.store.events import SessionConfig
 

@@ -76,3 +76,7 @@ class PlanDiverged(AutoresearchError):
 
 class EvaluationFault(AutoresearchError):
     """The trusted side of the evaluation failed; no score is given."""
+
+
+class ModelFault(AutoresearchError):
+    """tmp."""

@@ -105,8 +105,6 @@ class PlannedExperiment(Data):
     config: TrainConfig
     parent_title: str | None = None
     purpose: Purpose = Purpose.CANDIDATE
-    gpu_reserve_s: float = 0.0
-    """The most GPU time that one attempt can take, in seconds; 0 on the CPU."""
     trains: ExperimentKey | None = None
     """The candidate that a confirmation or a scale transfer trains once more; None for the baseline."""
 

@@ -91,6 +91,9 @@ MODEL_NAME_CHARS: Final = 100  # of a name that a candidate gives its model
 DEADLINE_SLACK: Final = 1.10  # of the budget; the harness writes the checkpoint in it
 HARD_STOP_EXTRA_S: Final = 180.0  # seconds beyond the budget before a hanging container is killed
 HARD_STOP_MIN_S: Final = 300.0  # seconds that every container gets at least before that
+GPU_RESERVE_TRIES: Final = 2  # hard stops that an attempt may take of a GPU: a second try, scoring
+HALT_LOOK_S: Final = 1.0  # seconds between two looks whether a person asked for an end
+ASLEEP_LOOK_S: Final = 1.0  # seconds between two looks whether a sleeping session was ended
 STARTUP_S: Final = 120.0  # wall seconds until the harness says ready (imports torch; busy machines)
 SANDBOX_TRY_S: Final = 10.0  # seconds in which an empty program must end that tries whether a sandbox can be made
 REMOVE_S: Final = 10.0  # seconds to wait for a killed process
@@ -202,6 +205,11 @@ OBSERVATION_STDOUT_CHARS: Final = 4_000
 CONFIG_ONLY_EDIT_LIMIT: Final = 3  # saved edits after which overrides alone are refused; the tutorial's
 PLATEAU_BATCHES: Final = 3
 PLATEAU_GAIN: Final = 0.01  # bpb; the tutorial's threshold
+HISTORY_ROWS: Final = 20  # of what was tried, in a directive; older ones are counted
+HISTORY_CELL_CHARS: Final = 72  # of one text in such a table; the tutorial's
+TRANSCRIPT_TOKENS: Final = 100_000  # that a reply may have read before older turns are told in short
+TRANSCRIPT_TURNS_KEPT: Final = 4  # whole, then; a batch takes two or three
+STEER_CHARS: Final = 4_000  # of a person's note
 TRAIN_PY_BYTES: Final = 256 * 1024
 
 # --- a session ----------------------------------------------------------------------------------------

@@ -84,3 +84,11 @@ def preset(name: str) -> Preset:
         return PRESETS[name]
     except KeyError:
         raise UserError(f"There is no preset {name!r}; choose one of {', '.join(PRESETS)}.") from None
+
+
+def gpu_reserve_s(config: TrainConfig, chosen: Preset) -> float:
+    """Return the most GPU time that one attempt may take, in seconds; 0 where a preset runs on the CPU."""
+    if chosen.slot_kind != "gpu":
+        return 0.0
+    hard_stop_s = max(config.time_budget_sec + limits.HARD_STOP_EXTRA_S, limits.HARD_STOP_MIN_S)
+    return limits.GPU_RESERVE_TRIES * hard_stop_s

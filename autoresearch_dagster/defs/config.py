@@ -1,6 +1,6 @@
 """What the launchpad and `dagster job launch --config-json` ask for, flat, with defaults."""
 
-from typing import Any
+from typing import Any, Literal
 
 import dagster as dg
 from pydantic import Field, ValidationError
@@ -13,6 +13,13 @@ from autoresearch_dagster.store.events import SessionConfig
 SOURCES = "`sample` (needs no network), `climbmix`, `climbmix@REVISION`, or the path of a folder of parquet shards"
 FIXED = "Fixed for the life of a session: a resumed one refuses another."
 ANEW = "Resumed with another value, the session goes on with it."
+HALTS: dict[str, tuple[Literal["pause", "stop"], bool]] = {
+    "pause": ("pause", False),
+    "stop": ("stop", False),
+    "pause-now": ("pause", True),
+    "stop-now": ("stop", True),
+}
+"""What `halt` may ask for: how the session ends, and whether its running experiments are killed."""
 # Bounds stand in words here and as constraints in SessionConfig: Dagster would hide pydantic's message.
 
 
@@ -50,13 +57,24 @@ class ResearchConfig(dg.Config):
         limits.DEFAULT_CONCURRENCY,
         description=f"Experiments at a time, 1 or more; never more than there are slots. {ANEW}",
     )
-    researcher: str = Field("scripted", description=f"Who plans: `scripted` needs no key. {ANEW}")
-    model: str = Field("claude-sonnet-4-6", description=f"Language model, for a researcher that asks one. {ANEW}")
+    researcher: str = Field(
+        "scripted", description=f"Who plans: `claude`, or `scripted`, which needs no key. {ANEW}"
+    )
+    model: str = Field("claude-sonnet-4-6", description=f"Language model of the researcher `claude`. {ANEW}")
     max_usd: float | None = Field(
-        None, description=f"Ceiling for model calls in US dollars, above 0; none without a value. {ANEW}"
+        None,
+        description="Ceiling for the model calls of this launch in US dollars, above 0; none without a value. "
+        f"Reserved before each call, so that it is never passed. {ANEW}",
     )
     max_gpu_hours: float | None = Field(
-        None, description=f"Ceiling for GPU time in hours, above 0; none without a value. {ANEW}"
+        None,
+        description="Ceiling for the GPU time of this launch in hours, above 0; none without a value. Reserved "
+        f"before each attempt. {ANEW}",
+    )
+    resource_sizing: str = Field(
+        "measured",
+        description="Memory of an experiment's first try: `measured` (what the last of like shape needed), `model` "
+        f"(what the language model estimates) or `floor`. {ANEW}",
     )
     preset: str = Field("workshop", description=f"Size of everything: {', '.join(PRESETS)}. {FIXED}")
     scale_transfer: bool = Field(
@@ -68,6 +86,16 @@ class ResearchConfig(dg.Config):
         None,
         description="Whether a training whose reported loss is far behind champion and baseline is stopped early; "
         f"without a value only the preset `gpu` does so. {ANEW}",
+    )
+    steer: str = Field(
+        "",
+        description="A note to the session of `memory_key`: its agent reads it in its next turn. The run leaves "
+        "it and ends.",
+    )
+    halt: str = Field(
+        "",
+        description="`pause` or `stop` the session of `memory_key` at its next step, `pause-now` or `stop-now` "
+        "its running experiments too. The run asks for it and ends.",
     )
     session: str = Field(
         "",
@@ -85,12 +113,14 @@ class ResearchConfig(dg.Config):
             UserError: a value is out of range, or there is no such preset.
         """
         try:
-            wanted = SessionConfig(**self.model_dump(exclude={"session", "quiet"}))
+            wanted = SessionConfig(**self.model_dump(exclude={"session", "quiet", "steer", "halt"}))
         except ValidationError as fault:
             first = fault.errors()[0]
             name, rule = ".".join(map(str, first["loc"])), first["msg"][:1].lower() + first["msg"][1:]
             raise UserError(f"{name}={first['input']!r} cannot be used: {rule}.") from None
         preset(wanted.preset)
+        if self.halt and self.halt not in HALTS:
+            raise UserError(f"halt={self.halt!r} cannot be used: it should be one of {', '.join(HALTS)}.")
         return wanted
 
 

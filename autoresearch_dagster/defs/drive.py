@@ -1,5 +1,6 @@
 """Drive a session from the command line: the same job, dispatch after dispatch, without a daemon."""
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ from filelock import FileLock
 
 from autoresearch_dagster.core.dagster_home import use_dagster_home
 from autoresearch_dagster.core.errors import AutoresearchError
+from autoresearch_dagster.core.limits import ASLEEP_LOOK_S
 from autoresearch_dagster.core.progress import Amount, Report
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.defs.research import DRIVER_TAG, research
@@ -16,6 +18,7 @@ from autoresearch_dagster.experiments.desk import Desk
 from autoresearch_dagster.experiments.session import open_session
 from autoresearch_dagster.reports.board import Board
 from autoresearch_dagster.store.events import SessionConfig
+from autoresearch_dagster.store.journal import utc_now
 from autoresearch_dagster.store.state import SessionState
 from autoresearch_dagster.store.store import open_store
 
@@ -81,7 +84,20 @@ def drive(
             return state
         if state.status == "paused":
             raise AutoresearchError(f"The session {state.config.memory_key!r} is paused: {state.reason}.")
+        _await_model(state, settings, report)
         flat = {"session": state.id, "quiet": True}
+
+
+def _await_model(state: SessionState, settings: Settings, report: Report) -> None:
+    """Wait until the model may be asked again, or somebody ended the session meanwhile."""
+    journal = open_store(settings).journal
+    told = False
+    while state.status == "active" and state.asleep_until is not None and utc_now() < state.asleep_until:
+        if not told:
+            report(f"The model is asked again at {state.asleep_until.astimezone():%H:%M:%S}; Ctrl-C pauses.")
+            told = True
+        time.sleep(ASLEEP_LOOK_S)
+        state = journal.state(state.id)
 
 
 def _once(report: Report) -> Report:

@@ -9,7 +9,7 @@ from autoresearch_dagster.core.experiment import ExperimentKey
 from autoresearch_dagster.core.progress import in_lines
 from autoresearch_dagster.core.resources import AGENT, EXPERIMENT
 from autoresearch_dagster.defs.assets import leaderboard_metadata, report_metadata
-from autoresearch_dagster.defs.config import ResearchConfig, flat_research_config
+from autoresearch_dagster.defs.config import HALTS, ResearchConfig, flat_research_config
 from autoresearch_dagster.defs.desk import desk_resource
 from autoresearch_dagster.defs.dispatch_story import dispatch_metadata, plan_metadata, thought, where
 from autoresearch_dagster.defs.experiments import experiment_event, headline
@@ -20,6 +20,7 @@ from autoresearch_dagster.experiments.desk import Desk
 from autoresearch_dagster.experiments.project import project
 from autoresearch_dagster.experiments.review import review_of
 from autoresearch_dagster.experiments.session import open_session
+from autoresearch_dagster.experiments.steering import ask_halt, steer
 
 SESSION_TAG = "autoresearch/session"
 DRIVER_TAG = "autoresearch/driver"
@@ -38,6 +39,9 @@ def advance_session(context: dg.OpExecutionContext, config: ResearchConfig) -> I
     report = desk.report or in_lines(context.log.info)
     tag_worker(context.instance, context.run_id)
     try:
+        if config.steer or config.halt:
+            report(_told(config, desk))
+            return
         session = (
             config.session or open_session(desk.store, desk.settings, config.session_config(), driver, report).id
         )
@@ -55,6 +59,19 @@ def advance_session(context: dg.OpExecutionContext, config: ResearchConfig) -> I
     context.instance.add_dynamic_partitions(experiment_partitions.name or "experiment", keys)
     for key in keys:
         yield dg.DynamicOutput(str(key), mapping_key=str(key), metadata=plan_metadata(state, key))
+
+
+def _told(config: ResearchConfig, desk: Desk) -> str:
+    """Pass on what a person wants of a session that goes on elsewhere; say what was done."""
+    done: list[str] = []
+    if config.steer:
+        steer(desk.settings, config.memory_key, config.steer)
+        done.append("the agent reads the note in its next turn")
+    if config.halt:
+        end, kill = HALTS[config.halt]
+        state = ask_halt(desk.settings, config.memory_key, end, kill=kill)
+        done.append(f"it is {state.status}" if state.asked is None else f"it is to {end} at its next step")
+    return f"{config.memory_key}: {'; '.join(done)}."
 
 
 @dg.op(

@@ -8,6 +8,7 @@ from autoresearch_dagster.core.settings import load_settings
 from autoresearch_dagster.defs.desk import TERMINATED
 from autoresearch_dagster.defs.research import SESSION_TAG, research
 from autoresearch_dagster.experiments.session import lease_name, pause, stop_experiments
+from autoresearch_dagster.store.journal import utc_now
 from autoresearch_dagster.store.state import SessionState
 from autoresearch_dagster.store.store import Store, open_store
 
@@ -35,6 +36,8 @@ def _requests(instance: dg.DagsterInstance, store: Store) -> Iterator[dg.RunRequ
         if found.status != "active" or found.driver != "daemon" or store.leases.holder(lease_name(session)):
             continue
         state = store.journal.state(session)
+        if state.asleep_until is not None and utc_now() < state.asleep_until:
+            continue  # the model asked to be left alone until then
         # Dagster never launches a used run_key again, so it names the attempt at this dispatch too.
         dispatch = state.stage
         since = state.resumed_at.timestamp() if state.resumed_at else 0.0

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from contextlib import ExitStack
 
+from autoresearch_dagster.agent.halting import halt
+from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.experiment import ExperimentKey, ExperimentResult
 from autoresearch_dagster.core.progress import Report
 from autoresearch_dagster.core.settings import Settings
@@ -101,9 +103,8 @@ class Desk:
         self._lease = self._stack.enter_context(self.store.leases.hold(lease_name(session), this_process()))
         lab = self._lab = laboratory_of(self.state(), self.settings, report)
         report(lab.runner_note)
-        if advance_session(session, lab, self._lease) == "finished":
-            return []
-        return self._start(lab, run_id)
+        advance_session(session, lab, self._lease)
+        return self._start(lab, run_id) if self.state().status == "active" else []
 
     def _start(self, lab: Laboratory, run_id: str) -> list[ExperimentKey]:
         concurrency = self.state().config.concurrency
@@ -111,15 +112,25 @@ class Desk:
         return self._dispatch.submit_all()
 
     def wait(self, key: ExperimentKey) -> ExperimentResult:
-        """Wait for one experiment of this dispatch."""
+        """Wait for one experiment of this dispatch; a person may end it meanwhile.
+
+        Raises:
+            AutoresearchError: it ended without a result; it keeps its place.
+        """
         if self._dispatch is None:
             raise RuntimeError("Nothing was started at this desk.")
-        return self._dispatch.wait(key)
+        while (result := self._dispatch.wait(key, limits.HALT_LOOK_S)) is None:
+            asked = self.state().asked
+            if asked is not None and asked.kill:
+                self._dispatch.stop(kill=True)
+        return result
 
     def settle(self) -> SessionState:
         """Judge what was trained, answer the paused plan where it is decided; return the session as it stands."""
         if self._lab is not None:
             settle(self._session, self._lab, self._lease)
+            with self.store.journal.transaction(self._session, self._lease) as transaction:
+                halt(transaction)
         if self._dispatch is not None and self._dispatch.trouble:
             pause(self._session, self.store, self._dispatch.trouble)
         return self.state()

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +13,7 @@ from autoresearch_dagster.containers.machine_slots import still_in
 from autoresearch_dagster.core import limits as lim
 from autoresearch_dagster.core.errors import (
     AutoresearchError,
+    BudgetExceeded,
     DeviceLost,
     DiskFull,
     RunnerGone,
@@ -20,7 +21,8 @@ from autoresearch_dagster.core.errors import (
     StoreUnavailable,
     UserError,
 )
-from autoresearch_dagster.core.experiment import ExperimentKey, ExperimentResult, Outcome
+from autoresearch_dagster.core.experiment import ExperimentKey, ExperimentResult, Outcome, Purpose
+from autoresearch_dagster.core.presets import gpu_reserve_s
 from autoresearch_dagster.core.slot import Slot
 from autoresearch_dagster.experiments.attempt_record import AttemptRecord, find_attempt
 from autoresearch_dagster.experiments.early_stop import rivals_of
@@ -31,6 +33,7 @@ from autoresearch_dagster.experiments.scoring import Attempt, attempt_of
 from autoresearch_dagster.reports.board import Board
 from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store.leases import Lease, this_process
+from autoresearch_dagster.store.ledger import ensure_gpu
 from autoresearch_dagster.store.state import Experiment
 from autoresearch_dagster.training.job import Halt
 from autoresearch_dagster.training.run import Left
@@ -71,13 +74,14 @@ class Dispatch:
             self._futures[planned.key] = self._pool.submit(self._run, experiment)
         return list(self._futures)
 
-    def wait(self, key: ExperimentKey) -> ExperimentResult:
-        """Wait for the result of one experiment.
+    def wait(self, key: ExperimentKey, for_s: float) -> ExperimentResult | None:
+        """Wait for the result of one experiment; None: it has none after `for_s` seconds.
 
         Raises:
             AutoresearchError: the driver was stopped, or this machine cannot go on, before it had one.
         """
-        return self._futures[key].result()
+        future = self._futures[key]
+        return future.result() if wait([future], for_s).done else None
 
     def stop(self, *, kill: bool = False) -> None:
         """Ask the running experiments to end without a result; they are taken up again later.
@@ -102,6 +106,8 @@ class Dispatch:
                 except (DiskFull, UserError, StoreUnavailable) as fault:
                     self.trouble = self.trouble or str(fault)
                     raise
+                except BudgetExceeded as fault:
+                    return self._beyond_cap(experiment, lease, fault)
                 except Left:
                     raise StoreConflict(f"{key} trains on; resuming the session collects it.") from None
                 except StoreConflict:
@@ -117,6 +123,18 @@ class Dispatch:
             lost = ExperimentResult(outcome=Outcome.LOST, error=reason, runner=self._lab.runner.name)
             return self._commit(key, lost, lease)
 
+    def _beyond_cap(self, experiment: Experiment, lease: Lease, fault: BudgetExceeded) -> ExperimentResult:
+        """End an experiment for which no GPU time is left; without its noise floor a session cannot go on.
+
+        Raises:
+            BudgetExceeded: it is a training of the noise floor.
+        """
+        if experiment.planned.purpose is Purpose.NOISE_FLOOR:
+            self.trouble = self.trouble or str(fault)
+            raise fault
+        stopped = ExperimentResult(outcome=Outcome.STOPPED, error=str(fault), runner=self._lab.runner.name)
+        return self._commit(experiment.planned.key, stopped, lease)
+
     def _attempt(self, experiment: Experiment, lease: Lease) -> ExperimentResult:
         """Wait for a slot, run the experiment in it, commit what became of it."""
         planned, key, store = experiment.planned, experiment.planned.key, self._lab.store
@@ -127,6 +145,7 @@ class Dispatch:
                 return recorded
             ensure_room(self._lab.settings, sum(future.running() for future in self._futures.values()) - 1)
             attempt, under_way = self._patiently(key, lambda: self._begin(experiment, slot, lease))
+            begun = time.monotonic()
             result = run_planned(
                 planned,
                 self._lab,
@@ -138,6 +157,9 @@ class Dispatch:
             )
             if result.outcome is Outcome.STOPPED:
                 self._refuse_if_halted(key)
+            if slot.gpu:
+                held_s = max(time.monotonic() - begun, _told_s(result))
+                result = result.model_copy(update={"gpu_sec": round(held_s, 3)})
             return self._commit(key, result, lease)
 
     def _offer(self) -> tuple[Slot, ...]:
@@ -163,8 +185,18 @@ class Dispatch:
         with journal.transaction(self._session, lease) as transaction:
             if under_way is None:
                 number = transaction.state.everything[key].attempts + 1
-            kind = ev.AttemptStarted if under_way is None else ev.AttemptResumed
-            transaction.append(kind(key=key, attempt=number, owner=owner, run_id=self._run_id, slot=str(slot)))
+            run, where = self._run_id, str(slot)
+            if under_way is not None:
+                resumed = ev.AttemptResumed(key=key, attempt=number, owner=owner, run_id=run, slot=where)
+                transaction.append(resumed)
+            else:
+                reserve_s = gpu_reserve_s(planned.config, self._lab.preset)
+                ensure_gpu(transaction.state.ledger, transaction.state.config, reserve_s)
+                transaction.append(
+                    ev.AttemptStarted(
+                        key=key, attempt=number, owner=owner, run_id=run, slot=where, gpu_reserve_s=reserve_s
+                    )
+                )
         self._board.stage(key, "starting" if under_way is None else "taken up again", slot)
         state = journal.state(self._session)
         attempt = attempt_of(state, planned, self._lab, number, slot, len(self._slots))
@@ -230,3 +262,8 @@ class Dispatch:
     def _refuse_if_halted(self, key: ExperimentKey) -> None:
         if self._halt:
             raise StoreConflict(f"The experiment {key} was stopped; resume the session to run it again.")
+
+
+def _told_s(result: ExperimentResult) -> float:
+    """Wall seconds that its containers ran, also those that another driver began."""
+    return result.duration_sec + sum(one.duration_sec for one in result.out_of_memory)

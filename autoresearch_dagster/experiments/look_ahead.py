@@ -12,7 +12,8 @@ from autoresearch_dagster.core.presets import preset
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.experiments.bundle import forecast_bundle
 from autoresearch_dagster.experiments.estimate import Estimate, Machine, Past, estimate
-from autoresearch_dagster.experiments.session import make_researcher, refuse_other_terms
+from autoresearch_dagster.experiments.researchers import refuse_unknown
+from autoresearch_dagster.experiments.session import refuse_other_terms
 from autoresearch_dagster.store.events import SessionConfig
 from autoresearch_dagster.store.store import Store, find_store
 
@@ -25,7 +26,7 @@ def estimate_launch(config: SessionConfig, settings: Settings) -> Estimate:
         ContainerError: Docker was asked for and does not answer.
         StoreUnavailable: the journal cannot be read.
     """
-    make_researcher(config)
+    refuse_unknown(config, settings)
     chosen, selection = preset(config.preset), select_runner(settings)
     runner, image = selection.runner, "none needed"
     if isinstance(runner, DockerRunner):

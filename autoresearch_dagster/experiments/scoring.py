@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -87,13 +87,22 @@ def attempt_of(
         budget_s=state.floor.budget_s if state.floor else state.config.time_budget_sec,
         audit_rounds=_promotion_rounds(lab) if challenger else 1,
         n_slots=n_slots,
-        provision=first_provision(
-            planned.config,
-            state.everything.values(),
-            lab.preset.memory_bytes,
-            memory_ceiling(lab.preset.memory_bytes, n_slots),
-        ),
+        provision=_sized(state, planned, lab, memory_ceiling(lab.preset.memory_bytes, n_slots)),
     )
+
+
+def _sized(state: SessionState, planned: PlannedExperiment, lab: Laboratory, ceiling_bytes: int) -> Provision:
+    """Say what a first try is given; what runs out of memory all the same is healed."""
+    floor_bytes = lab.preset.memory_bytes
+    plain = Provision(floor_bytes, planned.config.device_batch_size, planned.config.grad_accum_steps)
+    match state.config.resource_sizing:
+        case "measured":
+            return first_provision(planned.config, state.everything.values(), floor_bytes, ceiling_bytes)
+        case "model":
+            estimated = state.everything[planned.key].sized_bytes
+            return replace(plain, memory_bytes=min(max(estimated, floor_bytes), ceiling_bytes))
+        case "floor":
+            return plain
 
 
 def rows_of(lab: Laboratory, rowset: Rowset) -> int:

@@ -5,9 +5,9 @@ from typing import Literal
 
 from autoresearch_dagster.agent.answers import answer_pending
 from autoresearch_dagster.agent.dispatcher import Workbench
+from autoresearch_dagster.agent.halting import obey
 from autoresearch_dagster.agent.loop import advance
 from autoresearch_dagster.agent.researcher import Researcher
-from autoresearch_dagster.agent.scripted import ScriptedResearcher
 from autoresearch_dagster.containers.machine_slots import machine_slots
 from autoresearch_dagster.core.errors import UserError
 from autoresearch_dagster.core.experiment import ExperimentKey, ExperimentResult, Outcome, Purpose
@@ -20,6 +20,8 @@ from autoresearch_dagster.data.folders import SHORT
 from autoresearch_dagster.data.sources import absolute_source
 from autoresearch_dagster.experiments.laboratory import Laboratory, open_laboratory
 from autoresearch_dagster.experiments.promote import following
+from autoresearch_dagster.experiments.researchers import check_researcher, make_researcher
+from autoresearch_dagster.experiments.size import size_experiments
 from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store.leases import Lease
 from autoresearch_dagster.store.state import SessionState
@@ -33,17 +35,6 @@ def lease_name(session: str) -> str:
     return f"session:{session}"
 
 
-def make_researcher(config: ev.SessionConfig) -> Researcher:
-    """Choose the researcher by name.
-
-    Raises:
-        UserError: there is none of that name.
-    """
-    if config.researcher == "scripted":
-        return ScriptedResearcher()
-    raise UserError(f"There is no researcher {config.researcher!r} here yet; choose researcher=scripted.")
-
-
 def open_session(
     store: Store, settings: Settings, config: ev.SessionConfig, driver: Driver, report: Report
 ) -> SessionState:
@@ -54,7 +45,7 @@ def open_session(
     Raises:
         UserError: it cannot be done as it stands; nothing was built.
     """
-    make_researcher(config)
+    check_researcher(config, settings)
     config = config.model_copy(update={"source": absolute_source(config.source)})
     chosen = preset(config.preset)
     budget = chosen.config.time_budget_sec
@@ -160,10 +151,21 @@ def advance_session(
         lease: of the session.
         researcher: who thinks; by default the one that the session's configuration names.
     """
-    if not settle(session, lab, lease):
-        return "finished" if lab.store.journal.state(session).status == "finished" else "waiting"
+    bench = bench_of(session, lab, lease)
+    obey(bench)
+    settled = settle(session, lab, lease)
     state = lab.store.journal.state(session)
-    bench = Workbench(
+    if not settled:
+        return "finished" if state.status == "finished" else "waiting"
+    with within(AGENT, "start a session of another memory_key: this one's history has outgrown it"):
+        ended = advance(bench, researcher or make_researcher(state.config, lab.settings, bench))
+    size_experiments(bench, lab)
+    return ended
+
+
+def bench_of(session: str, lab: Laboratory, lease: Lease | None) -> Workbench:
+    """Return a session with everything that its plans work on."""
+    return Workbench(
         journal=lab.store.journal,
         blobs=lab.store.blobs,
         session=session,
@@ -174,8 +176,6 @@ def advance_session(
         snapshots=lab.settings.home.resolve() / "snapshots",
         lease=lease,
     )
-    with within(AGENT, "start a session of another memory_key: this one's history has outgrown it"):
-        return advance(bench, researcher or make_researcher(state.config))
 
 
 def pause(session: str, store: Store, reason: str) -> None:

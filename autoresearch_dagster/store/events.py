@@ -48,6 +48,9 @@ from autoresearch_dagster.store.plan_events import (
     CallRecorded as CallRecorded,
 )
 from autoresearch_dagster.store.plan_events import (
+    DirectiveGiven as DirectiveGiven,
+)
+from autoresearch_dagster.store.plan_events import (
     EditSaved as EditSaved,
 )
 from autoresearch_dagster.store.plan_events import (
@@ -156,6 +159,8 @@ class AttemptStarted(Data):
     owner: str
     run_id: str = ""
     slot: str = ""
+    gpu_reserve_s: float = 0.0
+    """The most GPU time that it can take, in seconds; 0 on the CPU."""
 
 
 class AttemptResumed(Data):
@@ -206,6 +211,7 @@ Event = Annotated[
     | SessionArchived
     | SessionRestored
     | SessionImported
+    | DirectiveGiven
     | ModelReplied
     | PlanStarted
     | CallRecorded

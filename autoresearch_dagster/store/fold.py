@@ -79,6 +79,8 @@ def _apply(state: SessionState, record: ev.Recorded) -> None:  # noqa: C901 (one
             state.archived = False
         case ev.SessionImported():
             state.imported = (*state.imported, event)
+        case ev.DirectiveGiven():
+            state.directives.append((len(state.turns), event.text))
         case ev.ModelReplied():
             state.turns.append(Turn(number=event.turn, replied=event))
         case ev.PlanStarted():
@@ -113,14 +115,14 @@ def _apply(state: SessionState, record: ev.Recorded) -> None:  # noqa: C901 (one
         case ev.SessionSlept():
             state.asleep_until, state.sleeps = event.until, state.sleeps + 1
         case ev.AttemptStarted():
-            state.ledger.attempt(event.key, event.attempt)
+            state.ledger.attempt(event.key, event.gpu_reserve_s)
             _change(state, event.key, attempts=event.attempt, started_at=record.at)
         case ev.ExperimentFinished():
             state.ledger.finish(event.key, event.result)
             _change(state, event.key, result=event.result, finished_at=record.at, run_id=event.run_id)
         case pe.FloorPlanned():
             state.floor_tries += 1
-            _plan(state, state.trainings, event.planned, 0, 0, record.at)
+            _plan(state.trainings, event.planned, 0, 0, record.at)
         case pe.FloorMeasured():
             state.floor = event
         case pe.CandidateScreened():
@@ -145,7 +147,7 @@ def _apply(state: SessionState, record: ev.Recorded) -> None:  # noqa: C901 (one
             state.looks = event.decision.looks if event.decision is not None else state.looks
             _change(state, event.key, transfer=event)
         case ev.Steered():
-            state.notes.append((event, record.at, len(state.turns)))
+            state.notes.append((event, record.at))
         case ev.HaltAsked():
             state.asked = event
         case ev.AttemptResumed():
@@ -157,7 +159,7 @@ def _apply(state: SessionState, record: ev.Recorded) -> None:  # noqa: C901 (one
 def _plan_dispatch(state: SessionState, event: ev.CallPending, at: datetime) -> None:
     state.turns[-1].calls.append(event)
     state.dispatches = max(state.dispatches, event.dispatch)
-    _plan(state, state.experiments, event.planned, event.dispatch, event.turn, at)
+    _plan(state.experiments, event.planned, event.dispatch, event.turn, at)
 
 
 def _plan_confirmation(state: SessionState, event: pe.ConfirmationPlanned, at: datetime) -> None:
@@ -167,18 +169,17 @@ def _plan_confirmation(state: SessionState, event: pe.ConfirmationPlanned, at: d
     for key in event.left_out:
         screening = state.experiments[key].screening
         _change(state, key, refused=f"{screening.reason if screening else ''} {LEFT_OUT}".strip())
-    _plan(state, state.trainings, event.planned, event.dispatch, 0, at)
+    _plan(state.trainings, event.planned, event.dispatch, 0, at)
 
 
 def _plan_transfer(state: SessionState, event: pe.TransferPlanned, at: datetime) -> None:
     state.transfers.append(event)
-    _plan(state, state.trainings, event.planned, event.dispatch, 0, at)
+    _plan(state.trainings, event.planned, event.dispatch, 0, at)
     if not event.probe:
         state.numbers.setdefault(event.planned[0].key, len(state.numbers) + 1)
 
 
 def _plan(
-    state: SessionState,
     into: dict[ExperimentKey, Experiment],
     planned: Iterable[PlannedExperiment],
     dispatch: int,
@@ -187,7 +188,6 @@ def _plan(
 ) -> None:
     for one in planned:
         into[one.key] = Experiment(one, dispatch, turn, at)
-        state.ledger.plan(one)
 
 
 def _change(state: SessionState, key: ExperimentKey, **changed: Any) -> None:

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from autoresearch_dagster.core.errors import BudgetExceeded
-from autoresearch_dagster.core.experiment import ExperimentKey, ExperimentResult, PlannedExperiment
+from autoresearch_dagster.core.experiment import ExperimentKey, ExperimentResult
 from autoresearch_dagster.store.ledger_events import ModelAnswered, ModelAsked, ModelFailed, TokenUsage
 
 NOTHING = Decimal(0)
@@ -35,7 +35,7 @@ class Ledger:
     gpu_lost_s: float = 0.0
     """Reserved for attempts that never reported."""
     gpu_open: dict[ExperimentKey, float] = field(default_factory=dict)
-    """Reserved for planned experiments without a result."""
+    """Reserved for attempts that have no result yet."""
     granted_at_usd: Decimal = NOTHING
     """Committed when this launch began: caps count from there, as `n_experiments` does."""
     granted_at_gpu_s: float = 0.0
@@ -79,15 +79,11 @@ class Ledger:
         if asked is not None and event.possibly_charged:
             self.usd_possible += asked.reserved_usd
 
-    def plan(self, planned: PlannedExperiment) -> None:
-        """Reserve the GPU time of one attempt."""
-        if planned.gpu_reserve_s:
-            self.gpu_open[planned.key] = planned.gpu_reserve_s
-
-    def attempt(self, key: ExperimentKey, number: int) -> None:
-        """Count the attempt before this one as lost: it never reported, and may have used all it had."""
-        if number > 1:
-            self.gpu_lost_s += self.gpu_open.get(key, 0.0)
+    def attempt(self, key: ExperimentKey, reserve_s: float) -> None:
+        """Reserve the GPU time of an attempt; the one before it never reported and may have used all it had."""
+        self.gpu_lost_s += self.gpu_open.pop(key, 0.0)
+        if reserve_s:
+            self.gpu_open[key] = reserve_s
 
     def finish(self, key: ExperimentKey, result: ExperimentResult) -> None:
         """Settle an experiment."""

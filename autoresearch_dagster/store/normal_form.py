@@ -40,6 +40,7 @@ VOLATILE = frozenset(
         "edited_at",
         "call",
         "observation",
+        "status",
         "budget_s",
         "terms",
     }

@@ -11,6 +11,13 @@ CallKey = str
 """SHA-256 over session, turn, plan, sequence, function and arguments: the identity of one call of a plan."""
 
 
+class DirectiveGiven(Data):
+    """What the agent is asked to do in this launch, with what was tried before; kept, so that it never changes."""
+
+    kind: Literal["directive_given"] = "directive_given"
+    text: str
+
+
 class ModelReplied(Data):
     """One reply of the researcher, kept before anything is done with it."""
 
@@ -20,6 +27,8 @@ class ModelReplied(Data):
     stop_reason: str | None
     input_tokens: int = 0
     output_tokens: int = 0
+    notes_seen: int = 0
+    """People's notes that it had read."""
 
 
 class PlanStarted(Data):
@@ -79,6 +88,8 @@ class PlanFinished(Data):
     turn: int
     observation: str
     failed: bool
+    status: str = ""
+    """Where the session stood then, as the agent is told below its observation."""
 
 
 class EditSaved(Data):

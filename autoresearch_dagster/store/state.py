@@ -131,8 +131,10 @@ class SessionState:
     sent_back: list[ev.BatchSentBack] = field(default_factory=list)
     compacted: ev.TranscriptCompacted | None = None
     """Up to which turn the conversation is told in short."""
-    notes: list[tuple[ev.Steered, datetime, int]] = field(default_factory=list)
-    """What people wrote, when, and after how many turns."""
+    directives: list[tuple[int, str]] = field(default_factory=list)
+    """What the agent was asked to do in each launch, and after how many turns."""
+    notes: list[tuple[ev.Steered, datetime]] = field(default_factory=list)
+    """What people wrote, and when."""
     asked: ev.HaltAsked | None = None
     """A pause or an end that somebody asked for and that has not come yet."""
     asleep_until: datetime | None = None
@@ -203,6 +205,7 @@ class SessionState:
             hypotheses=list(self.hypotheses),
             batches=dict(self.batches),
             sent_back=list(self.sent_back),
+            directives=list(self.directives),
             notes=list(self.notes),
             ledger=self.ledger.clone(),
         )

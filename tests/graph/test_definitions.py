@@ -63,7 +63,7 @@ def test_a_research_job_has_the_fields_of_a_session():
     ours = set(ResearchConfig.to_fields_dict())
 
     assert set(SessionConfig.model_fields) <= ours
-    assert ours - set(SessionConfig.model_fields) == {"session", "quiet"}
+    assert ours - set(SessionConfig.model_fields) == {"session", "quiet", "steer", "halt"}
 
 
 def test_defaults_of_the_launchpad_are_those_of_a_session():

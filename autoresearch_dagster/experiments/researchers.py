@@ -1,0 +1,76 @@
+"""Who thinks in a session: the recorded plans, or a language model whose key, name and price are known."""
+
+from pydantic import SecretStr
+
+from autoresearch_dagster.agent.dispatcher import Workbench
+from autoresearch_dagster.agent.researcher import Researcher
+from autoresearch_dagster.agent.scripted import ScriptedResearcher
+from autoresearch_dagster.core.errors import UserError
+from autoresearch_dagster.core.model_key import find_key
+from autoresearch_dagster.core.settings import MODEL_KEY_VARIABLE, Settings
+from autoresearch_dagster.store import events as ev
+
+RESEARCHERS = ("scripted", "claude")
+
+
+def refuse_unknown(config: ev.SessionConfig, settings: Settings) -> None:
+    """Refuse a researcher that cannot think here, as far as that shows without a network.
+
+    Raises:
+        UserError: there is none of that name, its key is missing, or the price of its model is not known.
+    """
+    if config.researcher not in RESEARCHERS:
+        raise UserError(
+            f"There is no researcher {config.researcher!r}; choose {' or '.join(RESEARCHERS)} "
+            "(`scripted` needs no key)."
+        )
+    if config.researcher == "claude":
+        _key(settings)
+        _prices(config.model, settings)
+    elif config.resource_sizing == "model":
+        raise UserError("resource_sizing=model asks the model of researcher=claude; choose that, or `measured`.")
+
+
+def check_researcher(config: ev.SessionConfig, settings: Settings) -> None:
+    """Refuse a researcher that cannot think here; the provider is asked whether key and model are good.
+
+    Raises:
+        UserError: the text says what to do instead; nothing was spent.
+    """
+    refuse_unknown(config, settings)
+    if config.researcher == "claude":
+        _client(config.model, settings).check()
+
+
+def make_researcher(config: ev.SessionConfig, settings: Settings, bench: Workbench) -> Researcher:
+    """Choose the researcher of a session.
+
+    Raises:
+        UserError: it cannot think here.
+    """
+    refuse_unknown(config, settings)
+    if config.researcher == "scripted":
+        return ScriptedResearcher()
+    return _desk(config.model, settings, bench)
+
+
+def _key(settings: Settings) -> SecretStr:
+    found = find_key(settings)
+    if found is None:
+        raise UserError(
+            f"researcher=claude needs a model key: set {MODEL_KEY_VARIABLE}, or run `autoresearch key set`; "
+            "researcher=scripted needs none."
+        )
+    return found.secret
+
+
+def _prices(model: str, settings: Settings) -> None:
+    raise NotImplementedError
+
+
+def _client(model: str, settings: Settings) -> None:
+    raise NotImplementedError
+
+
+def _desk(model: str, settings: Settings, bench: Workbench) -> Researcher:
+    raise NotImplementedError

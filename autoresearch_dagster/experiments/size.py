@@ -1,0 +1,5 @@
+"""tmp."""
+
+
+def size_experiments(bench: object, lab: object) -> None:
+    """Tmp."""

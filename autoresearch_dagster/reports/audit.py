@@ -1,0 +1,99 @@
+"""The audit trail of a session: who changed what, when, why, and its digest before and after."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from autoresearch_dagster.core.experiment import Data, Digest, ExperimentKey, canonical_json, digest_of
+from autoresearch_dagster.store import events as ev
+from autoresearch_dagster.store import promotion_events as pe
+
+PLATFORM = "platform"
+PERSON = "a person"
+
+
+class AuditEntry(Data):
+    """One change; digests are SHA-256 of what the thing was and became, '' where it was or is nothing."""
+
+    at: datetime
+    who: str
+    what: str
+    why: str
+    before: str = ""
+    after: str = ""
+
+
+class _Trail:
+    """Remembers what each thing was, so that the next change of it can name that."""
+
+    def __init__(self, baseline: Digest) -> None:
+        self.researcher = PLATFORM
+        self._known: dict[str, str] = {"train.py of baseline": baseline}
+        self._champion = str(baseline)
+        self._candidates: dict[ExperimentKey, str] = {}
+
+    def entry(self, record: ev.Recorded) -> AuditEntry | None:
+        """Tell one event; None: it changed nothing that is remembered."""
+        event, at = record.event, record.at
+        for planned in ev.planned_in(event):
+            self._candidates[planned.key] = planned.candidate
+        match event:
+            case ev.SessionStarted() | ev.SessionResumed():
+                config = event.config
+                self.researcher = config.model if config.researcher == "claude" else config.researcher
+                return self._changed(at, PERSON, f"configuration, driver {event.driver}", "", config.model_dump())
+            case ev.EditSaved():
+                name = f"train.py of {event.title}"
+                first = f"train.py of {event.parent_title or 'baseline'}"
+                before = self._known.get(_same(name)) or self._known.get(_same(first), "")
+                self._known[_same(name)] = event.train_py
+                what = f"{name}, revision {event.revision}"
+                why = event.change_summary
+                return AuditEntry(
+                    at=at, who=self.researcher, what=what, why=why, before=before, after=event.train_py
+                )
+            case ev.HypothesisRecorded():
+                told = [event.hypothesis, event.expected_effect]
+                return self._changed(at, self.researcher, f"hypothesis of {event.title}", event.hypothesis, told)
+            case ev.BatchPlanned():
+                told = list(event.experiments)
+                return self._changed(at, self.researcher, f"plan of batch {event.batch_id}", "", told)
+            case pe.ChampionChosen():
+                before, self._champion = self._champion, self._candidates.get(event.key, "")
+                return AuditEntry(
+                    at=at, who=PLATFORM, what=f"champion: {event.key}", why=event.reason, before=before,
+                    after=self._champion,
+                )  # fmt: skip
+            case ev.Steered():
+                return AuditEntry(at=at, who=event.by or PERSON, what="note to the agent", why=event.note)
+            case ev.HaltAsked():
+                now = ", running experiments too" if event.kill else ""
+                return AuditEntry(at=at, who=event.by or PERSON, what=f"asked to {event.end}{now}", why="")
+            case ev.SessionPaused() | ev.SessionFinished():
+                return AuditEntry(at=at, who=PLATFORM, what=event.kind.removeprefix("session_"), why=event.reason)
+            case _:
+                return None
+
+    def _changed(self, at: datetime, who: str, what: str, why: str, value: object) -> AuditEntry:
+        after = digest_of(canonical_json(value))
+        before = self._known.get(_same(what), "")
+        self._known[_same(what)] = after
+        return AuditEntry(at=at, who=who, what=what, why=why, before=before, after=after)
+
+
+def audit_trail(records: Iterable[ev.Recorded], baseline: bytes) -> Iterator[AuditEntry]:
+    """Tell every change of a session, in order.
+
+    Args:
+        records: its events.
+        baseline: the train.py that first edits are compared with.
+    """
+    trail = _Trail(digest_of(baseline))
+    for record in records:
+        entry = trail.entry(record)
+        if entry is not None:
+            yield entry
+
+
+def _same(name: str) -> str:
+    """Titles are compared without case and outer blanks."""
+    return " ".join(name.lower().split())
