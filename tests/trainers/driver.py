@@ -74,6 +74,8 @@ class Order:
     program: str = str(PROGRAM)
     preset: dict[str, Any] = field(default_factory=dict)
     """Other fields of the preset."""
+    session: dict[str, Any] = field(default_factory=dict)
+    """Other fields of the session's configuration."""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -93,6 +95,7 @@ class Order:
             concurrency=self.batch,
             time_budget_sec=self.budget_s,
             max_turns=10_000,
+            **self.session,
         )
 
     @property
@@ -187,7 +190,7 @@ def main(order: Order) -> None:
     PRESETS["demo"] = order.terms
     for module in (desk_module, session_module):
         module.laboratory_of = lambda *_args, **_options: lab
-    session_module.make_researcher = lambda _config: planner
+    session_module.make_researcher = lambda *_told: planner
     if lab.store.journal.find(order.memory_key) is None:
         lab.store.journal.create(order.config, "cli", lab.bundle.digest)
     board = TellingBoard(reach)
