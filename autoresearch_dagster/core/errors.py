@@ -10,12 +10,15 @@ AutoresearchError
 │   └── RunnerGone          Docker does not answer or was started anew: nobody's fault, worth another try
 │       └── DeviceLost      the GPU of a slot failed and was taken out: worth another try, on another slot
 ├── DiskFull                less space is free than launching something takes
+├── ModelFault              the language model gave no usable answer; says whether to ask again, and when
 ├── BudgetExceeded          a request or a training could pass a cap of the session; nothing was spent
 ├── StoreConflict           somebody else holds the lease, or wrote first
 ├── StoreUnavailable        the database cannot be opened or stays locked
 ├── PlanDiverged            a replayed plan made another call than the journal holds
 └── EvaluationFault         the trusted side failed; the score is refused, never guessed
 """
+
+from typing import Literal
 
 
 class AutoresearchError(Exception):
@@ -56,6 +59,31 @@ class DeviceLost(RunnerGone):
 
 class DiskFull(AutoresearchError):
     """Less space is free than the next launch may need, with the reserve."""
+
+
+class ModelFault(AutoresearchError):
+    """A request to the language model has no usable answer.
+
+    Args:
+        message: one sentence; nothing of the key stands in it.
+        kind: `busy`: it was not begun, ask again later; `cut`: it was begun and not finished, ask again; `fatal`:
+            asking again would not help; `too_long`: nor would it, but a shorter conversation would.
+        retry_after_s: seconds that the server wants to be left alone; None: it named none.
+        possibly_charged: whether it may have been paid for.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        kind: Literal["busy", "cut", "fatal", "too_long"],
+        *,
+        retry_after_s: float | None = None,
+        possibly_charged: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.kind: Literal["busy", "cut", "fatal", "too_long"] = kind
+        self.retry_after_s = retry_after_s
+        self.possibly_charged = possibly_charged
 
 
 class BudgetExceeded(AutoresearchError):

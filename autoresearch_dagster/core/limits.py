@@ -263,6 +263,31 @@ MODEL_KEY_CHARS: Final = 1024  # longer than any key that is handed out; a whole
 MODEL_KEY_SHOWN_CHARS: Final = 4  # of its end, so that a person can tell two keys apart
 MODEL_KEY_SHOWN_FROM: Final = 20  # characters; of a shorter key nothing is shown
 
+# --- the model ----------------------------------------------------------------------------------------------
+MODEL_MAX_TOKENS: Final = 16_000  # output tokens of one reply: a plan with two whole train.py takes about 8,000
+MODEL_CONNECT_S: Final = 10.0  # seconds until a connection stands
+MODEL_SILENT_S: Final = 120.0  # seconds without a byte of a reply; the API sends a ping every few seconds
+MODEL_REPLY_S: Final = (
+    1200.0  # seconds that one reply may take, pings or not: 16,000 tokens at 20 a second take 800
+)
+MODEL_COUNT_S: Final = 30.0  # seconds in which a small answer must come: a count of tokens, a model's name
+MODEL_CHECK_WAITS_S: Final = (0.5, 1.0)  # between the tries of the check at the start: a person waits
+MODEL_FIRST_WAIT_S: Final = 1.0  # before the second try, up to twice that by chance; doubled for each further one
+MODEL_LONGEST_WAIT_S: Final = 30.0  # between two tries, where the server names no time
+MODEL_RETRY_AFTER_S: Final = (
+    60.0  # longest wait of this process that the server may name; beyond, the session sleeps
+)
+MODEL_PATIENCE_S: Final = 300.0  # seconds over all tries of one request; then the session sleeps
+MODEL_SLEEP_FIRST_S: Final = 60.0  # of the first sleep; doubled for each further one without an answer between
+MODEL_SLEEP_LONGEST_S: Final = 1800.0  # of a sleep, where the server names no time
+MODEL_SLEEP_NAMED_S: Final = 6 * 3600.0  # longest sleep that the server may name; a year has been seen
+MODEL_MESSAGE_CHARS: Final = 300  # of a server's own error text that is kept
+MODEL_COUNT_MARGIN: Final = 1.05  # times a count of tokens that is reserved: the API calls its count an estimate
+MODEL_EXTRA_TOKENS: Final = 1_000  # reserved beyond any count: what the API itself adds to a prompt
+MODEL_CACHE_READ_TIMES: Final = 0.1  # of the input price; Anthropic's multipliers, where no price is known
+MODEL_CACHE_WRITE_5M_TIMES: Final = 1.25
+MODEL_CACHE_WRITE_1H_TIMES: Final = 2.0
+
 # --- what research will take ------------------------------------------------------------------------------
 EXPERIMENT_OVERHEAD_S: Final = 15.0  # beside its budget: two containers that import torch, and the scoring
 SAMPLE_BUNDLE_BYTES: Final = 20 * MIB  # measured at T = 512: 17 MiB, whatever the number of its shards

@@ -15,6 +15,7 @@ PROJECT_ROOT = Path(__file__).resolve().parents[2]
 PREFIX = "AUTORESEARCH_"
 NO_GPUS = "none"
 MODEL_KEY_VARIABLE = "ANTHROPIC_API_KEY"
+MODEL_ADDRESS_VARIABLE = "ANTHROPIC_BASE_URL"
 
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 BUILD_VARIABLES = (
@@ -52,6 +53,8 @@ class Settings(BaseSettings):
     """The build of torch in the trainer image, as PyTorch names it: `cpu`, `cu126`, ...; `pypi`: what PyPI has."""
     allow_unsandboxed: bool = False
     """Let code that a model wrote run without a sandbox; its scores are marked `unsandboxed`."""
+    model_prices: str = ""
+    """US$ per million input and output tokens of the model, as in `3,15`; empty: what genai-prices says."""
     require_docker: bool = False
     """Tests that need a container fail instead of being skipped."""
     require_bubblewrap: bool = False
@@ -103,6 +106,11 @@ def load_settings() -> Settings:
 def environment_key() -> SecretStr:
     """The model key that stands in the environment; empty where there is none."""
     return SecretStr(os.environ.get(MODEL_KEY_VARIABLE, "").strip())
+
+
+def environment_address() -> str:
+    """Where the model is asked instead of at Anthropic's own address; empty: there."""
+    return os.environ.get(MODEL_ADDRESS_VARIABLE, "").strip()
 
 
 def environment_without_key() -> dict[str, str]:

@@ -1,0 +1,386 @@
+"""The Messages API on loopback, as anthropic 2.13 speaks with it, with every fault that we can think of.
+
+`AnthropicServer(script)` plays one step of its script for each `POST /v1/messages`.  A step is a text, a `Reply`, a
+fault (`Refused`, `Cut`, `BrokenOff`, `Raw`), one of these behind a `Held` or `Slow`, or a function of the request
+that gives any of these.  A script that is one function answers every request by its content: so other processes,
+which know only `server.url`, may ask in any order.  After the last step comes `otherwise`, for ever.
+"""
+
+import hashlib
+import itertools
+import json
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Literal
+
+MODEL = "claude-sonnet-4-6"
+CHARS_OF_A_TOKEN = 4
+PIECE_CHARS = 40
+Place = Literal["at once", "mid-stream", "before message_delta"]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A request as it came; `headers` have lower-case names."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: dict[str, Any]
+    at: float
+
+    @property
+    def text(self) -> str:
+        """All that the model is told, system prompt first."""
+        return "\n".join(block["text"] for block in blocks_of(self.body))
+
+    @property
+    def last(self) -> str:
+        """The last message's text."""
+        return "\n".join(block["text"] for block in self.body["messages"][-1]["content"])
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A whole reply; `blocks` instead of `text` for other content, `usage` overrides what is counted."""
+
+    text: str = ""
+    stop_reason: str = "end_turn"
+    blocks: Sequence[dict[str, Any]] | None = None
+    usage: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Refused:
+    """An error status; `type` empty: a page of something in between, not the API's."""
+
+    status: int
+    type: str = ""
+    message: str = ""
+    retry_after: str = ""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The connection breaks; `plain`: the body ends with the connection, so that nobody sees that it is cut."""
+
+    where: Place = "mid-stream"
+    plain: bool = False
+    reply: Reply = Reply("A reply that is long enough to be cut in the middle of its second piece or so.")
+
+
+@dataclass(frozen=True)
+class BrokenOff:
+    """An error event, in the middle of a reply or at its very beginning."""
+
+    type: str = "overloaded_error"
+    message: str = "Overloaded"
+    at_once: bool = False
+
+
+@dataclass(frozen=True)
+class Raw:
+    """Status 200 and any body."""
+
+    data: bytes
+    content_type: str = "text/event-stream"
+
+
+@dataclass(frozen=True)
+class Held:
+    """Releases `server.held`, waits for `server.release`, then goes on."""
+
+    step: Any = ""
+
+
+@dataclass(frozen=True)
+class Slow:
+    """Waits some seconds first."""
+
+    step: Any
+    seconds: float
+
+
+class AnthropicServer:
+    """A server for the time of a `with`; `requests` has all that came, `sent` those to the model."""
+
+    def __init__(
+        self,
+        script: Sequence[Any] | Callable[[Seen], Any] = (),
+        *,
+        otherwise: Any = "Done.",
+        models: Sequence[str] | None = (MODEL,),
+        key: str = "",
+        counts: bool = True,
+        routes: bool = True,
+    ) -> None:
+        """Play a script.
+
+        `models` are known (None: all), `key` is accepted alone (empty: any), `counts` and `routes` tell whether
+        count_tokens and models are answered: gateways often lack them.
+        """
+        self.requests: list[Seen] = []
+        self.held = threading.Semaphore(0)
+        self.release = threading.Event()
+        self.models, self.key, self.counts, self.routes = models, key, counts, routes
+        self._every = script if callable(script) else None
+        self._steps = [] if callable(script) else list(script)
+        self._otherwise = otherwise
+        self._cached: set[str] = set()
+        self._lock = threading.Lock()
+        handler = type("Handler", (_Handler,), {"server_of": self})
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._server.daemon_threads = True
+        self._server.block_on_close = False
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def __enter__(self) -> "AnthropicServer":
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+    @property
+    def sent(self) -> list[Seen]:
+        """Requests to the model, in the order in which they came."""
+        return [seen for seen in self.requests if seen.path.split("?")[0] == "/v1/messages"]
+
+    def note(self, seen: Seen) -> None:
+        with self._lock:
+            self.requests.append(seen)
+
+    def step(self, seen: Seen) -> Any:
+        """Take the next step, after what it waits for."""
+        with self._lock:
+            step = self._every or (self._steps.pop(0) if self._steps else self._otherwise)
+        while True:
+            match step:
+                case str():
+                    return Reply(step)
+                case Held():
+                    self.held.release()
+                    self.release.wait(60)
+                    step = step.step
+                case Slow():
+                    time.sleep(step.seconds)
+                    step = step.step
+                case Reply() | Refused() | Cut() | BrokenOff() | Raw():
+                    return step
+                case _:
+                    step = step(seen)
+
+    def usage(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Count a request's tokens: read from the cache, written to it, and the rest."""
+        total = read = written = 0
+        by_ttl = {"5m": 0, "1h": 0}
+        seen = hashlib.sha256(body["model"].encode())
+        with self._lock:
+            for block in blocks_of(body):
+                total += tokens(block["text"])
+                seen.update(block["text"].encode() + b"\0")
+                if control := block.get("cache_control"):
+                    prefix = seen.hexdigest()
+                    if prefix in self._cached:
+                        read = total
+                    else:
+                        by_ttl[control.get("ttl", "5m")] += total - max(read, written)
+                    written = total
+                    self._cached.add(prefix)
+                elif seen.hexdigest() in self._cached:
+                    read = written = total  # an earlier request ended here: the API looks back for such a place
+        return {
+            "input_tokens": total - max(read, written),
+            "cache_read_input_tokens": read,
+            "cache_creation_input_tokens": sum(by_ttl.values()),
+            "cache_creation": {f"ephemeral_{ttl}_input_tokens": count for ttl, count in by_ttl.items()},
+        }
+
+
+def blocks_of(body: dict[str, Any]) -> list[dict[str, Any]]:
+    """The blocks of a request in the order in which they are read."""
+    contents = [body.get("system") or [], *(message["content"] for message in body["messages"])]
+    return [
+        block
+        for content in contents
+        for block in ([{"type": "text", "text": content}] if isinstance(content, str) else content)
+    ]
+
+
+def tokens(text: str) -> int:
+    """About as many tokens as a text has; one at least."""
+    return len(text) // CHARS_OF_A_TOKEN + 1
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server_of: AnthropicServer
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, format, *args):
+        """Say nothing."""
+
+    def do_GET(self):
+        self._note({})
+        server, name = self.server_of, self.path.removeprefix("/v1/models/")
+        if not server.routes:
+            return self._json(404, {"detail": "Not Found"})
+        if self._key_refused():
+            return None
+        if name == self.path or (server.models is not None and name not in server.models):
+            return self._error(Refused(404, "not_found_error", f"model: {name}"))
+        return self._json(
+            200, {"type": "model", "id": name, "display_name": name, "created_at": "2026-01-01T00:00:00Z"}
+        )
+
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        seen = self._note(body)
+        path = self.path.split("?")[0]
+        if self._key_refused():
+            return None
+        if path == "/v1/messages/count_tokens" and self.server_of.counts:
+            return self._json(200, {"input_tokens": sum(tokens(block["text"]) for block in blocks_of(body))})
+        if path != "/v1/messages":
+            return self._json(404, {"detail": "Not Found"})
+        if problem := _problem(body):
+            return self._error(Refused(400, "invalid_request_error", problem))
+        try:
+            return self._play(self.server_of.step(seen), body)
+        except OSError:
+            self.close_connection = True  # the client has gone
+
+    def _play(self, step, body):
+        match step:
+            case Refused():
+                return self._error(step)
+            case Raw():
+                return self._answer(200, step.data, step.content_type)
+            case Cut(where="at once"):
+                return self._break()
+            case BrokenOff():
+                error = {"type": "error", "error": {"type": step.type, "message": step.message}}
+                events = _events(Reply("This reply breaks off."), body["model"], self.server_of.usage(body))
+                return self._stream([*([] if step.at_once else events[:3]), error])
+            case Cut():
+                events = _events(step.reply, body["model"], self.server_of.usage(body))
+                kept = events[:3] if step.where == "mid-stream" else events[:-2]
+                return self._stream(kept, whole=False, chunked=not step.plain)
+        events = _events(step, body["model"], self.server_of.usage(body))
+        if body.get("stream"):
+            return self._stream(events)
+        message = events[0]["message"] | {
+            "content": [
+                event["content_block"] for event in _events(step, "", {}, whole=True) if "content_block" in event
+            ],
+            **events[-2]["delta"],
+            "usage": events[0]["message"]["usage"] | events[-2]["usage"],
+        }
+        return self._json(200, message)
+
+    def _stream(self, events, *, whole=True, chunked=True):
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream; charset=utf-8")
+        self.send_header("request-id", "req_1")
+        if chunked:
+            self.send_header("Transfer-Encoding", "chunked")
+        else:
+            self.send_header("Connection", "close")
+            self.close_connection = True
+        self.end_headers()
+        for event in events:
+            data = f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode()
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data) if chunked else data)
+            self.wfile.flush()
+        if not whole:
+            self.close_connection = True
+        elif chunked:
+            self.wfile.write(b"0\r\n\r\n")
+
+    def _break(self):
+        """Reset the connection, as a machine that dies does."""
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close_connection = True
+
+    def _key_refused(self):
+        key = self.server_of.key
+        found = self.headers.get("x-api-key") or (self.headers.get("authorization") or "").removeprefix("Bearer ")
+        if key and found != key:
+            self._error(Refused(401, "authentication_error", f"invalid x-api-key: {found}"))
+            return True
+        return False
+
+    def _note(self, body):
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        seen = Seen(self.command, self.path, headers, body, time.monotonic())
+        self.server_of.note(seen)
+        return seen
+
+    def _error(self, refused):
+        headers = {"retry-after": refused.retry_after} if refused.retry_after else {}
+        if not refused.type:
+            return self._answer(refused.status, b"<html>no\n</html>", "text/html", headers)
+        error = {
+            "type": "error",
+            "error": {"type": refused.type, "message": refused.message},
+            "request_id": "req_1",
+        }
+        return self._answer(refused.status, json.dumps(error).encode(), "application/json", headers)
+
+    def _json(self, status, answer):
+        self._answer(status, json.dumps(answer).encode(), "application/json")
+
+    def _answer(self, status, data, content_type, headers=None):
+        self.send_response(status)
+        for name, value in {
+            "Content-Type": content_type,
+            "Content-Length": str(len(data)),
+            **(headers or {}),
+        }.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(data)
+
+
+def _events(reply, model, usage, *, whole=False):
+    """The events of a reply; `whole`: each block in one piece, as without streaming."""
+    blocks = [{"type": "text", "text": reply.text}] if reply.blocks is None else list(reply.blocks)
+    output = sum(tokens(json.dumps(block)) for block in blocks) if reply.blocks else tokens(reply.text)
+    name = hashlib.sha256(f"{time.monotonic_ns()}".encode()).hexdigest()[:12]
+    begun = {
+        "id": f"msg_{name}", "type": "message", "role": "assistant", "model": model, "content": [],
+        "stop_reason": None, "stop_sequence": None, "usage": {**usage, "output_tokens": 1, **reply.usage},
+    }  # fmt: skip
+    events = [{"type": "message_start", "message": begun}]
+    for index, block in enumerate(blocks):
+        text = block.get("text", "") if block["type"] == "text" and not whole else None
+        start = block if text is None else {"type": "text", "text": ""}
+        events.append({"type": "content_block_start", "index": index, "content_block": start})
+        events.append({"type": "ping"})
+        for at in range(0, len(text or ""), PIECE_CHARS):
+            delta = {"type": "text_delta", "text": text[at : at + PIECE_CHARS]}
+            events.append({"type": "content_block_delta", "index": index, "delta": delta})
+        events.append({"type": "content_block_stop", "index": index})
+    ended = {"output_tokens": output, **{n: c for n, c in reply.usage.items() if n == "output_tokens"}}
+    delta = {"stop_reason": reply.stop_reason, "stop_sequence": None}
+    return [*events, {"type": "message_delta", "delta": delta, "usage": ended}, {"type": "message_stop"}]
+
+
+def _problem(body):
+    """What the API refuses in a request's form."""
+    roles = [message["role"] for message in body["messages"]]
+    if not roles or roles[0] != "user":
+        return 'messages: first message must use the "user" role'
+    if any(one == other for one, other in itertools.pairwise(roles)):
+        return 'messages: roles must alternate between "user" and "assistant"'
+    if any(not block["text"].strip() for block in blocks_of(body) if block["type"] == "text"):
+        return "messages: text content blocks must contain non-whitespace text"
+    if body.get("max_tokens", 0) < 1:
+        return "max_tokens: must be greater than or equal to 1"
+    return ""
