@@ -18,6 +18,7 @@ from typing import Protocol
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential, wait_random
 
 from autoresearch_dagster.agent.prices import Prices
+from autoresearch_dagster.agent.researcher import Sleep
 from autoresearch_dagster.agent.signatures import BlobStore, Transaction
 from autoresearch_dagster.agent.wire import Answer, Request
 from autoresearch_dagster.core import limits
@@ -86,14 +87,6 @@ class Asked:
 
     answer: Answer
     settled: ModelAnswered
-
-
-@dataclass(frozen=True, slots=True)
-class Sleep:
-    """The model cannot be asked before `until`; the caller writes that down and ends its process's work."""
-
-    until: datetime
-    reason: str
 
 
 def ask(

@@ -104,7 +104,3 @@ class PlanDiverged(AutoresearchError):
 
 class EvaluationFault(AutoresearchError):
     """The trusted side of the evaluation failed; no score is given."""
-
-
-class ModelFault(AutoresearchError):
-    """tmp."""

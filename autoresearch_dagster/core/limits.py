@@ -265,6 +265,9 @@ MODEL_KEY_SHOWN_FROM: Final = 20  # characters; of a shorter key nothing is show
 
 # --- the model ----------------------------------------------------------------------------------------------
 MODEL_MAX_TOKENS: Final = 16_000  # output tokens of one reply: a plan with two whole train.py takes about 8,000
+SIZING_TOKENS: Final = 2_000  # output tokens of an estimate of memory: a line for each experiment of a dispatch
+SIZING_CODE_CHARS: Final = 20_000  # of a train.py that is shown for it; the baseline has 8,000
+SIZING_REASON_CHARS: Final = 200  # of why, as the model says it
 MODEL_CONNECT_S: Final = 10.0  # seconds until a connection stands
 MODEL_SILENT_S: Final = 120.0  # seconds without a byte of a reply; the API sends a ping every few seconds
 MODEL_REPLY_S: Final = (

@@ -1,14 +1,16 @@
 """Who thinks in a session: the recorded plans, or a language model whose key, name and price are known."""
 
-from pydantic import SecretStr
-
+from autoresearch_dagster.agent.claude import ClaudeResearcher
 from autoresearch_dagster.agent.dispatcher import Workbench
+from autoresearch_dagster.agent.llm import Claude
+from autoresearch_dagster.agent.prices import Prices, prices_of
 from autoresearch_dagster.agent.researcher import Researcher
 from autoresearch_dagster.agent.scripted import ScriptedResearcher
 from autoresearch_dagster.core.errors import UserError
 from autoresearch_dagster.core.model_key import find_key
-from autoresearch_dagster.core.settings import MODEL_KEY_VARIABLE, Settings
+from autoresearch_dagster.core.settings import MODEL_KEY_VARIABLE, Settings, environment_address
 from autoresearch_dagster.store import events as ev
+from autoresearch_dagster.store.journal import utc_now
 
 RESEARCHERS = ("scripted", "claude")
 
@@ -25,8 +27,7 @@ def refuse_unknown(config: ev.SessionConfig, settings: Settings) -> None:
             "(`scripted` needs no key)."
         )
     if config.researcher == "claude":
-        _key(settings)
-        _prices(config.model, settings)
+        model_of(config.model, settings)
     elif config.resource_sizing == "model":
         raise UserError("resource_sizing=model asks the model of researcher=claude; choose that, or `measured`.")
 
@@ -39,7 +40,7 @@ def check_researcher(config: ev.SessionConfig, settings: Settings) -> None:
     """
     refuse_unknown(config, settings)
     if config.researcher == "claude":
-        _client(config.model, settings).check()
+        model_of(config.model, settings)[0].check()
 
 
 def make_researcher(config: ev.SessionConfig, settings: Settings, bench: Workbench) -> Researcher:
@@ -51,26 +52,20 @@ def make_researcher(config: ev.SessionConfig, settings: Settings, bench: Workben
     refuse_unknown(config, settings)
     if config.researcher == "scripted":
         return ScriptedResearcher()
-    return _desk(config.model, settings, bench)
+    return ClaudeResearcher(bench, *model_of(config.model, settings))
 
 
-def _key(settings: Settings) -> SecretStr:
-    found = find_key(settings)
-    if found is None:
+def model_of(name: str, settings: Settings) -> tuple[Claude, Prices]:
+    """Return a language model with its prices; nothing is sent.
+
+    Raises:
+        UserError: there is no key, or the price of the model is not known.
+    """
+    key = find_key(settings)
+    if key is None:
         raise UserError(
             f"researcher=claude needs a model key: set {MODEL_KEY_VARIABLE}, or run `autoresearch key set`; "
             "researcher=scripted needs none."
         )
-    return found.secret
-
-
-def _prices(model: str, settings: Settings) -> None:
-    raise NotImplementedError
-
-
-def _client(model: str, settings: Settings) -> None:
-    raise NotImplementedError
-
-
-def _desk(model: str, settings: Settings, bench: Workbench) -> Researcher:
-    raise NotImplementedError
+    prices = prices_of(name, settings.model_prices, utc_now())
+    return Claude(name, key.secret, environment_address()), prices
