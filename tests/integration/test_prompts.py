@@ -1,5 +1,6 @@
 """What the agent reads: snapshots, and that nothing once told changes."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ def test_a_template_that_misses_a_value_is_an_error() -> None:
 def test_what_was_told_is_a_prefix_of_what_is_told_next(tmp_path: Path) -> None:
     desk, researcher = bench(tmp_path), Reads(PLAN, PLAN, PLAN)
     advance(desk, researcher)
-    for before, after in zip(researcher.asked, researcher.asked[1:], strict=False):
+    for before, after in pairwise(researcher.asked):
         assert after[: len(before)] == before
 
 
