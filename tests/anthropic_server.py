@@ -106,8 +106,19 @@ class Slow:
     seconds: float
 
 
+class _Listener(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def handle_error(self, request, client_address):
+        """Say nothing: clients that die in the middle are what many tests are about."""
+
+
 class AnthropicServer:
-    """A server for the time of a `with`; `requests` has all that came, `sent` those to the model."""
+    """A server for the time of a `with`; `requests` has all that came, `sent` those to the model.
+
+    A function of the script that raises makes a 400, and raises again at the end of the `with`.
+    """
 
     def __init__(
         self,
@@ -134,19 +145,20 @@ class AnthropicServer:
         self._cached: set[str] = set()
         self._lock = threading.Lock()
         handler = type("Handler", (_Handler,), {"server_of": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._server.daemon_threads = True
-        self._server.block_on_close = False
+        self._failed: list[Exception] = []
+        self._server = _Listener(("127.0.0.1", 0), handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def __enter__(self) -> "AnthropicServer":
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object = None, *_: object) -> None:
         self.release.set()
         self._server.shutdown()
         self._server.server_close()
+        if self._failed and kind is None:
+            raise self._failed[0]
 
     @property
     def sent(self) -> list[Seen]:
@@ -175,7 +187,14 @@ class AnthropicServer:
                 case Reply() | Refused() | Cut() | BrokenOff() | Raw():
                     return step
                 case _:
-                    step = step(seen)
+                    step = self._decide(step, seen)
+
+    def _decide(self, function: Callable[[Seen], Any], seen: Seen) -> Any:
+        try:
+            return function(seen)
+        except Exception as fault:  # noqa: BLE001 (told at the end)
+            self._failed.append(fault)
+            return Refused(400, "invalid_request_error", f"the script failed: {fault!r}")
 
     def usage(self, body: dict[str, Any]) -> dict[str, Any]:
         """Count a request's tokens: read from the cache, written to it, and the rest."""
