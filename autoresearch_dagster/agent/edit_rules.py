@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from autoresearch_dagster.agent.axes import is_micro
 from autoresearch_dagster.agent.history import title_key
+from autoresearch_dagster.agent.plateau import plateau_of
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.experiment import Outcome, canonical_json, digest_of
 from autoresearch_dagster.core.presets import RANGES, Preset
-from autoresearch_dagster.store.state import Experiment, SessionState
+from autoresearch_dagster.store.state import Edit, Experiment, SessionState
 
 
 @dataclass(slots=True)
@@ -113,6 +115,32 @@ def trained_twin(state: SessionState, wanted: str) -> Experiment | None:
         if trained and signature_of(state, experiment) == wanted:
             return experiment
     return None
+
+
+def parent_of(state: SessionState, edit: Edit) -> Edit | None:
+    """Return the revision that an edit was forked from; None: the baseline."""
+    if edit.saved.parent_title is None:
+        return None
+    wanted, found = title_key(edit.saved.parent_title), None
+    for other in state.edits:
+        if other.saved == edit.saved:
+            break
+        found = other if title_key(other.saved.title) == wanted else found
+    return found
+
+
+def plateau_problem(state: SessionState, source: str, parent: str, baseline: str) -> str | None:
+    """Say why an edit is refused while the session is on a plateau, or None.
+
+    Refused is what keeps the structure of its parent or of the baseline: overrides alone, or other literal numbers.
+    """
+    batches = plateau_of(state)
+    if batches < limits.PLATEAU_BATCHES or not (is_micro(source, parent) or is_micro(source, baseline)):
+        return None
+    return (
+        f"Plateau: {batches} batches without a gain beyond the noise; change the training code itself "
+        "(schedule, optimizer, loss, architecture), not only numbers or config_overrides."
+    )
 
 
 def override_limit(state: SessionState) -> int:

@@ -91,6 +91,7 @@ MODEL_NAME_CHARS: Final = 100  # of a name that a candidate gives its model
 DEADLINE_SLACK: Final = 1.10  # of the budget; the harness writes the checkpoint in it
 HARD_STOP_EXTRA_S: Final = 180.0  # seconds beyond the budget before a hanging container is killed
 HARD_STOP_MIN_S: Final = 300.0  # seconds that every container gets at least before that
+GPU_RESERVE_TRIES: Final = 2  # hard stops that an experiment reserves: one that runs out of memory is tried again
 STARTUP_S: Final = 120.0  # wall seconds until the harness says ready (imports torch; busy machines)
 SANDBOX_TRY_S: Final = 10.0  # seconds in which an empty program must end that tries whether a sandbox can be made
 REMOVE_S: Final = 10.0  # seconds to wait for a killed process

@@ -84,3 +84,14 @@ def preset(name: str) -> Preset:
         return PRESETS[name]
     except KeyError:
         raise UserError(f"There is no preset {name!r}; choose one of {', '.join(PRESETS)}.") from None
+
+
+def gpu_reserve_s(config: TrainConfig, preset: Preset) -> float:
+    """Return the GPU time that a training reserves before it is planned, in seconds; 0 where it runs on cores.
+
+    Two hard stops: it may run out of device memory and be tried again, and it is scored on the same GPU.
+    """
+    if preset.slot_kind == "core":
+        return 0.0
+    hard_stop_s = max(config.time_budget_sec + limits.HARD_STOP_EXTRA_S, limits.HARD_STOP_MIN_S)
+    return limits.GPU_RESERVE_TRIES * hard_stop_s
