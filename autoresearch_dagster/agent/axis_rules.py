@@ -209,7 +209,11 @@ class Judge:
                 key = str(target.slice.value)
                 if key in GROUP_KEYS:
                     return frozenset({Axis.SCHEDULE if key == "lr" else GROUP_KEYS[key]})
-            if isinstance(target, ast.Attribute) and dotted(target.value) == "config" and target.attr in AXIS_OF_FIELD:
+            if (
+                isinstance(target, ast.Attribute)
+                and dotted(target.value) == "config"
+                and target.attr in AXIS_OF_FIELD
+            ):
                 return frozenset({AXIS_OF_FIELD[target.attr]})
         return NOTHING
 

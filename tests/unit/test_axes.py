@@ -262,7 +262,10 @@ def test_an_edit_is_judged_relative_to_its_parent():
     parent = EDITS["another activation"][0]
     child = parent.replace("weight_decay=0.01", "weight_decay=0.1")
     assert axes_of(child, {"n_layer": 2}, parent, {"n_layer": 2}) == {Axis.REGULARISATION}
-    assert axes_of(parent, {"n_layer": 2}, parent, {"n_layer": 4, "dropout": 0.1}) == {Axis.SIZE, Axis.REGULARISATION}
+    assert axes_of(parent, {"n_layer": 2}, parent, {"n_layer": 4, "dropout": 0.1}) == {
+        Axis.SIZE,
+        Axis.REGULARISATION,
+    }
     assert axes_of(BASELINE, {}, parent, {}) == {Axis.ARCHITECTURE}
 
 
