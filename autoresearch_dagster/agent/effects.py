@@ -5,9 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from autoresearch_dagster.core import limits
+
 Direction = Literal["better", "worse", "same"]
 
 _MINUS = str.maketrans({"−": "-", "–": "-", "—": "-", "‒": "-", "﹣": "-", "*": " ", "`": " ", "≈": "~", "∼": "~"})
+_ARROWS = str.maketrans({"↓": " lower ", "↑": " higher "})
 _NUMBER = r"(?:\d+(?:\.\d+)?|\.\d+)(?:e[-+]?\d+)?"
 _RANGE_WORD = r"\s*(?:%|bpb)?\s*(?:-|to|and|or|\.\.+|/)\s*"
 _FIGURE = re.compile(
@@ -80,13 +83,21 @@ def parse_effect(text: str, *, relative_to: float | None = None) -> Effect:
 
     A number without a sign and without a word for its direction says nothing that can be scored.
     """
-    plain = re.sub(r"\s+", " ", text.lower().translate(_MINUS)).strip()
+    told = text[: limits.EFFECT_CHARS].lower().translate(_MINUS).translate(_ARROWS)
+    plain = re.sub(r"\s+", " ", told).strip()
     word = _word(plain)
     sizes = _sizes(plain, word, relative_to)
     if sizes is None:
-        return Effect(word)
+        return Effect(word or _sign_alone(plain))
     low, high = sizes
     return Effect(_direction(low, high, word), low, high)
+
+
+def _sign_alone(text: str) -> Direction | None:
+    """Return the direction of a signed figure whose size cannot be told in bpb."""
+    units = (*_PERCENT, "nat", "nats")
+    signs = {match["sign"] for match in _FIGURE.finditer(text) if (match["unit"] or "").strip() in units}
+    return "better" if signs == {"-"} else "worse" if signs == {"+"} else None
 
 
 def _word(text: str) -> Direction | None:
@@ -149,7 +160,7 @@ def _of(match: re.Match[str], before: str, word: Direction | None, reference: fl
     first, second = float(match["first"]), float(match["second"]) if match["second"] else None
     percent = (match["unit"] or "") in _PERCENT
     signed = match["sign"] is not None or match["sign2"] is not None
-    if not percent and not signed:
+    if not percent and not signed and match["unit"] != "mbpb":
         if second is not None and _FROM.search(before):
             return _ends(second - first, second - first)
         if _is_score(first, before, reference):
@@ -161,6 +172,8 @@ def _of(match: re.Match[str], before: str, word: Direction | None, reference: fl
 
 
 def _is_score(value: float, before: str, reference: float | None) -> bool:
+    if re.search(r"\bby\s*(?:~|about|around|roughly)?\s*$", before):
+        return False
     near = reference is not None and abs(value - reference) <= NEAR_REFERENCE * reference
     return near or value >= LEAST_TARGET_BPB or bool(_TARGET.search(before) and value >= LEAST_TARGET_BPB / 2)
 

