@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from pydantic import JsonValue
 
 from autoresearch_dagster.agent import edit_rules, history
-from autoresearch_dagster.agent.axes import Axis, axes_of
+from autoresearch_dagster.agent.axes import Axis
 from autoresearch_dagster.agent.signatures import Launch, ToolContext
 from autoresearch_dagster.core.errors import BudgetExceeded
-from autoresearch_dagster.core.experiment import ExperimentKey, PlannedExperiment
+from autoresearch_dagster.core.experiment import Digest, ExperimentKey, PlannedExperiment
 from autoresearch_dagster.core.presets import gpu_reserve_s
 from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store.ledger import ensure_gpu
@@ -74,11 +74,12 @@ def _judge(ctx: ToolContext, dispatch: Dispatch, title: str, budget_s: int | Non
 
 def _plateau(ctx: ToolContext, edit: Edit) -> str | None:
     parent = edit_rules.parent_of(ctx.state, edit)
-    return edit_rules.plateau_problem(ctx.state, _source(ctx, edit), _source(ctx, parent), ctx.baseline)
+    base = _source(ctx, parent.saved.train_py) if parent else ctx.baseline
+    return edit_rules.plateau_problem(ctx.state, _source(ctx, edit.saved.train_py), base, ctx.baseline)
 
 
-def _source(ctx: ToolContext, edit: Edit | None) -> str:
-    return ctx.baseline if edit is None else ctx.blobs.get(edit.saved.train_py).decode()
+def _source(ctx: ToolContext, digest: Digest) -> str:
+    return ctx.blobs.get(digest).decode()
 
 
 def _no_room(ctx: ToolContext, dispatch: Dispatch, planned: PlannedExperiment) -> str | None:
@@ -111,9 +112,7 @@ def _axes(ctx: ToolContext, title: str) -> frozenset[Axis]:
     edit = ctx.state.latest_edit(title)
     if edit is None:
         return frozenset()
-    parent = edit_rules.parent_of(ctx.state, edit)
-    inherited = parent.saved.config_overrides if parent else {}
-    return axes_of(_source(ctx, edit), edit.saved.config_overrides, _source(ctx, parent), inherited)
+    return edit_rules.axes_of_edit(ctx.state, edit, lambda digest: _source(ctx, digest), ctx.baseline)
 
 
 def _send_back(ctx: ToolContext, dispatch: Dispatch, axis: Axis) -> None:
