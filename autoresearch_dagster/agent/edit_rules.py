@@ -2,15 +2,17 @@
 
 import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from autoresearch_dagster.agent.axes import Axis, axes_of, is_micro
 from autoresearch_dagster.agent.history import title_key
+from autoresearch_dagster.agent.plateau import plateau_of
 from autoresearch_dagster.core import limits
-from autoresearch_dagster.core.experiment import Outcome, canonical_json, digest_of
+from autoresearch_dagster.core.experiment import Digest, Outcome, canonical_json, digest_of
 from autoresearch_dagster.core.presets import RANGES, Preset
-from autoresearch_dagster.store.state import Experiment, SessionState
+from autoresearch_dagster.store.state import Edit, Experiment, SessionState
 
 
 @dataclass(slots=True)
@@ -97,13 +99,19 @@ def source_problem(source: str) -> str | None:
     return None
 
 
-def signature_of(state: SessionState, experiment: Experiment) -> str | None:
-    """Return the signature of the revision that an experiment was planned from."""
+def edit_of(state: SessionState, experiment: Experiment) -> Edit | None:
+    """Return the revision that an experiment was planned from; None where it was planned without one."""
     planned = experiment.planned
     for edit in state.edits:
         if edit.saved.revision == planned.revision and title_key(edit.saved.title) == title_key(planned.title):
-            return edit.saved.signature
+            return edit
     return None
+
+
+def signature_of(state: SessionState, experiment: Experiment) -> str | None:
+    """Return the signature of the revision that an experiment was planned from."""
+    edit = edit_of(state, experiment)
+    return edit.saved.signature if edit else None
 
 
 def trained_twin(state: SessionState, wanted: str) -> Experiment | None:
@@ -113,6 +121,41 @@ def trained_twin(state: SessionState, wanted: str) -> Experiment | None:
         if trained and signature_of(state, experiment) == wanted:
             return experiment
     return None
+
+
+def parent_of(state: SessionState, edit: Edit) -> Edit | None:
+    """Return the revision that an edit was forked from; None: the baseline."""
+    if edit.saved.parent_title is None:
+        return None
+    wanted, found = title_key(edit.saved.parent_title), None
+    for other in state.edits:
+        if other.saved == edit.saved:
+            break
+        found = other if title_key(other.saved.title) == wanted else found
+    return found
+
+
+def axes_of_edit(
+    state: SessionState, edit: Edit, sources: Callable[[Digest], str], baseline: str
+) -> frozenset[Axis]:
+    """Return what an edit touches relative to its parent; `sources` gives the text of a train.py by its digest."""
+    parent = parent_of(state, edit)
+    base = (sources(parent.saved.train_py), parent.saved.config_overrides) if parent else (baseline, {})
+    return axes_of(sources(edit.saved.train_py), edit.saved.config_overrides, *base)
+
+
+def plateau_problem(state: SessionState, source: str, parent: str, baseline: str) -> str | None:
+    """Say why an edit is refused while the session is on a plateau, or None.
+
+    Refused is what keeps the structure of its parent or of the baseline: overrides alone, or other literal numbers.
+    """
+    batches = plateau_of(state)
+    if batches < limits.PLATEAU_BATCHES or not (is_micro(source, parent) or is_micro(source, baseline)):
+        return None
+    return (
+        f"Plateau: {batches} batches without a gain beyond the noise; change the training code itself "
+        "(schedule, optimizer, loss, architecture), not only numbers or config_overrides."
+    )
 
 
 def override_limit(state: SessionState) -> int:

@@ -145,6 +145,7 @@ def _check(
         return "Pass train_py or config_overrides; this edit changes nothing."
     source = (given or base).replace("\r\n", "\n")
     problem = edit_rules.source_problem(source) or _unchanged(ctx, source, base, overrides)
+    problem = problem or edit_rules.plateau_problem(ctx.state, source, base, ctx.baseline)
     return problem or _duplicate(ctx, title, source, overrides) or (source, overrides, parent)
 
 

@@ -5,8 +5,13 @@ from dataclasses import dataclass, field
 from pydantic import JsonValue
 
 from autoresearch_dagster.agent import edit_rules, history
+from autoresearch_dagster.agent.axes import Axis
 from autoresearch_dagster.agent.signatures import Launch, ToolContext
-from autoresearch_dagster.core.experiment import ExperimentKey, PlannedExperiment
+from autoresearch_dagster.core.errors import BudgetExceeded
+from autoresearch_dagster.core.experiment import Digest, ExperimentKey, PlannedExperiment
+from autoresearch_dagster.core.presets import gpu_reserve_s
+from autoresearch_dagster.store import events as ev
+from autoresearch_dagster.store.ledger import ensure_gpu
 from autoresearch_dagster.store.state import Edit
 
 
@@ -24,7 +29,10 @@ class Dispatch:
 
 
 def plan_dispatch(ctx: ToolContext, launch: Launch) -> Dispatch:
-    """Judge every title in order and allot keys to those that need training."""
+    """Judge every title in order and allot keys to those that need training.
+
+    A batch that touches one axis only is sent back once, in the transaction of this call.
+    """
     ceiling = max(1, min(ctx.slots, ctx.state.config.concurrency))
     asked = launch.concurrency if launch.concurrency is not None else ceiling
     used = max(1, min(asked, ceiling))
@@ -33,6 +41,9 @@ def plan_dispatch(ctx: ToolContext, launch: Launch) -> Dispatch:
         dispatch.adjusted["concurrency"] = f"{asked} became {used}; this session has {ceiling} slot(s)"
     for title, budget_s in zip(launch.titles, launch.budgets, strict=True):
         dispatch.answers.append(_judge(ctx, dispatch, title, budget_s))
+    axis = _only_axis(ctx, dispatch)
+    if axis is not None:
+        _send_back(ctx, dispatch, axis)
     return dispatch
 
 
@@ -51,12 +62,71 @@ def _judge(ctx: ToolContext, dispatch: Dispatch, title: str, budget_s: int | Non
     if wanted in dispatch.signatures:
         other = dispatch.signatures[wanted]
         return _refused(title, f"Duplicate of {other!r} in this call; launch it once.", duplicate_of=other)
-    if len(dispatch.planned) >= ctx.state.remaining:
-        return _refused(title, "n_experiments reached; finish with a plain-text summary.")
+    if problem := _plateau(ctx, edit):
+        return _refused(title, problem)
     planned = _allot(ctx, dispatch, edit, budget_s)
+    if problem := _no_room(ctx, dispatch, planned):
+        return _refused(title, problem)
     dispatch.planned.append(planned)
     dispatch.signatures[wanted] = planned.title
     return planned.key
+
+
+def _plateau(ctx: ToolContext, edit: Edit) -> str | None:
+    parent = edit_rules.parent_of(ctx.state, edit)
+    base = _source(ctx, parent.saved.train_py) if parent else ctx.baseline
+    return edit_rules.plateau_problem(ctx.state, _source(ctx, edit.saved.train_py), base, ctx.baseline)
+
+
+def _source(ctx: ToolContext, digest: Digest) -> str:
+    return ctx.blobs.get(digest).decode()
+
+
+def _no_room(ctx: ToolContext, dispatch: Dispatch, planned: PlannedExperiment) -> str | None:
+    """Say which ceiling one more experiment would pass, or None."""
+    state, size = ctx.state, ctx.state.config.batch_size
+    if len(dispatch.planned) >= state.remaining:
+        return "n_experiments reached; finish with a plain-text summary."
+    launched = sum(experiment.turn == state.turns[-1].number for experiment in state.experiments.values())
+    if launched + len(dispatch.planned) >= size:
+        return f"batch_size={size} reached in this turn; run it in your next turn."
+    try:  # for one attempt: most of what others reserve is free again when they have ended
+        ensure_gpu(state.ledger, state.config, gpu_reserve_s(planned.config, ctx.preset))
+    except BudgetExceeded as refusal:
+        return str(refusal)
+    return None
+
+
+def _only_axis(ctx: ToolContext, dispatch: Dispatch) -> Axis | None:
+    """Return the one axis that everything planned touches; None: there are more, or it was sent back before."""
+    known = {signature for event in ctx.state.sent_back for signature in event.signatures}
+    if len(dispatch.planned) < 2 or known & dispatch.signatures.keys():
+        return None
+    touched = {_axes(ctx, planned.title) for planned in dispatch.planned}
+    first, *others = touched
+    return next(iter(first)) if not others and len(first) == 1 else None
+
+
+def _axes(ctx: ToolContext, title: str) -> frozenset[Axis]:
+    edit = ctx.state.latest_edit(title)
+    if edit is None:
+        return frozenset()
+    return edit_rules.axes_of_edit(ctx.state, edit, lambda digest: _source(ctx, digest), ctx.baseline)
+
+
+def _send_back(ctx: ToolContext, dispatch: Dispatch, axis: Axis) -> None:
+    reason = (
+        f"Not launched: all {len(dispatch.planned)} edits of this call touch the same axis, {axis.value}. Spread the "
+        "batch over different axes; if it is meant, send the same batch again and it will run."
+    )
+    titles = {planned.key: planned.title for planned in dispatch.planned}
+    dispatch.answers = [
+        _refused(titles[ExperimentKey(answer)], reason) if isinstance(answer, str) else answer
+        for answer in dispatch.answers
+    ]
+    signatures = tuple(dispatch.signatures)
+    ctx.tx.append(ev.BatchSentBack(turn=ctx.state.turns[-1].number, axis=axis.value, signatures=signatures))
+    dispatch.planned, dispatch.signatures = [], {}
 
 
 def _allot(ctx: ToolContext, dispatch: Dispatch, edit: Edit, budget_s: int | None) -> PlannedExperiment:
@@ -81,7 +151,3 @@ def _allot(ctx: ToolContext, dispatch: Dispatch, edit: Edit, budget_s: int | Non
 
 def _refused(title: str, error: str, **more: JsonValue) -> JsonValue:
     return {"title": title, "success": False, "val_bpb": None, "error": error, "outcome": "not_run", **more}
-
-
-def plateau_of(state: object) -> int:
-    return 0

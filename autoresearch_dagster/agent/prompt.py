@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from autoresearch_dagster.agent import history
 from autoresearch_dagster.agent.edit_rules import override_limit, session_budget_s
-from autoresearch_dagster.agent.launching import plateau_of
+from autoresearch_dagster.agent.plateau import plateau_of
 from autoresearch_dagster.agent.researcher import Message
 from autoresearch_dagster.agent.signatures import Toolbox
 from autoresearch_dagster.core import limits

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from autoresearch_dagster.agent import compaction, prompt
+from autoresearch_dagster.agent.calibration import calibration, table
 from autoresearch_dagster.agent.dispatcher import TOOLBOX, Workbench
 from autoresearch_dagster.agent.researcher import Reply, Researcher, ResearcherView, Sleep, TooLong
 from autoresearch_dagster.agent.scripted import summary
@@ -39,7 +40,7 @@ def think(bench: Workbench, researcher: Researcher, state: SessionState) -> None
         _append(bench, state, ev.SessionFinished(reason=reason, summary=summary(state)))
         return
     if not taken and (not state.directives or state.directives[-1][0] < len(state.turns)):
-        _append(bench, state, ev.DirectiveGiven(text=prompt.directive(state)))
+        _append(bench, state, ev.DirectiveGiven(text=prompt.directive(state, _calibration(bench, state))))
         return
     number = len(state.turns) + 1
     last = is_last(state, number)
@@ -54,6 +55,11 @@ def think(bench: Workbench, researcher: Researcher, state: SessionState) -> None
     with bench.transaction() as tx:
         for event in _kept(reply, tx.state, state):
             tx.append(event)
+
+
+def _calibration(bench: Workbench, state: SessionState) -> str:
+    """How well hypotheses foretold what was measured, as a table."""
+    return table(calibration(state, lambda digest: bench.blobs.get(digest).decode(), bench.baseline))
 
 
 def _asked(researcher: Researcher, view: ResearcherView) -> Reply | Sleep | TooLong | ev.Event:

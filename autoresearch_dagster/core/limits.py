@@ -210,6 +210,7 @@ HISTORY_CELL_CHARS: Final = 72  # of one text in such a table; the tutorial's
 TRANSCRIPT_TOKENS: Final = 100_000  # that a reply may have read before older turns are told in short
 TRANSCRIPT_TURNS_KEPT: Final = 4  # whole, then; a batch takes two or three
 STEER_CHARS: Final = 4_000  # of a person's note
+EFFECT_CHARS: Final = 500  # of a predicted effect that are read: a sentence or two; what follows is explanation
 TRAIN_PY_BYTES: Final = 256 * 1024
 
 # --- a session ----------------------------------------------------------------------------------------

@@ -7,6 +7,9 @@ from tests.agent_bench import BASELINE, begin_turn, bench, call, train_one
 CODE = BASELINE.replace("weight_decay=0.01", "weight_decay=0.1")
 
 
+THREE = {"thin": {"n_layer": 1}, "fast": {"learning_rate": 2e-3}, "small": {"device_batch_size": 1}}
+
+
 @pytest.fixture
 def desk(tmp_path):
     found = bench(tmp_path)
@@ -63,10 +66,10 @@ def test_another_sessions_memory_key_is_refused(desk):
 
 
 def test_results_come_in_the_order_of_the_titles_whatever_finished_first(desk):
-    for n in (1, 2, 4):
-        call(desk, "edit_train_code", f"l{n}", config_overrides={"n_layer": n})
-    rows = call(desk, "flyte_map", "run_experiment", ["l4", "l1", "l2"], [45, 20, 45], concurrency=9)
-    assert [row["title"] for row in rows] == ["l4", "l1", "l2"]
+    for title, overrides in THREE.items():
+        call(desk, "edit_train_code", title, config_overrides=overrides)
+    rows = call(desk, "flyte_map", "run_experiment", ["small", "thin", "fast"], [45, 20, 45], concurrency=9)
+    assert [row["title"] for row in rows] == ["small", "thin", "fast"]
     assert [row["key"] for row in rows] == ["s01_d01_e01", "s01_d01_e02", "s01_d01_e03"]
     state = desk.journal.state(desk.session)
     assert [e.planned.config.time_budget_sec for e in state.experiments.values()] == [45, 20, 45]
@@ -128,9 +131,9 @@ def test_a_crashed_configuration_may_be_tried_again_under_a_new_key(desk):
 def test_titles_beyond_the_allotment_are_told_so(tmp_path):
     desk = bench(tmp_path, n_experiments=2)
     begin_turn(desk)
-    for n in (1, 2, 4):
-        call(desk, "edit_train_code", f"l{n}", config_overrides={"n_layer": n})
-    rows = call(desk, "run_experiment_batch", ["l1", "l2", "l4"])["results"]
+    for title, overrides in THREE.items():
+        call(desk, "edit_train_code", title, config_overrides=overrides)
+    rows = call(desk, "run_experiment_batch", list(THREE))["results"]
     assert [row["success"] for row in rows] == [True, True, False]
     assert "n_experiments reached" in rows[2]["error"]
 

@@ -32,6 +32,12 @@ IDEAS = [
         "replace": [["self.ln_f = ", "nn.init.normal_(self.tok_emb.weight, std=0.02)\n        self.ln_f = "]],
     },
     {
+        "title": "tighter-clipping",
+        "hypothesis": "Clipping harder lets the higher learning rate survive its worst batches.",
+        "expected_effect": "decrease by 0.01",
+        "replace": [["model.parameters(), 1.0)", "model.parameters(), 0.5)"]],
+    },
+    {
         "title": "linear-warmup",
         "hypothesis": "A few warm-up steps keep the first Adam updates from being too large.",
         "expected_effect": "decrease by 0.02",
@@ -41,10 +47,10 @@ IDEAS = [
         ],
     },
     {
-        "title": "tighter-clipping",
-        "hypothesis": "Clipping harder lets the higher learning rate survive its worst batches.",
-        "expected_effect": "decrease by 0.01",
-        "replace": [["model.parameters(), 1.0)", "model.parameters(), 0.5)"]],
+        "title": "no-weight-decay",
+        "hypothesis": "A run this short cannot overfit, so decay only slows it.",
+        "expected_effect": "decrease by 0.005",
+        "replace": [["weight_decay=0.01", "weight_decay=0.0"], ["weight_decay=0.1", "weight_decay=0.0"]],
     },
     {
         "title": "small-head-init",
@@ -53,12 +59,6 @@ IDEAS = [
         "replace": [
             ["vocab_size, bias=False)", "vocab_size, bias=False)\n        nn.init.normal_(self.head.weight, std=0.002)"],
         ],
-    },
-    {
-        "title": "no-weight-decay",
-        "hypothesis": "A run this short cannot overfit, so decay only slows it.",
-        "expected_effect": "decrease by 0.005",
-        "replace": [["weight_decay=0.01", "weight_decay=0.0"], ["weight_decay=0.1", "weight_decay=0.0"]],
     },
     {
         "title": "looser-clipping",

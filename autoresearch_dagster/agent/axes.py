@@ -1,0 +1,70 @@
+"""Which axes of research an edit touches: judged on syntax trees and overrides, never on words of the agent."""
+
+import ast
+import functools
+from collections.abc import Mapping
+
+from autoresearch_dagster.agent.axis_rules import AXIS_OF_FIELD, Judge
+from autoresearch_dagster.agent.axis_rules import Axis as Axis
+from autoresearch_dagster.agent.source_changes import bound, changes, identifiers, plain_tree
+
+
+def axes_of(
+    source: str,
+    overrides: Mapping[str, float | int],
+    parent_source: str,
+    parent_overrides: Mapping[str, float | int],
+) -> frozenset[Axis]:
+    """Return what an edit touches relative to its parent; renames, comments and reporting touch nothing.
+
+    Raises:
+        SyntaxError: a source does not parse.
+    """
+    names = {*overrides, *parent_overrides}
+    fields = {name for name in names if overrides.get(name) != parent_overrides.get(name)}
+    return source_axes(source, parent_source) | {AXIS_OF_FIELD[name] for name in fields if name in AXIS_OF_FIELD}
+
+
+@functools.lru_cache(maxsize=256)
+def source_axes(source: str, parent_source: str) -> frozenset[Axis]:
+    """Return what the change of the source alone touches.
+
+    Raises:
+        SyntaxError: a source does not parse.
+    """
+    if _canonical(source) == _canonical(parent_source):
+        return frozenset()
+    return Judge(changes(parent_source, source)).axes()
+
+
+def is_micro(source: str, parent_source: str) -> bool:
+    """Return whether two sources differ in literal numbers at most: a sweep of hyperparameters written into code.
+
+    Raises:
+        SyntaxError: a source does not parse.
+    """
+    return _canonical(source, numbers=False) == _canonical(parent_source, numbers=False)
+
+
+@functools.lru_cache(maxsize=256)
+def _canonical(source: str, *, numbers: bool = True) -> str:
+    """Return a source with names of its own in order of appearance; without `numbers`, each literal is 0."""
+    tree = plain_tree(source)
+    own, seen = bound(tree), dict[str, str]()
+    for node, slot, name in list(identifiers(tree)):
+        if name in own:
+            setattr(node, slot, seen.setdefault(name, f"name_{len(seen)}"))
+    return ast.unparse(tree if numbers else _NoNumbers().visit(tree))
+
+
+class _NoNumbers(ast.NodeTransformer):
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        number = isinstance(node.value, int | float | complex) and not isinstance(node.value, bool)
+        return ast.Constant(0) if number else node
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
+        inner = self.visit(node.operand)
+        if isinstance(node.op, ast.USub | ast.UAdd) and isinstance(inner, ast.Constant):
+            return inner
+        node.operand = inner
+        return node
