@@ -78,7 +78,9 @@ def test_a_tag_by_another_spelling_is_spoiled(tag):
     assert kept.endswith(" b")
 
 
-@pytest.mark.parametrize("text", ["a < b and b > c", 'File "train.py", line 3, in <module>', "```\n} ]", "untrusted"])
+@pytest.mark.parametrize(
+    "text", ["a < b and b > c", 'File "train.py", line 3, in <module>', "```\n} ]", "untrusted"]
+)
 def test_ordinary_text_stays_as_it_is(text):
     assert inside(fenced(text, "train.py", 200)) == text
     assert json.loads(json.dumps(fenced(text, "train.py", 200))) == fenced(text, "train.py", 200)
