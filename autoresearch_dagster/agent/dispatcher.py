@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 
 from pydantic import JsonValue
 
-from autoresearch_dagster.agent import answers, editing, literature, reading, running
+from autoresearch_dagster.agent import answers, comparing, editing, evidence, literature, reading, running
 from autoresearch_dagster.agent.code_mode import Answer, PlanCall
 from autoresearch_dagster.agent.launching import plan_dispatch
 from autoresearch_dagster.agent.signatures import BlobStore, Launch, Tool, Toolbox, ToolContext, Transaction
@@ -28,9 +28,10 @@ TOOLBOX: Final = Toolbox(
         Tool(reading.get_code_edit_history),
         Tool(reading.get_promising_code),
         Tool(reading.get_leaderboard),
-        Tool(reading.compare_experiments),
+        Tool(comparing.compare_experiments),
         Tool(reading.get_batch_plan),
-        Tool(reading.get_failure),
+        Tool(evidence.get_training_curve),
+        Tool(evidence.get_failure),
         Tool(reading.get_budget),
         Tool(editing.record_hypothesis),
         Tool(editing.record_batch_hypotheses),
