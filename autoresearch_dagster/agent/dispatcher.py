@@ -47,6 +47,12 @@ TOOLBOX: Final = Toolbox(
 )
 
 
+_TOO_LARGE: Final = (
+    f"The answer is larger than {limits.CALL_RESULT_BYTES} bytes and left out; what the call writes is written. "
+    "Ask for less."
+)
+
+
 class SessionJournal(Protocol):
     """What the agent needs of the journal."""
 
@@ -122,7 +128,7 @@ def call_tool(bench: Workbench, turn: int, tools: Toolbox, call: PlanCall) -> An
         else:
             outcome = asked
         if len(canonical_json(outcome)) > limits.CALL_RESULT_BYTES:
-            outcome = {"error": f"The answer is larger than {limits.CALL_RESULT_BYTES} bytes; ask for less."}
+            outcome = {"error": _TOO_LARGE}
         tx.append(
             ev.CallRecorded(
                 turn=turn,

@@ -5,18 +5,24 @@ from pydantic import JsonValue
 from autoresearch_dagster.agent import history
 from autoresearch_dagster.agent.edit_rules import override_limit, session_budget_s
 from autoresearch_dagster.agent.signatures import ToolContext
+from autoresearch_dagster.core import limits
 from autoresearch_dagster.store.leaderboard import leader
 from autoresearch_dagster.store.ledger import gpu_left_s, usd_left
 from autoresearch_dagster.store.state import SessionState
 
 
 def inspect_dataset(ctx: ToolContext, num_shards: int = 1, memory_key: str = "") -> JsonValue:
-    """Profile of the corpus: shards, vocabulary, bytes, sequence length and metric."""
+    """Profile of the corpus: shards, vocabulary, bytes, sequence length and metric; a session has one corpus."""
+    kept = ctx.state.config.num_shards
+    adjusted: dict[str, JsonValue] = {}
+    if num_shards not in (limits.DEFAULT_NUM_SHARDS, kept):
+        adjusted["num_shards"] = f"{num_shards} became {kept}; the corpus of a session does not change"
     return {
         **dict(ctx.profile),
         "max_seq_len": ctx.preset.sequence_length,
         "val_metric": "val_bpb",
         "corpus": ctx.profile.get("corpus", ctx.state.config.source),
+        **({"adjusted": adjusted} if adjusted else {}),
     }
 
 
@@ -28,7 +34,7 @@ def get_baseline_train_code(ctx: ToolContext, memory_key: str = "") -> JsonValue
 def read_train_code(ctx: ToolContext, title: str, memory_key: str = "") -> JsonValue:
     """Source of a saved edit (newest revision), or of "baseline", with its config_overrides."""
     if history.title_key(title) == "baseline":
-        return _code("baseline", ctx.baseline)
+        return _code("baseline", ctx.baseline) | {"config_overrides": {}}
     edit = ctx.state.latest_edit(title)
     if edit is None:
         return history.not_found(ctx.state, title, "edit")

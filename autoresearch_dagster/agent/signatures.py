@@ -119,10 +119,13 @@ class Tool:
         return {name: self._typed(name, value)[0] for name, value in arguments.items()}
 
     def _typed(self, name: str, value: JsonValue) -> tuple[JsonValue, str]:
-        """Return an argument in its type, and '' or why it cannot be brought into it."""
+        """Return an argument in its type, and '' or why it cannot be brought into it; None means the default."""
         try:
             return self._types[name].validate_python(value), ""
         except ValidationError as fault:
+            default = self.parameters.parameters[name].default
+            if value is None and default is not inspect.Parameter.empty:
+                return default, ""
             return value, fault.errors()[0]["msg"]
 
     def problem(self, arguments: Mapping[str, JsonValue]) -> str:

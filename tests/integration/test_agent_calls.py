@@ -58,6 +58,26 @@ def test_an_argument_of_a_wrong_kind_is_answered_with_its_name_and_the_signature
     assert not desk.journal.state(desk.session).experiments
 
 
+def test_none_stands_for_a_default(desk):
+    assert call(desk, "edit_train_code", "a", None, None, None, {"n_layer": 2}, None)["saved"]
+    rows = call(desk, "flyte_map", "run_experiment", ["a"], [None], [None], concurrency=None, group_name=None)
+    assert rows[0]["success"]
+    assert "title" in call(desk, "read_train_code", None)["error"]
+
+
+def test_a_corpus_of_another_size_is_not_pretended(desk):
+    assert "adjusted" not in call(desk, "inspect_dataset")
+    assert "9 became 1" in call(desk, "inspect_dataset", num_shards=9)["adjusted"]["num_shards"]
+
+
+def test_an_answer_that_is_too_large_says_that_the_call_took_effect(desk):
+    long = "#" * 200_000
+    sources = [CODE.replace("0.1", f"0.1{n}") + long for n in range(6)]
+    answer = call(desk, "edit_train_code_batch", [{"title": f"e{n}", "train_py": s} for n, s in enumerate(sources)])
+    assert "is written" in answer["error"]
+    assert len(desk.journal.state(desk.session).edits) == 6
+
+
 @pytest.mark.parametrize(
     "columns", [("a",), (5,), (["a"], 45), (["a"], [45], "key"), (["a"], ["x"]), (["a", "b"], [45]), ()]
 )
