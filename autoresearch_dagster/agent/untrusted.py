@@ -15,6 +15,8 @@ from typing import Final
 from autoresearch_dagster.core import limits
 
 WORD: Final = "untrusted"
+_OPENS: Final = f"<{WORD} source="
+_CLOSING: Final = f"</{WORD}>"
 _KEPT: Final = frozenset("\n\t")
 _HIDING: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 """Control, format (bidi, zero width, tags), surrogate, private and unassigned characters."""
@@ -48,7 +50,27 @@ def fenced(text: str, source: str, limit: int) -> str:
         limit: characters that are kept of it; head and tail are, and the number of the others is said.
     """
     shown = _neutral(_cut(visible(text), limit))
-    return f'<{WORD} source="{identifier(source)}">{shown}</{WORD}>'
+    return f'{_OPENS}"{identifier(source)}">{shown}{_CLOSING}'
+
+
+def spliced(head: str, note: str, tail: str) -> str:
+    """Join both ends of a text that had fences and was cut: what was inside one stays inside.
+
+    Args:
+        head: what is kept of the beginning.
+        note: of ours, between them.
+        tail: what is kept of the end; it may begin within a fence, or within a tag.
+    """
+    last = head.rfind("<")
+    tag = head[last:] if last >= 0 else ""
+    if tag and (_CLOSING.startswith(tag) or _OPENS.startswith(tag) or (tag.startswith(_OPENS) and ">" not in tag)):
+        head = head[:last]  # the beginning of a tag that was cut
+    if head.count(_OPENS) > head.count(_CLOSING):
+        head += _CLOSING
+    closes, opens = tail.find(_CLOSING), tail.find(_OPENS)
+    if closes >= 0 and not 0 <= opens < closes:
+        tail = f"<{WORD}>{tail}"
+    return f"{head}{note}{tail}"
 
 
 def identifier(text: str) -> str:

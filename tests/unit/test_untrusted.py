@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from autoresearch_dagster.agent.untrusted import fenced, identifier, visible
+from autoresearch_dagster.agent.untrusted import fenced, identifier, spliced, visible
 from autoresearch_dagster.core import limits
 
 OPENING, CLOSING = '<untrusted source="train.py">', "</untrusted>"
@@ -129,3 +129,19 @@ def test_a_name_keeps_only_plain_characters(name, kept):
 @given(st.text())
 def test_a_name_is_short_and_plain(name):
     assert re.fullmatch(rf"[A-Za-z0-9._+-]{{0,{limits.IDENTIFIER_CHARS}}}", identifier(name))
+
+
+@given(st.integers(0, 200), st.integers(0, 200))
+def test_a_text_that_is_cut_anywhere_keeps_what_strangers_said_inside_a_fence(one, other):
+    whole = json.dumps([fenced("THEIRS" * 3, "train.py", 99), "ours", fenced("THEIRS" * 3, "arxiv", 99), "ours"])
+    begin, end = sorted((min(one, len(whole)), min(other, len(whole))))
+    shown = spliced(whole[:begin], " ... ", whole[end:])
+
+    outside = re.sub(r"<untrusted\b.*?</untrusted>", "", shown)
+    assert "THE" not in outside
+    assert "EIRS" not in outside
+    assert " ... " in outside
+
+
+def test_ends_without_a_fence_are_joined_as_they_are():
+    assert spliced("a", "|", "b") == "a|b"
