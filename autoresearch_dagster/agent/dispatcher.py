@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 
 from pydantic import JsonValue
 
-from autoresearch_dagster.agent import answers, editing, reading, running
+from autoresearch_dagster.agent import answers, comparing, editing, evidence, literature, reading, running
 from autoresearch_dagster.agent.code_mode import Answer, PlanCall
 from autoresearch_dagster.agent.launching import plan_dispatch
 from autoresearch_dagster.agent.signatures import BlobStore, Launch, Tool, Toolbox, ToolContext, Transaction
@@ -21,15 +21,17 @@ from autoresearch_dagster.store.state import SessionState, Turn
 
 TOOLBOX: Final = Toolbox(
     [
+        Tool(literature.search_arxiv, outside=True),
         Tool(reading.inspect_dataset),
         Tool(reading.get_baseline_train_code),
         Tool(reading.read_train_code),
         Tool(reading.get_code_edit_history),
         Tool(reading.get_promising_code),
         Tool(reading.get_leaderboard),
-        Tool(reading.compare_experiments),
+        Tool(comparing.compare_experiments),
         Tool(reading.get_batch_plan),
-        Tool(reading.get_failure),
+        Tool(evidence.get_training_curve),
+        Tool(evidence.get_failure),
         Tool(reading.get_budget),
         Tool(editing.record_hypothesis),
         Tool(editing.record_batch_hypotheses),
@@ -42,6 +44,12 @@ TOOLBOX: Final = Toolbox(
         Tool(running.map_experiments, durable=True),
         Tool(running.evaluate_batch_results),
     ]
+)
+
+
+_TOO_LARGE: Final = (
+    f"The answer is larger than {limits.CALL_RESULT_BYTES} bytes and left out; what the call writes is written. "
+    "Ask for less."
 )
 
 
@@ -87,12 +95,13 @@ class Workbench:
 def call_tool(bench: Workbench, turn: int, tools: Toolbox, call: PlanCall) -> Answer | None:
     """Carry out a call; None: experiments must be trained before it has an answer."""
     begun = time.perf_counter()
+    found = _carry_out_outside(bench, tools, call)
     with bench.transaction() as tx:
         now = tx.state.turns[-1]
         if any(made.sequence == call.sequence for made in now.calls):
             return recorded_answers(now).get(call.sequence)
         ctx = ToolContext(tx, bench.blobs, bench.profile, bench.baseline, bench.preset, bench.slots)
-        asked = _carry_out(ctx, tools, call)
+        asked = _carry_out(ctx, tools, call) if found is None else found
         outcome: JsonValue = None
         if isinstance(asked, Launch):
             dispatch = plan_dispatch(ctx, asked)
@@ -119,14 +128,14 @@ def call_tool(bench: Workbench, turn: int, tools: Toolbox, call: PlanCall) -> An
         else:
             outcome = asked
         if len(canonical_json(outcome)) > limits.CALL_RESULT_BYTES:
-            outcome = {"error": f"The answer is larger than {limits.CALL_RESULT_BYTES} bytes; ask for less."}
+            outcome = {"error": _TOO_LARGE}
         tx.append(
             ev.CallRecorded(
                 turn=turn,
                 sequence=call.sequence,
                 call=call.key,
                 function=call.function,
-                arguments=call.arguments,
+                arguments=_kept(call),
                 result=outcome,
                 duration_s=round(time.perf_counter() - begun, 6),
             )
@@ -134,17 +143,46 @@ def call_tool(bench: Workbench, turn: int, tools: Toolbox, call: PlanCall) -> An
         return Answer(call.key, outcome)
 
 
-def _carry_out(ctx: ToolContext, tools: Toolbox, call: PlanCall) -> JsonValue | Launch:
+def _carry_out_outside(bench: Workbench, tools: Toolbox, call: PlanCall) -> JsonValue:
+    """Carry out what needs no transaction and may take long; None: that is for the transaction to do.
+
+    A crash before its answer is recorded lets it be carried out again, and the first record is the answer.
+    """
     tool = tools.get(call.function)
-    own = ctx.state.config.memory_key
+    if tool is None or not tool.outside:
+        return None
+    state = bench.journal.state(bench.session)
+    if any(made.sequence == call.sequence for made in state.turns[-1].calls) or _problem(state, tools, call):
+        return None
+    answer = tool(None, call.arguments)
+    assert not isinstance(answer, Launch)
+    return answer
+
+
+def _carry_out(ctx: ToolContext, tools: Toolbox, call: PlanCall) -> JsonValue | Launch:
+    problem = _problem(ctx.state, tools, call)
+    tool = tools.get(call.function)
+    return {"error": problem} if problem or tool is None else tool(ctx, call.arguments)
+
+
+def _problem(state: SessionState, tools: Toolbox, call: PlanCall) -> str:
+    """Say why a call is not carried out at all, or ''."""
+    tool = tools.get(call.function)
     if tool is None:
-        return {"error": f"{call.function} is not available in this turn."}
-    if call.arguments.get("memory_key") not in (None, "", *ctx.state.memory_keys):
-        return {"error": f"memory_key belongs to another session; this one's is {own!r}. Leave it out."}
-    pauses = sum(isinstance(made, ev.CallPending) for made in ctx.state.turns[-1].calls)
+        return f"{call.function} is not available in this turn."
+    own = state.config.memory_key
+    if call.arguments.get("memory_key") not in (None, "", *state.memory_keys):
+        return f"memory_key belongs to another session; this one's is {own!r}. Leave it out."
+    pauses = sum(isinstance(made, ev.CallPending) for made in state.turns[-1].calls)
     if tool.durable and pauses >= limits.PLAN_PAUSES:
-        return {"error": f"One plan may launch {limits.PLAN_PAUSES} times; go on in your next turn."}
-    return tool(ctx, call.arguments)
+        return f"One plan may launch {limits.PLAN_PAUSES} times; go on in your next turn."
+    return tool.problem(call.arguments)
+
+
+def _kept(call: PlanCall) -> dict[str, JsonValue]:
+    """Return the arguments for the journal, without those that were refused for their size."""
+    size = len(canonical_json(call.arguments))
+    return call.arguments if size <= limits.CALL_ARGUMENT_BYTES else {"left_out_bytes": size}
 
 
 def recorded_answers(turn: Turn) -> dict[int, Answer]:

@@ -4,6 +4,8 @@ import difflib
 
 from pydantic import JsonValue
 
+from autoresearch_dagster.agent.untrusted import fenced, identifier
+from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.experiment import ExperimentResult, Outcome, Standing, Verdict
 from autoresearch_dagster.store.leaderboard import Leader, leader, score
 from autoresearch_dagster.store.state import Edit, Experiment, SessionState
@@ -16,19 +18,30 @@ def title_key(title: str) -> str:
     return title.strip().lower()
 
 
+_IN_ITS_OWN_WORDS = frozenset({Outcome.CRASHED, Outcome.REFUSED, Outcome.DEVICE_OOM})
+"""Endings whose error the candidate may have worded; all other errors are sentences of ours."""
+
+
+def told_error(result: ExperimentResult) -> str | None:
+    """Return why a run has no score, in a fence where a stranger may have said it; None: it has no error."""
+    if result.error and result.outcome in _IN_ITS_OWN_WORDS:
+        return fenced(result.error, "train.py", limits.UNTRUSTED_ERROR_CHARS)
+    return result.error or None
+
+
 def result_fields(result: ExperimentResult) -> Row:
     """Return a result in the words of the tools; `val_bpb` is the trusted evaluator's, or None."""
     claims = result.claims
     return {
         "success": result.accepted,
         "val_bpb": result.val_bpb if result.accepted else None,
-        "model_name": claims.model_name or None,
+        "model_name": identifier(claims.model_name) or None,
         "n_params": claims.n_params,
         "steps": claims.steps,
-        "device": claims.device,
+        "device": identifier(claims.device) or None,
         "resources": result.resources,
         "oom_retries": result.oom_retries,
-        "error": result.error or None,
+        "error": told_error(result),
         "duration_sec": result.duration_sec,
         "outcome": result.outcome.value,
         "verdict": result.verdict.value,
@@ -113,6 +126,7 @@ def trial(state: SessionState, edit: Edit, top: Leader | None) -> Row:
             None,
         )
     claim = next((h for h, _ in reversed(state.hypotheses) if title_key(h.title) == key), None)
+    result = run.result if run else None
     row: Row = {
         "title": saved.title,
         "revision": saved.revision,
@@ -120,9 +134,9 @@ def trial(state: SessionState, edit: Edit, top: Leader | None) -> Row:
         "change_summary": saved.change_summary,
         "edited_at": edit.at.isoformat(timespec="seconds"),
         "val_bpb": score(run) if run else None,
-        "model_name": run.result.claims.model_name if run and run.result else None,
-        "success": run.result.accepted if run and run.result else None,
-        "error": (run.result.error or None) if run and run.result else None,
+        "model_name": (identifier(result.claims.model_name) or None) if result else None,
+        "success": result.accepted if result else None,
+        "error": told_error(result) if result else None,
         "hypothesis": claim.hypothesis if claim else None,
         "expected_effect": claim.expected_effect if claim else None,
         "outcome": outcome_word(run, champion),
@@ -140,5 +154,14 @@ def trials(state: SessionState) -> list[Row]:
 def near_titles(state: SessionState, title: str) -> str:
     """Return the saved titles that look like a wrong one, for an error text."""
     titles = {title_key(edit.saved.title): edit.saved.title for edit in state.edits} | {"baseline": "baseline"}
-    near = difflib.get_close_matches(title_key(title), titles, n=5, cutoff=0.4) or list(titles)[-5:]
+    wanted = title_key(title)[: limits.TITLE_SHOWN_CHARS]
+    near = difflib.get_close_matches(wanted, titles, n=5, cutoff=0.4) or list(titles)[-5:]
     return ", ".join(repr(titles[key]) for key in near)
+
+
+def not_found(state: SessionState, title: str, what: str) -> Row:
+    """Return the answer for a title that has no `what`; it says what there is instead."""
+    shown = title if len(title) <= limits.TITLE_SHOWN_CHARS else f"{title[: limits.TITLE_SHOWN_CHARS]}..."
+    if what != "edit" and state.latest_edit(title) is not None:
+        return {"title": shown, "error": f"{shown!r} is saved and has no decided {what} yet; run it first."}
+    return {"title": shown, "error": f"No {what} is called {shown!r}; saved are {near_titles(state, title)}."}

@@ -1,22 +1,28 @@
-"""Tools that read: the data, the code, the history."""
+"""Tools that read: the data, the code, the history, the budget."""
 
 from pydantic import JsonValue
 
 from autoresearch_dagster.agent import history
-from autoresearch_dagster.agent.edit_rules import session_budget_s
+from autoresearch_dagster.agent.edit_rules import override_limit, session_budget_s
 from autoresearch_dagster.agent.signatures import ToolContext
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.store.leaderboard import leader
+from autoresearch_dagster.store.ledger import gpu_left_s, usd_left
 from autoresearch_dagster.store.state import SessionState
 
 
 def inspect_dataset(ctx: ToolContext, num_shards: int = 1, memory_key: str = "") -> JsonValue:
-    """Profile of the corpus: shards, vocabulary, bytes, sequence length and metric."""
+    """Profile of the corpus: shards, vocabulary, bytes, sequence length and metric; a session has one corpus."""
+    kept = ctx.state.config.num_shards
+    adjusted: dict[str, JsonValue] = {}
+    if num_shards not in (limits.DEFAULT_NUM_SHARDS, kept):
+        adjusted["num_shards"] = f"{num_shards} became {kept}; the corpus of a session does not change"
     return {
         **dict(ctx.profile),
         "max_seq_len": ctx.preset.sequence_length,
         "val_metric": "val_bpb",
         "corpus": ctx.profile.get("corpus", ctx.state.config.source),
+        **({"adjusted": adjusted} if adjusted else {}),
     }
 
 
@@ -28,11 +34,10 @@ def get_baseline_train_code(ctx: ToolContext, memory_key: str = "") -> JsonValue
 def read_train_code(ctx: ToolContext, title: str, memory_key: str = "") -> JsonValue:
     """Source of a saved edit (newest revision), or of "baseline", with its config_overrides."""
     if history.title_key(title) == "baseline":
-        return _code("baseline", ctx.baseline)
+        return _code("baseline", ctx.baseline) | {"config_overrides": {}}
     edit = ctx.state.latest_edit(title)
     if edit is None:
-        near = history.near_titles(ctx.state, title)
-        return {"title": title, "error": f"No saved edit is called {title!r}; there is {near}."}
+        return history.not_found(ctx.state, title, "edit")
     code = ctx.blobs.get(edit.saved.train_py).decode()
     row = _code(edit.saved.title, code)
     row["config_overrides"] = {**edit.saved.config_overrides}
@@ -94,20 +99,6 @@ def get_leaderboard(ctx: ToolContext, memory_key: str = "") -> JsonValue:
     }
 
 
-def compare_experiments(ctx: ToolContext, title_a: str, title_b: str, memory_key: str = "") -> JsonValue:
-    """Two experiments side by side; delta_val_bpb is a minus b, so negative means that a is better."""
-    a, b = history.latest_run(ctx.state, title_a), history.latest_run(ctx.state, title_b)
-    missing: list[JsonValue] = [title for title, run in ((title_a, a), (title_b, b)) if run is None]
-    score_a, score_b = history.score(a) if a else None, history.score(b) if b else None
-    return {
-        "a": history.experiment_row(a) if a else None,
-        "b": history.experiment_row(b) if b else None,
-        "delta_val_bpb": None if score_a is None or score_b is None else score_a - score_b,
-        "missing": missing,
-        "note": "These titles have not been run; run them first." if missing else None,
-    }
-
-
 def get_batch_plan(ctx: ToolContext, batch_id: str, memory_key: str = "") -> JsonValue:
     """A recorded batch plan with found=true, or found=false."""
     wanted = batch_id.strip().lower()
@@ -124,35 +115,31 @@ def get_batch_plan(ctx: ToolContext, batch_id: str, memory_key: str = "") -> Jso
     return {"found": False, "batch_id": batch_id}
 
 
-def get_failure(ctx: ToolContext, title: str, memory_key: str = "") -> JsonValue:
-    """Why the newest run of a title failed, with the end of its log (untrusted program output)."""
-    run = history.latest_run(ctx.state, title)
-    if run is None or run.result is None:
-        near = history.near_titles(ctx.state, title)
-        return {"title": title, "error": f"No run of {title!r} is known; there is {near}."}
-    return {
-        "title": run.planned.title,
-        "outcome": run.result.outcome.value,
-        "verdict": run.result.verdict.value,
-        "error": run.result.error or None,
-        "untrusted_log_tail": run.result.log_tail,
-    }
-
-
 def get_budget(ctx: ToolContext, memory_key: str = "") -> JsonValue:
-    """Experiments and tokens used and left, batch size and the limits of this session."""
-    state = ctx.state
+    """Experiments, tokens, US$ and GPU-seconds used and left, batch size and the limits of this session.
+
+    What is reserved or may have been charged counts as used; left is null where there is no cap.
+    """
+    state, ledger, config = ctx.state, ctx.state.ledger, ctx.state.config
+    usd = usd_left(ledger, config)
     return {
         "experiments_used": len(state.experiments),
         "experiments_left": state.remaining,
-        "batch_size": state.config.batch_size,
+        "batch_size": config.batch_size,
         "turns_used": len(state.turns),
+        "turns_max": config.max_turns,
         "input_tokens": sum(turn.replied.input_tokens for turn in state.turns),
         "output_tokens": sum(turn.replied.output_tokens for turn in state.turns),
+        "tokens": {name: int(count) for name, count in ledger.usage.model_dump().items()},
+        "usd_used": float(ledger.usd_committed),
+        "usd_left": None if usd is None else float(usd),
+        "gpu_seconds_used": ledger.gpu_committed_s,
+        "gpu_seconds_left": gpu_left_s(ledger, config),
+        "cpu_seconds_used": ledger.cpu_s,
         "saved_edits": len(state.edits),
         "time_budget_sec": session_budget_s(state, ctx.preset),
         "noise_floor": _noise_floor(state),
-        "override_only_edits": max(limits.CONFIG_ONLY_EDIT_LIMIT, state.config.batch_size),
+        "override_only_edits": override_limit(state),
     }
 
 

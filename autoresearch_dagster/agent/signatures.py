@@ -4,12 +4,15 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from types import GenericAlias
 from typing import Any, Protocol
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
+from autoresearch_dagster.agent.arguments import to_json
+from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.errors import UserError
-from autoresearch_dagster.core.experiment import Digest
+from autoresearch_dagster.core.experiment import Digest, canonical_json
 from autoresearch_dagster.core.presets import Preset
 from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store.state import SessionState
@@ -68,10 +71,15 @@ class Launch:
 
 @dataclass(frozen=True)
 class Tool:
-    """A function that plans may call; its first parameter is the ToolContext, the others are the agent's."""
+    """A function that plans may call; its first parameter is the ToolContext, the others are the agent's.
+
+    A `durable` one launches experiments: the plan sleeps until they are decided.  One that is carried out `outside`
+    has no ToolContext: it may take its time, for no transaction is open; after a crash it is carried out again.
+    """
 
     function: Callable[..., JsonValue | Launch]
     durable: bool = False
+    outside: bool = False
 
     @property
     def name(self) -> str:
@@ -82,19 +90,21 @@ class Tool:
     def parameters(self) -> inspect.Signature:
         """What the agent may pass."""
         whole = inspect.signature(self.function)
-        return whole.replace(parameters=list(whole.parameters.values())[1:])
+        return whole.replace(parameters=list(whole.parameters.values())[0 if self.outside else 1 :])
 
     @cached_property
     def _types(self) -> dict[str, TypeAdapter[Any]]:
-        return {
-            name: TypeAdapter[Any](
-                list[Any] if parameter.kind is inspect.Parameter.VAR_POSITIONAL else parameter.annotation
-            )
-            for name, parameter in self.parameters.parameters.items()
-        }
+        found: dict[str, TypeAdapter[Any]] = {}
+        for name, parameter in self.parameters.parameters.items():
+            several = parameter.kind is inspect.Parameter.VAR_POSITIONAL
+            wanted: Any = GenericAlias(list, (parameter.annotation,)) if several else parameter.annotation
+            found[name] = TypeAdapter[Any](wanted)
+        return found
 
     def bind(self, args: Sequence[object], kwargs: Mapping[str, object]) -> dict[str, JsonValue]:
         """Give every argument its name, its default and its type.
+
+        One of a wrong type stays as it is: the call is recorded and answered with an error.
 
         Raises:
             TypeError: the arguments do not fit the signature, or are not plain JSON data.
@@ -104,17 +114,38 @@ class Tool:
         arguments: dict[str, JsonValue] = {}
         for name, value in bound.arguments.items():
             try:
-                arguments[name] = self._types[name].validate_python(to_json(value))
-            except ValidationError as fault:
-                problem = fault.errors()[0]["msg"]
-                raise TypeError(f"{self.name}() argument {name!r}: {problem}") from None
+                arguments[name] = to_json(value)
             except TypeError as fault:
                 raise TypeError(f"{self.name}() argument {name!r}: {fault}") from None
-        return arguments
+        return {name: self._typed(name, value)[0] for name, value in arguments.items()}
 
-    def __call__(self, context: ToolContext, arguments: Mapping[str, JsonValue]) -> JsonValue | Launch:
-        """Run it with bound arguments."""
-        positional: list[JsonValue] = []
+    def _typed(self, name: str, value: JsonValue) -> tuple[JsonValue, str]:
+        """Return an argument in its type, and '' or why it cannot be brought into it; None means the default."""
+        try:
+            return self._types[name].validate_python(value), ""
+        except ValidationError as fault:
+            default = self.parameters.parameters[name].default
+            if value is None and default is not inspect.Parameter.empty:
+                return default, ""
+            return value, fault.errors()[0]["msg"]
+
+    def problem(self, arguments: Mapping[str, JsonValue]) -> str:
+        """Say which bound argument has a wrong type, or is too large; '' if all can be used."""
+        for name, value in arguments.items():
+            wrong = self._typed(name, value)[1]
+            if wrong:
+                return f"{self.name}() argument {name!r}: {wrong}; call {self.name}{_plain(self.parameters)}."
+        size = len(canonical_json(arguments))
+        if size > limits.CALL_ARGUMENT_BYTES:
+            return (
+                f"The arguments of {self.name}() take {size} bytes and {limits.CALL_ARGUMENT_BYTES} are allowed; "
+                "pass less in one call."
+            )
+        return ""
+
+    def __call__(self, context: ToolContext | None, arguments: Mapping[str, JsonValue]) -> JsonValue | Launch:
+        """Run it with bound arguments that have no `problem`."""
+        positional: list[Any] = [] if self.outside else [context]
         named: dict[str, JsonValue] = {}
         for name, parameter in self.parameters.parameters.items():
             value = arguments[name]
@@ -124,7 +155,7 @@ class Tool:
                 named[name] = value
             else:
                 positional.append(value)
-        return self.function(context, *positional, **named)
+        return self.function(*positional, **named)
 
     @property
     def stub(self) -> str:
@@ -134,31 +165,18 @@ class Tool:
     @property
     def prompt(self) -> str:
         """Lines for the system prompt."""
-        text = inspect.cleandoc(self.function.__doc__ or "").replace("\n", "\n  ")
+        text = self._text.replace("\n", "\n  ")
         return f"- {self.name}{_plain(self.parameters)}\n  {text}"
 
+    @property
+    def markdown(self) -> str:
+        """A section of the documentation."""
+        shown = _plain(self.parameters).removesuffix(" -> Any")
+        return f"### `{self.name}`\n\n```python\n{self.name}{shown}\n```\n\n{self._text}\n"
 
-def to_json(value: object) -> JsonValue:
-    """Turn a value of a plan into plain JSON data; tuples become lists.
-
-    Raises:
-        TypeError: it holds something that JSON cannot express.
-    """
-    match value:
-        case None | bool() | int() | str():
-            return value
-        case float():
-            if value != value or value in (float("inf"), float("-inf")):
-                raise TypeError("nan and infinity cannot be passed to a tool")
-            return value
-        case list() | tuple():
-            return [to_json(item) for item in value]
-        case dict():
-            if not all(isinstance(key, str) for key in value):
-                raise TypeError("the keys of a dict that is passed to a tool must be strings")
-            return {str(key): to_json(item) for key, item in value.items()}
-        case _:
-            raise TypeError(f"a {type(value).__name__} cannot be passed to a tool; use JSON data only")
+    @property
+    def _text(self) -> str:
+        return inspect.cleandoc(self.function.__doc__ or "")
 
 
 class Toolbox:
@@ -193,6 +211,11 @@ class Toolbox:
     def prompt(self) -> str:
         """The tool list of the system prompt."""
         return "\n".join(tool.prompt for tool in self)
+
+    @property
+    def markdown(self) -> str:
+        """A section of the documentation for each tool, in the order of the prompt."""
+        return "\n".join(tool.markdown for tool in self)
 
     def without_running(self) -> "Toolbox":
         """Return the tools of the last turn, in which nothing can be launched."""

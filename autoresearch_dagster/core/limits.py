@@ -212,6 +212,25 @@ TRANSCRIPT_TURNS_KEPT: Final = 4  # whole, then; a batch takes two or three
 STEER_CHARS: Final = 4_000  # of a person's note
 EFFECT_CHARS: Final = 500  # of a predicted effect that are read: a sentence or two; what follows is explanation
 TRAIN_PY_BYTES: Final = 256 * 1024
+CALL_ARGUMENT_BYTES: Final = 4 * MIB  # of one call, as JSON: a batch of 15 whole train.py; kept with its event
+CALL_ARGUMENT_DEPTH: Final = 50  # lists and dicts within each other; JSON readers stop at some depth, too
+CALL_INTEGER: Final = 2**63 - 1  # the largest whole number of an argument; other readers of JSON have 64 bits
+TITLE_SHOWN_CHARS: Final = 200  # of a title that an error repeats
+CURVE_SHOWN_POINTS: Final = 50  # of a training curve that the model is shown
+
+# --- what strangers wrote, as the model is shown it -----------------------------------------------
+UNTRUSTED_ERROR_CHARS: Final = 400  # of an error that a candidate raised; twice the tutorial's
+UNTRUSTED_LOG_CHARS: Final = 4_000  # of a traceback or a log, both ends kept
+IDENTIFIER_CHARS: Final = 40  # of a name that a candidate gives itself; too short for instructions
+ARXIV_RESULTS: Final = 10  # papers of one answer
+ARXIV_TITLE_CHARS: Final = 200  # longer than nearly all titles
+ARXIV_SUMMARY_CHARS: Final = 400  # the tutorial's
+ARXIV_QUERY_CHARS: Final = 300  # of a query; arXiv answers longer ones with nothing
+ARXIV_BYTES: Final = 2 * MIB  # of one answer; ten papers take about 30 KB
+ARXIV_DEADLINE_S: Final = 20.0  # seconds for one search, both tries together
+ARXIV_READ_S: Final = 10.0  # seconds without a byte before a connection counts as dead
+ARXIV_DELAY_S: Final = 3.0  # seconds between two requests; arXiv's terms of use
+ARXIV_TRIES: Final = 2  # of a search that the server could not answer
 
 # --- a session ----------------------------------------------------------------------------------------
 DEFAULT_N_EXPERIMENTS: Final = 6

@@ -51,6 +51,8 @@ class Settings(BaseSettings):
     """What the trainer image is built from; `python@sha256:...` pins it."""
     torch: Annotated[str, Field(pattern=r"^(cpu|cu\d+|rocm[\d.]+|xpu|pypi)$")] = "cpu"
     """The build of torch in the trainer image, as PyTorch names it: `cpu`, `cu126`, ...; `pypi`: what PyPI has."""
+    arxiv_url: Annotated[str, Field(pattern=r"^https?://[^?#\s{}]+$")] = "https://export.arxiv.org/api/query"
+    """Where the agent searches for papers: arXiv, or a mirror that speaks its API."""
     allow_unsandboxed: bool = False
     """Let code that a model wrote run without a sandbox; its scores are marked `unsandboxed`."""
     model_prices: str = ""

@@ -122,7 +122,8 @@ def test_a_crashed_configuration_may_be_tried_again_under_a_new_key(desk):
     train_one(desk, Outcome.CRASHED)
     with desk.transaction() as tx:
         assert answer_pending(tx)
-        assert tx.state.turns[-1].answers[2].result["error"] == "boom"  # type: ignore[index, call-overload]
+        said = tx.state.turns[-1].answers[2].result["error"]  # type: ignore[index, call-overload]
+        assert said == '<untrusted source="train.py">boom</untrusted>'
     again = call(desk, "run_experiment", "b")
     assert again["success"]
     assert again["key"] == "s01_d02_e02"
