@@ -41,6 +41,11 @@ VOLATILE = frozenset(
         "call",
         "observation",
         "status",
+        "usd_used",
+        "usd_left",
+        "gpu_seconds_used",
+        "gpu_seconds_left",
+        "cpu_seconds_used",
         "budget_s",
         "terms",
     }
