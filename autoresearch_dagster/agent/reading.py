@@ -1,8 +1,11 @@
 """Tools that read: the data, the code, the history, the budget."""
 
+from dataclasses import asdict
+
 from pydantic import JsonValue
 
 from autoresearch_dagster.agent import history
+from autoresearch_dagster.agent.calibration import calibration, scores_by_key
 from autoresearch_dagster.agent.edit_rules import override_limit, session_budget_s
 from autoresearch_dagster.agent.signatures import ToolContext
 from autoresearch_dagster.core import limits
@@ -50,7 +53,11 @@ def _code(title: str, text: str) -> history.Row:
 
 def get_code_edit_history(ctx: ToolContext, memory_key: str = "") -> JsonValue:
     """All saved edits with hypothesis, result and how they stand beside the best."""
-    rows = history.trials(ctx.state)
+    foretold = _foretold(ctx)
+    rows = [
+        row | foretold.get((history.title_key(edit.saved.title), edit.saved.revision), {})
+        for edit, row in zip(ctx.state.edits, history.trials(ctx.state), strict=True)
+    ]
     top = leader(ctx.state)
     return {
         "memory_key": ctx.state.config.memory_key,
@@ -62,6 +69,26 @@ def get_code_edit_history(ctx: ToolContext, memory_key: str = "") -> JsonValue:
         "count_regressions": sum(1 for row in rows if row["outcome"] == "regression"),
         "count_new_best": sum(1 for row in rows if row["outcome"] == "new_best"),
     }
+
+
+def _foretold(ctx: ToolContext) -> dict[tuple[str, int], history.Row]:
+    """What was predicted of each scored revision of a title, beside what was measured; bpb, negative is better."""
+    scored = scores_by_key(ctx.state, lambda digest: ctx.blobs.get(digest).decode(), ctx.baseline)
+    found: dict[tuple[str, int], history.Row] = {}
+    for key, one in scored.items():
+        planned = ctx.state.experiments[key].planned
+        found[history.title_key(planned.title), planned.revision] = {
+            "predicted_bpb": one.predicted.middle_bpb,
+            "measured_bpb": one.measured_bpb,
+            "direction_right": one.direction_right,
+        }
+    return found
+
+
+def _calibration(ctx: ToolContext) -> list[JsonValue]:
+    """How well hypotheses foretold what was measured, by axis."""
+    rows = calibration(ctx.state, lambda digest: ctx.blobs.get(digest).decode(), ctx.baseline)
+    return [{**asdict(row), "axis": row.axis.value} for row in rows]
 
 
 def get_promising_code(ctx: ToolContext, memory_key: str = "") -> JsonValue:
@@ -83,7 +110,7 @@ def _score(row: history.Row) -> float:
 
 
 def get_leaderboard(ctx: ToolContext, memory_key: str = "") -> JsonValue:
-    """All decided experiments in the order in which they were planned, and the best of them."""
+    """All decided experiments in planned order, the best of them, and how true hypotheses came by axis."""
     top = leader(ctx.state)
     champion, value = (top.experiment, top.val_bpb) if top else (None, None)
     rows = [
@@ -96,6 +123,7 @@ def get_leaderboard(ctx: ToolContext, memory_key: str = "") -> JsonValue:
         "best": next((row for row in rows if row["kept"]), None),
         "best_val_bpb": value,
         "count": len(rows),
+        "calibration": _calibration(ctx),
     }
 
 

@@ -78,6 +78,9 @@ def leaderboard(memory_key: MemoryKey = "", *, json: Json = False) -> int:
     print_table(out, leaderboard_table(found.rows, title, width_of(out), found.session.floor))
     if found.session.floor is not None:
         out.print(f"\nNoise floor: {found.session.floor.reason}")
+    if found.calibration:
+        out.print("\nHypotheses, by axis")
+        print_table(out, calibration_table(found.calibration))
     return DONE
 
 

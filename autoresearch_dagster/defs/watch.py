@@ -12,6 +12,7 @@ from autoresearch_dagster.defs.drive import drive
 from autoresearch_dagster.experiments.laboratory import running_on
 from autoresearch_dagster.experiments.look_ahead import estimate_launch
 from autoresearch_dagster.experiments.session import pause
+from autoresearch_dagster.reports.bill import bill
 from autoresearch_dagster.reports.board import Board
 from autoresearch_dagster.reports.live import LiveView
 from autoresearch_dagster.reports.standings import floor_sentence, transfer_sentence, verdict
@@ -120,6 +121,8 @@ def _conclude(state: SessionState, settings: Settings, out: Console) -> None:
     print_table(out, leaderboard_table(leaderboard(state), heading, width_of(out), floor))
     out.print()
     _say(out, verdict(state))
+    if spent := bill(state):
+        _say(out, f"Spent: {spent}.")
     report = settings.home.resolve() / "reports" / f"{state.id}.md"
     _say(out, f"\nReport   {report}")
     _say(out, "Look     `autoresearch dev` opens Dagster (runs, partitions) and MLflow (code, curves, lineage)")

@@ -1,9 +1,9 @@
 """The audit trail of a session: who changed what, when, why, and its digest before and after."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
-from autoresearch_dagster.core.experiment import Data, Digest, ExperimentKey, canonical_json, digest_of
+from autoresearch_dagster.core.experiment import Data, Digest, ExperimentKey, Purpose, canonical_json, digest_of
 from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store import promotion_events as pe
 
@@ -27,8 +27,8 @@ class _Trail:
 
     def __init__(self, baseline: Digest) -> None:
         self.researcher = PLATFORM
-        self._known: dict[str, str] = {"train.py of baseline": baseline}
-        self._champion = str(baseline)
+        self._known: dict[str, str] = {"code and config of baseline": _candidate(baseline, {})}
+        self._champion = ""
         self._candidates: dict[ExperimentKey, str] = {}
 
     def entry(self, record: ev.Recorded) -> AuditEntry | None:
@@ -36,21 +36,15 @@ class _Trail:
         event, at = record.event, record.at
         for planned in ev.planned_in(event):
             self._candidates[planned.key] = planned.candidate
+            if planned.purpose is Purpose.NOISE_FLOOR and not self._champion:
+                self._champion = planned.candidate
         match event:
             case ev.SessionStarted() | ev.SessionResumed():
                 config = event.config
                 self.researcher = config.model if config.researcher == "claude" else config.researcher
                 return self._changed(at, PERSON, f"configuration, driver {event.driver}", "", config.model_dump())
             case ev.EditSaved():
-                name = f"train.py of {event.title}"
-                first = f"train.py of {event.parent_title or 'baseline'}"
-                before = self._known.get(_same(name)) or self._known.get(_same(first), "")
-                self._known[_same(name)] = event.train_py
-                what = f"{name}, revision {event.revision}"
-                why = event.change_summary
-                return AuditEntry(
-                    at=at, who=self.researcher, what=what, why=why, before=before, after=event.train_py
-                )
+                return self._edited(at, event)
             case ev.HypothesisRecorded():
                 told = [event.hypothesis, event.expected_effect]
                 return self._changed(at, self.researcher, f"hypothesis of {event.title}", event.hypothesis, told)
@@ -73,6 +67,17 @@ class _Trail:
             case _:
                 return None
 
+    def _edited(self, at: datetime, event: ev.EditSaved) -> AuditEntry:
+        """A revision of a title; the first one starts from its parent, or from the baseline."""
+        name, first = f"code and config of {event.title}", f"code and config of {event.parent_title or 'baseline'}"
+        before = self._known.get(_same(name)) or self._known.get(_same(first), "")
+        after = _candidate(event.train_py, event.config_overrides)
+        self._known[_same(name)] = after
+        what = f"{name}, revision {event.revision}"
+        return AuditEntry(
+            at=at, who=self.researcher, what=what, why=event.change_summary, before=before, after=after
+        )
+
     def _changed(self, at: datetime, who: str, what: str, why: str, value: object) -> AuditEntry:
         after = digest_of(canonical_json(value))
         before = self._known.get(_same(what), "")
@@ -92,6 +97,10 @@ def audit_trail(records: Iterable[ev.Recorded], baseline: bytes) -> Iterator[Aud
         entry = trail.entry(record)
         if entry is not None:
             yield entry
+
+
+def _candidate(train_py: str, overrides: Mapping[str, float | int]) -> str:
+    return digest_of(canonical_json({"train_py": train_py, "config_overrides": dict(overrides)}))
 
 
 def _same(name: str) -> str:

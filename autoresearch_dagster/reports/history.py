@@ -15,6 +15,7 @@ from autoresearch_dagster.core.experiment import Digest, ExperimentResult, Verdi
 from autoresearch_dagster.core.limits import HISTORY_PLAN_LINES, HISTORY_TEXT_CHARS, OBSERVATION_CHARS
 from autoresearch_dagster.core.progress import in_time
 from autoresearch_dagster.evaluation.review import Finding, new_findings, review
+from autoresearch_dagster.reports.bill import ledger_line
 from autoresearch_dagster.reports.decisions import decision
 from autoresearch_dagster.reports.review import review_text
 from autoresearch_dagster.reports.text import block, one_line
@@ -102,6 +103,11 @@ class Teller:
             case ev.ExperimentFinished():
                 below = block(event.result.log_tail, WHOLE_LINES, MARGIN) if whole else ""
                 return f"{event.key} {_result(event.result)}", below
+            case ev.DirectiveGiven():
+                return "the researcher is told what to do", block(event.text, WHOLE_LINES, MARGIN) if whole else ""
+            case ev.ModelAsked() | ev.ModelAnswered() | ev.ModelFailed() | ev.ExperimentSized() | ev.SessionSlept():
+                line = ledger_line(event, whole=whole)
+                return (line, "") if line else None
             case _:
                 return _session_event(event)
 
@@ -146,10 +152,10 @@ def _changed(diff: list[str] | None) -> str:
 
 
 def _reply(event: ev.ModelReplied, *, whole: bool) -> Told:
-    tokens = f" ({event.input_tokens:,} tokens in, {event.output_tokens:,} out)" if event.output_tokens else ""
+    cut = f" ({event.stop_reason or 'cut off'})" if event.stop_reason != "end_turn" else ""
     if whole:
-        return f"the researcher replied{tokens}", block(event.reply, WHOLE_LINES, MARGIN)
-    return f"the researcher replied{tokens}{_colon(event.reply.partition('```')[0])}", ""
+        return f"the researcher replied{cut}", block(event.reply, WHOLE_LINES, MARGIN)
+    return f"the researcher replied{cut}{_colon(event.reply.partition('```')[0])}", ""
 
 
 def _call(event: ev.CallRecorded) -> Told:
@@ -177,7 +183,14 @@ def _session_event(event: ev.Event) -> Told:
         case ev.SessionFinished():
             return f"finished{_colon(event.reason)}", block(event.summary, WHOLE_LINES, MARGIN)
         case ev.Steered():
-            return f"a person's note{_colon(event.note)}", ""
+            return f"a note from {event.by or 'a person'}{_colon(event.note)}", ""
+        case ev.HaltAsked():
+            now = ", and to end what runs" if event.kill else ""
+            return f"{event.by or 'a person'} asks to {event.end} at the next step{now}", ""
+        case ev.BatchSentBack():
+            return f"batch of {len(event.signatures)} sent back: all of it is about {event.axis}", ""
+        case ev.TranscriptCompacted():
+            return f"turns up to {event.turn} are told in short; {event.input_tokens:,} tokens were read", ""
         case _:
             told = decision(event)
             if told is not None:

@@ -41,6 +41,7 @@ VOLATILE = frozenset(
         "call",
         "observation",
         "status",
+        "tokens",
         "usd_used",
         "usd_left",
         "gpu_seconds_used",

@@ -16,7 +16,7 @@ from tests.scored import result_of, small_lab
 
 @pytest.fixture
 def desk(tmp_path):
-    found = bench(tmp_path)
+    found = bench(tmp_path, batch_size=9)
     begin_turn(found)
     return found
 
