@@ -19,7 +19,8 @@ from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store.store import open_store
 from tests.agent_bench import bench
-from tests.anthropic_server import MODEL, AnthropicServer, BrokenOff, Cut, Refused, Reply
+from tests.anthropic_script import MODEL, BrokenOff, Cut, Refused, Reply
+from tests.anthropic_server import AnthropicServer
 
 PRICES = given_prices("3,15")
 REQUEST = Request("You are a researcher.", (Message("user", "Begin."),), 1000)
