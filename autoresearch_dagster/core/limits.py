@@ -284,22 +284,22 @@ MODEL_KEY_SHOWN_CHARS: Final = 4  # of its end, so that a person can tell two ke
 MODEL_KEY_SHOWN_FROM: Final = 20  # characters; of a shorter key nothing is shown
 
 # --- the model ----------------------------------------------------------------------------------------------
-MODEL_MAX_TOKENS: Final = 16_000  # output tokens of one reply: a plan with two whole train.py takes about 8,000
+MODEL_MAX_TOKENS: Final = (
+    16_000  # output tokens of one reply; the baseline train.py has 5,094 characters, some 1,500 tokens
+)
 SIZING_TOKENS: Final = 2_000  # output tokens of an estimate of memory: a line for each experiment of a dispatch
 SIZING_CODE_CHARS: Final = 20_000  # of a train.py that is shown for it; the baseline has 8,000
 SIZING_REASON_CHARS: Final = 200  # of why, as the model says it
 MODEL_CONNECT_S: Final = 10.0  # seconds until a connection stands
-MODEL_SILENT_S: Final = 120.0  # seconds without a byte of a reply; the API sends a ping every few seconds
-MODEL_REPLY_S: Final = (
-    1200.0  # seconds that one reply may take, pings or not: 16,000 tokens at 20 a second take 800
+MODEL_SILENT_S: Final = (
+    120.0  # seconds without a byte of a reply before it is given up; not measured against the API
 )
+MODEL_REPLY_S: Final = 1200.0  # seconds of one reply, pings or not: 16,000 tokens at 20 a second take 800
 MODEL_COUNT_S: Final = 30.0  # seconds in which a small answer must come: a count of tokens, a model's name
 MODEL_CHECK_WAITS_S: Final = (0.5, 1.0)  # between the tries of the check at the start: a person waits
 MODEL_FIRST_WAIT_S: Final = 1.0  # before the second try, up to twice that by chance; doubled for each further one
 MODEL_LONGEST_WAIT_S: Final = 30.0  # between two tries, where the server names no time
-MODEL_RETRY_AFTER_S: Final = (
-    60.0  # longest wait of this process that the server may name; beyond, the session sleeps
-)
+MODEL_RETRY_AFTER_S: Final = 60.0  # longest wait that the server may name here; beyond, the session sleeps
 MODEL_PATIENCE_S: Final = 300.0  # seconds over all tries of one request; then the session sleeps
 MODEL_SLEEP_FIRST_S: Final = 60.0  # of the first sleep; doubled for each further one without an answer between
 MODEL_SLEEP_LONGEST_S: Final = 1800.0  # of a sleep, where the server names no time

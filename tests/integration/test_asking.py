@@ -1,5 +1,6 @@
 """Asking the model: what is in the ledger after each fault, when it is asked again, and when the session sleeps."""
 
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -19,7 +20,8 @@ from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store.store import open_store
 from tests.agent_bench import bench
-from tests.anthropic_server import MODEL, AnthropicServer, BrokenOff, Cut, Refused, Reply
+from tests.anthropic_script import MODEL, BrokenOff, Cut, Held, Refused, Reply
+from tests.anthropic_server import AnthropicServer
 
 PRICES = given_prices("3,15")
 REQUEST = Request("You are a researcher.", (Message("user", "Begin."),), 1000)
@@ -267,3 +269,15 @@ def test_no_transaction_is_open_while_the_model_thinks(asking, tmp_path):
     one = asking([steer])
     assert one().answer.text == "print(1)"
     assert one.state.notes[0][0].note == "meanwhile"
+
+
+def test_the_reservation_stands_while_the_request_is_under_way(asking):
+    one, found = asking([Held("print(1)")]), []
+    thread = threading.Thread(target=lambda: found.append(one()))
+    thread.start()
+    assert one.server.held.acquire(timeout=30)
+    assert one.events == [("model_asked", "t1")]
+    assert one.state.ledger.usd_committed > 0
+    one.server.release.set()
+    thread.join()
+    assert found[0].answer.text == "print(1)"

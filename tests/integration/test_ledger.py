@@ -52,16 +52,14 @@ def failed(ticket, *, charged):
     return ModelFailed(ticket=ticket, reason="cut", possibly_charged=charged)
 
 
-def planned(number, seconds):
+def training(named):
     return PlannedExperiment(
-        key=ExperimentKey(f"s01_d01_n{number:03}"),
-        title="baseline",
-        revision=0,
-        train_py=DIGEST,
-        config=TrainConfig(seed=number),
-        purpose=Purpose.NOISE_FLOOR,
-        gpu_reserve_s=seconds,
+        key=named, title="baseline", revision=0, train_py=DIGEST, config=TrainConfig(), purpose=Purpose.NOISE_FLOOR
     )
+
+
+def key(number):
+    return ExperimentKey(f"s01_d01_n{number:03}")
 
 
 def result(seconds):
@@ -132,7 +130,7 @@ def test_a_reservation_of_a_dead_process_stays_counted_through_new_launches():
 def test_a_new_launch_grants_the_whole_cap_again_and_its_own_spending_counts():
     ledger, caps = Ledger(), Caps(max_usd=1, max_gpu_hours=1)
     ledger.ask(asked("a", Decimal(1)))
-    ledger.plan(planned(1, 3600.0))
+    ledger.attempt(key(1), 3600.0)
     with pytest.raises(BudgetExceeded):
         ensure_usd(ledger, caps, Decimal("0.001"))
     with pytest.raises(BudgetExceeded):
@@ -156,10 +154,10 @@ def test_a_late_answer_of_an_earlier_launch_never_takes_from_the_new_one():
 def test_a_copy_and_its_origin_do_not_share_reservations():
     ledger = Ledger()
     ledger.ask(asked("a", Decimal(1)))
-    ledger.plan(planned(1, 60.0))
+    ledger.attempt(key(1), 60.0)
     other = ledger.clone()
     other.answer(answered("a", Decimal(1)))
-    other.finish(planned(1, 60.0).key, result(5.0))
+    other.finish(key(1), result(5.0))
     other.ask(asked("b", Decimal(7)))
     assert (ledger.usd_committed, ledger.gpu_committed_s, set(ledger.asked)) == (1, 60, {"a"})
     assert (other.usd_committed, other.gpu_committed_s, set(other.asked)) == (8, 5, {"b"})
@@ -177,13 +175,12 @@ def test_exactly_what_is_left_may_be_reserved():
 
 
 def test_an_attempt_that_never_reported_counts_beside_the_next_one():
-    ledger, one = Ledger(), planned(1, 60.0)
-    ledger.plan(one)
-    ledger.attempt(one.key, 1)
+    ledger = Ledger()
+    ledger.attempt(key(1), 60.0)
     assert ledger.gpu_committed_s == 60
-    ledger.attempt(one.key, 2)
+    ledger.attempt(key(1), 60.0)
     assert ledger.gpu_committed_s == 120
-    ledger.finish(one.key, result(10.0))
+    ledger.finish(key(1), result(10.0))
     assert (ledger.gpu_lost_s, ledger.gpu_s, ledger.gpu_committed_s) == (60, 10, 70)
 
 
@@ -245,19 +242,19 @@ def test_eight_writers_never_commit_more_gpu_time_than_the_cap(tmp_path_factory,
 
     def work(chance: random.Random) -> None:
         for _ in range(4):
-            training = planned(next(numbers), float(chance.randrange(10, 120)))
+            this, reserve_s = key(next(numbers)), float(chance.randrange(10, 120))
             try:
                 with one.transaction() as tx:
-                    ensure_gpu(tx.state.ledger, tx.state.config, training.gpu_reserve_s)
-                    tx.append(pe.FloorPlanned(planned=(training,)))
+                    tx.append(pe.FloorPlanned(planned=(training(this),)))
+                    ensure_gpu(tx.state.ledger, tx.state.config, reserve_s)
+                    tx.append(ev.AttemptStarted(key=this, attempt=1, owner="h:1:1", gpu_reserve_s=reserve_s))
             except BudgetExceeded:
-                refused.append(training.key)
+                refused.append(this)
                 continue
             with one.transaction() as tx:
                 assert tx.state.ledger.gpu_committed_s - tx.state.ledger.granted_at_gpu_s <= 360
                 if chance.random() < 0.5:
-                    used = training.gpu_reserve_s / 2
-                    tx.append(ev.ExperimentFinished(key=training.key, result=result(used)))
+                    tx.append(ev.ExperimentFinished(key=this, result=result(reserve_s / 2)))
 
     in_parallel(work, seed)
     ledger = one.journal.state(one.session).ledger
@@ -270,12 +267,11 @@ def test_eight_writers_never_commit_more_gpu_time_than_the_cap(tmp_path_factory,
 def test_reserving_gpu_time_first_keeps_any_sequence_within_the_cap(steps):
     ledger, caps = Ledger(), Caps(max_gpu_hours=0.2)
     for number, (seconds, share, reports) in enumerate(steps):
-        one = planned(number, seconds)
         try:
             ensure_gpu(ledger, caps, seconds)
         except BudgetExceeded:
             continue
-        ledger.plan(one)
+        ledger.attempt(key(number), seconds)
         if reports:
-            ledger.finish(one.key, result(seconds * share))
+            ledger.finish(key(number), result(seconds * share))
         assert gpu_left_s(ledger, caps) >= -1e-9

@@ -14,7 +14,8 @@ from autoresearch_dagster.agent.researcher import Message
 from autoresearch_dagster.agent.wire import Request
 from autoresearch_dagster.core.errors import ModelFault, UserError
 from autoresearch_dagster.core.settings import environment_address
-from tests.anthropic_server import MODEL, AnthropicServer, BrokenOff, Cut, Raw, Refused, Reply, Slow
+from tests.anthropic_script import MODEL, BrokenOff, Cut, Raw, Refused, Reply, Slow
+from tests.anthropic_server import AnthropicServer
 
 KEY = "sk-ant-a-key-of-the-tests-0123456789"
 REQUEST = Request("You are a researcher.", (Message("user", "Begin."),), 1000)
@@ -177,7 +178,7 @@ def test_pings_alone_do_not_keep_a_reply_alive():
 
 
 def test_a_redirect_is_not_followed():
-    with AnthropicServer() as elsewhere, AnthropicServer([Refused(307)]) as server:
+    with AnthropicServer() as elsewhere, AnthropicServer([Refused(307, location=elsewhere.url)]) as server:
         with pytest.raises(ModelFault):
             claude(server).send(REQUEST)
         assert not elsewhere.requests
