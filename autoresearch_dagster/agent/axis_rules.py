@@ -1,106 +1,28 @@
 """How a changed part of a train.py is assigned to axes of research: by what it is and by what uses it."""
 
 import ast
-from collections.abc import Iterator, Mapping
-from enum import StrEnum
+from collections.abc import Iterator
 
-from autoresearch_dagster.agent.source_changes import Changes, Site, Step, Unit, parts
+from autoresearch_dagster.agent.axis import (
+    AXIS_OF_FIELD,
+    CALLS,
+    FILLING,
+    GROUP_KEYS,
+    NOTHING,
+    REPORTING,
+    Axes,
+    Axis,
+    calls,
+    dotted,
+    names_of,
+    tail,
+    targets_of,
+)
+from autoresearch_dagster.agent.source_changes import Changes, Site, Step
+from autoresearch_dagster.agent.source_units import Unit, parts
 
-
-class Axis(StrEnum):
-    """A direction of research."""
-
-    SIZE = "size"
-    LEARNING_RATE = "learning_rate"
-    BATCH = "batch"
-    LENGTH = "length"
-    REGULARISATION = "regularisation"
-    SCHEDULE = "schedule"
-    OPTIMIZER = "optimizer"
-    ARCHITECTURE = "architecture"
-    INITIALISATION = "initialisation"
-    LOSS = "loss"
-    DATA = "data"
-    LOOP = "loop"
-    """What is left of the training loop."""
-
-
-Axes = frozenset[Axis]
-NOTHING: Axes = frozenset()
-AXIS_OF_FIELD: Mapping[str, Axis] = {
-    "n_layer": Axis.SIZE,
-    "n_head": Axis.SIZE,
-    "n_embd": Axis.SIZE,
-    "dropout": Axis.REGULARISATION,
-    "device_batch_size": Axis.BATCH,
-    "grad_accum_steps": Axis.BATCH,
-    "learning_rate": Axis.LEARNING_RATE,
-    "time_budget_sec": Axis.LENGTH,
-    "max_steps": Axis.LENGTH,
-}
-"""Fields of the training config."""
-GROUP_KEYS: Mapping[str, Axis] = {
-    "lr": Axis.LEARNING_RATE,
-    "weight_decay": Axis.REGULARISATION,
-    "betas": Axis.OPTIMIZER,
-    "momentum": Axis.OPTIMIZER,
-    "eps": Axis.OPTIMIZER,
-}
-"""Arguments of an optimizer and keys of its parameter groups."""
-CALLS: Mapping[str, Axis] = {
-    **dict.fromkeys(
-        "Adadelta Adagrad Adam AdamW Adamax ASGD LBFGS NAdam RAdam RMSprop Rprop SGD SparseAdam Adafactor Muon "
-        "Lion Sophia".split(),
-        Axis.OPTIMIZER,
-    ),
-    **dict.fromkeys(
-        "LambdaLR MultiplicativeLR StepLR MultiStepLR ConstantLR LinearLR ExponentialLR CosineAnnealingLR "
-        "CosineAnnealingWarmRestarts OneCycleLR CyclicLR PolynomialLR SequentialLR ChainedScheduler "
-        "ReduceLROnPlateau".split(),
-        Axis.SCHEDULE,
-    ),
-    **dict.fromkeys("cross_entropy nll_loss CrossEntropyLoss NLLLoss kl_div mse_loss".split(), Axis.LOSS),
-    **dict.fromkeys("clip_grad_norm_ clip_grad_value_ clip_grads_with_norm_".split(), Axis.REGULARISATION),
-    **dict.fromkeys("Dropout Dropout1d Dropout2d AlphaDropout dropout alpha_dropout".split(), Axis.REGULARISATION),
-    **dict.fromkeys("make_dataloader DataLoader".split(), Axis.DATA),
-}
-FILLING = frozenset("apply normal_ uniform_ zero_ fill_ zeros_ ones_ copy_".split())
-"""Methods that initialise where they stand in a module."""
-REPORTING = frozenset("print log_step evaluate_bpb ExperimentResult".split())
-
-
-def dotted(node: ast.AST) -> str:
-    """Return `a.b.c` for a chain of names; '' for anything else."""
-    if isinstance(node, ast.Name):
-        return node.id
-    if isinstance(node, ast.Attribute):
-        base = dotted(node.value)
-        return f"{base}.{node.attr}" if base else ""
-    return ""
-
-
-def calls(node: ast.AST) -> Iterator[ast.Call]:
-    """Yield all calls in a part."""
-    return (inner for inner in ast.walk(node) if isinstance(inner, ast.Call))
-
-
-def tail(node: ast.AST) -> str:
-    """Return the last name of what a call calls."""
-    func = node.func if isinstance(node, ast.Call) else node
-    return func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
-
-
-def targets_of(node: ast.AST) -> list[ast.AST]:
-    """Return what a statement assigns to, tuples taken apart."""
-    targets: list[ast.AST] = list(node.targets) if isinstance(node, ast.Assign) else []
-    if isinstance(node, ast.AugAssign | ast.For):
-        targets.append(node.target)
-    return [part for one in targets for part in (one.elts if isinstance(one, ast.Tuple | ast.List) else [one])]
-
-
-def names_of(node: ast.AST) -> list[str]:
-    """Return the names and fields that a statement assigns to."""
-    return [name for target in targets_of(node) if (name := dotted(target))]
+USES_DEEP = 6
+"""Variables in a row that are followed from where one is set to where the last is used."""
 
 
 class Judge:
@@ -108,6 +30,9 @@ class Judge:
 
     def __init__(self, found: Changes) -> None:
         self.found = found
+        self.reads = _reads(found.units)
+        self.handed = _handed_to_apply(found.units)
+        self.memory: dict[tuple[object, ...], Axes] = {}
         self.modules: set[str] = set()
         self.optimizers: set[str] = set()
         self.kinds: dict[str, Axis] = {}
@@ -117,17 +42,15 @@ class Judge:
 
     def axes(self) -> Axes:
         """Return what all sites together touch."""
-        by_unit: dict[Unit, Axes] = {}
-        headers: list[Site] = []
-        for site in self.found.sites:
-            if site.whole and isinstance(site.unit.node, ast.stmt) and hasattr(site.unit.node, "body"):
-                headers.append(site)
-            else:
-                by_unit[site.unit] = by_unit.get(site.unit, NOTHING) | self.judge(site, ())
-        for site in reversed(headers):
-            inside = [axes for unit, axes in by_unit.items() if unit.outer is site.unit]
-            by_unit[site.unit] = NOTHING.union(*inside) if inside else self.judge(site, ())
-        return NOTHING.union(*by_unit.values())
+        inside: dict[Unit | None, Axes] = {}
+        found = NOTHING
+        # From the end: a compound statement is what its body is, so the body comes first.
+        for site in reversed(self.found.sites):
+            compound = site.whole and hasattr(site.unit.node, "body")
+            axes = inside[site.unit] if compound and site.unit in inside else self.judge(site, ())
+            inside[site.unit.outer] = inside.get(site.unit.outer, NOTHING) | axes
+            found |= axes
+        return found
 
     def judge(self, site: Site, seen: tuple[str, ...]) -> Axes:
         """Return what one site touches; `seen` are the names whose uses led here."""
@@ -160,8 +83,8 @@ class Judge:
                     self.kinds.setdefault(dotted(call.func.value), Axis.LOSS)
             value = unit.node.value if isinstance(unit.node, ast.Assign) else None
             axis = self._made(value) if isinstance(value, ast.Call) else None
-            for name in names_of(unit.node) if axis else []:
-                if name.startswith("self.") or axis is Axis.LOSS or not self._in_module(unit):
+            for name in names_of(unit.node):
+                if axis and (name.startswith("self.") or axis is Axis.LOSS or not self._in_module(unit)):
                     self.kinds.setdefault(name, axis)
         self.kinds.pop("", None)
 
@@ -250,7 +173,7 @@ class Judge:
                 return frozenset({Axis.LEARNING_RATE})
             case Axis.OPTIMIZER, _:
                 inner = [key for node in site.nodes for part in ast.walk(node) for key in self._group_keys(part)]
-                return frozenset({GROUP_KEYS.get(label, Axis.OPTIMIZER), *(GROUP_KEYS[key] for key in inner)})
+                return frozenset({GROUP_KEYS.get(label, Axis.OPTIMIZER)}) | {GROUP_KEYS[key] for key in inner}
             case Axis.LOSS, "label_smoothing":
                 return frozenset({Axis.REGULARISATION})
             case Axis.DATA, "arg1" | "B" | "batch_size":
@@ -267,7 +190,7 @@ class Judge:
         found = {axis for call in made if (axis := self.of_call(call, module=module))}
         for name in names_of(site.unit.node):
             kind = self.kinds.get(name)
-            if kind in (Axis.LOSS, Axis.DATA) and (not module or kind is Axis.LOSS):
+            if kind is Axis.LOSS or (kind is Axis.DATA and not module):
                 found.add(kind)
         if not site.whole:
             found |= self._by_fields(site)
@@ -288,22 +211,14 @@ class Judge:
         axis = self.of_call(value, module=True) if isinstance(value, ast.Call) else None
         if axis in (Axis.REGULARISATION, Axis.INITIALISATION, Axis.LOSS):
             return frozenset({axis})
-        if Axis.LOSS in found or (not found and self._by_uses(site, seen) == {Axis.REGULARISATION}):
+        if Axis.LOSS in found or (not found and self._by_uses(site, seen) == frozenset({Axis.REGULARISATION})):
             return found or frozenset({Axis.REGULARISATION})
         return found | {Axis.ARCHITECTURE}
 
     def _initialises(self, unit: Unit) -> bool:
         """Whether a method is torch's own for that, or is handed to `apply`."""
-        if unit.function == "reset_parameters":
-            return True
-        handed = [
-            dotted(call.args[0]).split(".")[-1]
-            for other in self.found.units
-            for call in calls(other.node)
-            if tail(call) == "apply" and call.args
-        ]
         own = unit.node.name if isinstance(unit.node, ast.FunctionDef) else unit.function
-        return bool(own) and own in handed
+        return own == "reset_parameters" or (bool(own) and own in self.handed)
 
     def _by_uses(self, site: Site, seen: tuple[str, ...]) -> Axes:
         """Judge a variable, a function or a class by where it is used."""
@@ -321,24 +236,44 @@ class Judge:
         return self._used(outer, unit, seen, inside=False)
 
     def _used(self, names: list[str], unit: Unit, seen: tuple[str, ...], *, inside: bool) -> Axes:
-        found: set[Axis] = set()
+        """Judge names by where they are read: within their function, or (`inside` is False) outside of it."""
+        if len(seen) >= USES_DEEP:
+            return NOTHING
+        found = NOTHING
         for name in names:
-            if name in seen:
-                continue
-            for other in self.found.units:
-                same = (other.classes, other.function) == (unit.classes, unit.function)
-                if other is unit or (inside and unit.function and not same) or (not inside and same):
-                    continue
-                for path, use in uses(other.node, name, ()):
-                    found |= self.judge(Site(other, path, (use,)), (*seen, name))
-        return frozenset(found - {Axis.LOOP})
+            place = (name, unit.classes, unit.function, inside, len(seen))
+            if name not in seen and place not in self.memory:
+                self.memory[place] = NOTHING
+                sites = [site for site in self.reads.get(name, ()) if _may_read(site.unit, unit, inside=inside)]
+                self.memory[place] = NOTHING.union(*(self.judge(site, (*seen, name)) for site in sites))
+            found |= self.memory.get(place, NOTHING)
+        return found - {Axis.LOOP}
 
 
-def uses(node: ast.AST, name: str, path: tuple[Step, ...]) -> Iterator[tuple[tuple[Step, ...], ast.AST]]:
-    """Yield where a statement reads a name, with the way to it."""
+def _may_read(reader: Unit, unit: Unit, *, inside: bool) -> bool:
+    same = (reader.classes, reader.function) == (unit.classes, unit.function)
+    return reader is not unit and ((same or not unit.function) if inside else not same)
+
+
+def _reads(units: list[Unit]) -> dict[str, list[Site]]:
+    """Return where each name is read, with the way to it."""
+    found: dict[str, list[Site]] = {}
+    for unit in units:
+        for path, name in _names_in(unit.node, ()):
+            found.setdefault(name.id, []).append(Site(unit, path, (name,)))
+    return found
+
+
+def _names_in(node: ast.AST, path: tuple[Step, ...]) -> Iterator[tuple[tuple[Step, ...], ast.Name]]:
     for label, part in parts(node).items():
         step = (*path, Step((node,), label))
-        if isinstance(part, ast.Name) and part.id == name and isinstance(part.ctx, ast.Load):
+        if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load):
             yield step, part
         else:
-            yield from uses(part, name, step)
+            yield from _names_in(part, step)
+
+
+def _handed_to_apply(units: list[Unit]) -> set[str]:
+    """Return the functions that some module applies to all its parts."""
+    made = [call for unit in units for call in calls(unit.node) if tail(call) == "apply" and call.args]
+    return {dotted(call.args[0]).split(".")[-1] for call in made}

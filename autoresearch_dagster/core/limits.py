@@ -205,6 +205,9 @@ PLATEAU_BATCHES: Final = 3
 PLATEAU_GAIN: Final = 0.01  # bpb; the tutorial's threshold
 EFFECT_CHARS: Final = 500  # of a predicted effect that are read: a sentence or two; what follows is explanation
 TRAIN_PY_BYTES: Final = 256 * 1024
+TRAIN_PY_DEPTH: Final = 100  # nested parts of a train.py; Python's own recursion ends at about 250 when it is read
+PAIRED_STATEMENTS: Final = 20_000  # comparisons of changed statements; beyond it is another file, not an edit
+PAIRED_STATEMENT_CHARS: Final = 200  # of a statement that are compared with another version of it
 
 # --- a session ----------------------------------------------------------------------------------------
 DEFAULT_N_EXPERIMENTS: Final = 6
