@@ -160,11 +160,13 @@ class Judge:
             return frozenset({Axis.REGULARISATION})
         if label in AXIS_OF_FIELD and any(tail(call) in ("replace", "ExperimentConfig") for call in made):
             return frozenset({AXIS_OF_FIELD[label]})
-        axes = [axis for call in made if (axis := self.of_call(call, module=self._in_module(site.unit)))]
-        if not axes:
+        judged = [self.of_call(call, module=self._in_module(site.unit)) for call in made]
+        axes = [axis for axis in judged if axis is not None]
+        if label == "func":
+            return frozenset(axes)
+        # What flows through a dropout of self, or through another thing that was made before, is not its setting.
+        if not axes or all(dotted(call.func) in self.kinds for call in made):
             return NOTHING
-        if label == "func" or all(dotted(call.func) in self.kinds for call in made):
-            return frozenset(axes) if label == "func" else NOTHING
         return self._of_argument(axes[0], label, site)
 
     def _of_argument(self, axis: Axis, label: str, site: Site) -> Axes:
