@@ -21,6 +21,8 @@ from autoresearch_dagster.agent.axis import (
 from autoresearch_dagster.agent.source_changes import Changes, Site, Step
 from autoresearch_dagster.agent.source_units import Unit, parts
 
+DROPPING: Axes = frozenset({Axis.REGULARISATION})
+"""What a variable of a module touches that is read as a share to drop, and nowhere else."""
 USES_DEEP = 6
 """Variables in a row that are followed from where one is set to where the last is used."""
 
@@ -211,10 +213,12 @@ class Judge:
             return found
         value = getattr(site.unit.node, "value", None) if site.whole else None
         axis = self.of_call(value, module=True) if isinstance(value, ast.Call) else None
-        if axis in (Axis.REGULARISATION, Axis.INITIALISATION, Axis.LOSS):
+        if axis is not None and axis in (Axis.REGULARISATION, Axis.INITIALISATION, Axis.LOSS):
             return frozenset({axis})
-        if Axis.LOSS in found or (not found and self._by_uses(site, seen) == frozenset({Axis.REGULARISATION})):
-            return found or frozenset({Axis.REGULARISATION})
+        if Axis.LOSS in found:
+            return found
+        if not found and self._by_uses(site, seen) == DROPPING:
+            return DROPPING
         return found | {Axis.ARCHITECTURE}
 
     def _initialises(self, unit: Unit) -> bool:
