@@ -64,8 +64,8 @@ _NAMES: Mapping[Axis, tuple[str, ...]] = {
 }
 CALLS: Mapping[str, Axis] = {name: axis for axis, names in _NAMES.items() for name in names}
 """What a call makes or does, by the last part of its name."""
-FILLING = frozenset({"apply", "normal_", "uniform_", "zero_", "fill_", "zeros_", "ones_", "copy_"})
-"""Methods that initialise where they stand in a module."""
+FILLING = frozenset({"apply", "normal_", "uniform_", "zero_", "fill_", "zeros_", "ones_", "copy_", "mul_"})
+"""Methods that initialise what they are called on, in a module or on a weight."""
 REPORTING = frozenset({"print", "log_step", "evaluate_bpb", "ExperimentResult"})
 """Calls that change nothing about the model."""
 

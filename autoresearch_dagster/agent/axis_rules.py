@@ -23,6 +23,8 @@ from autoresearch_dagster.agent.source_units import Unit, parts
 
 DROPPING: Axes = frozenset({Axis.REGULARISATION})
 """What a variable of a module touches that is read as a share to drop, and nowhere else."""
+CONFIGURING = frozenset({"replace", "ExperimentConfig"})
+"""Calls whose keywords are fields of the config."""
 USES_DEEP = 6
 """Variables in a row that are followed from where one is set to where the last is used."""
 
@@ -32,13 +34,15 @@ class Judge:
 
     def __init__(self, found: Changes) -> None:
         self.found = found
-        self.reads = _reads(found.units)
+        self.reads = _reads(found)
         self.handed = _handed_to_apply(found.units)
         self.memory: dict[tuple[object, ...], Axes] = {}
         self.modules: set[str] = set()
         self.optimizers: set[str] = set()
         self.kinds: dict[str, Axis] = {}
         """What a variable or a field of self holds: an optimizer, a scheduler, data, a dropout, a loss."""
+        self.whole = {"config"}
+        """Variables that everything uses: where they are read says nothing."""
         self._classes()
         self._variables()
 
@@ -85,6 +89,8 @@ class Judge:
                     self.kinds.setdefault(dotted(call.func.value), Axis.LOSS)
             value = unit.node.value if isinstance(unit.node, ast.Assign) else None
             axis = self._made(value) if isinstance(value, ast.Call) else None
+            if value is not None and any(tail(call) in self.modules for call in calls(value)):
+                self.whole.update(names_of(unit.node))
             for name in names_of(unit.node):
                 if axis and (name.startswith("self.") or axis is Axis.LOSS or not self._in_module(unit)):
                     self.kinds.setdefault(name, axis)
@@ -103,12 +109,13 @@ class Judge:
         name, chain = tail(call), dotted(call.func).split(".")
         if "lr_scheduler" in chain:
             return Axis.SCHEDULE
-        if "init" in chain[:-1] or name == "apply" or (module and name in FILLING):
+        filled = module or chain[-2:-1] in (["weight"], ["bias"])
+        if "init" in chain[:-1] or name == "apply" or (filled and name in FILLING):
             return Axis.INITIALISATION
         if "optim" in chain or name in self.optimizers:
             return Axis.OPTIMIZER
-        if name in CALLS:
-            return CALLS[name]
+        if name in CALLS or name in self.modules:
+            return CALLS.get(name, Axis.ARCHITECTURE)
         if module and chain[0] != "self":
             return None
         owner = self.kinds.get(".".join(chain[:-1]))
@@ -160,7 +167,7 @@ class Judge:
             return NOTHING
         if label == "dropout_p":
             return frozenset({Axis.REGULARISATION})
-        if label in AXIS_OF_FIELD and any(tail(call) in ("replace", "ExperimentConfig") for call in made):
+        if label in AXIS_OF_FIELD and any(tail(call) in CONFIGURING for call in made):
             return frozenset({AXIS_OF_FIELD[label]})
         judged = [self.of_call(call, module=self._in_module(site.unit)) for call in made]
         axes = [axis for axis in judged if axis is not None]
@@ -178,6 +185,8 @@ class Judge:
             case Axis.OPTIMIZER, _:
                 inner = [key for node in site.nodes for part in ast.walk(node) for key in self._group_keys(part)]
                 return frozenset({GROUP_KEYS.get(label, Axis.OPTIMIZER)}) | {GROUP_KEYS[key] for key in inner}
+            case Axis.ARCHITECTURE, _:
+                return self._by_fields(site) or frozenset({axis})
             case Axis.LOSS, "label_smoothing":
                 return frozenset({Axis.REGULARISATION})
             case Axis.DATA, "arg1" | "B" | "batch_size":
@@ -192,9 +201,12 @@ class Judge:
         module = self._in_module(site.unit)
         made = [call for node in site.nodes for call in calls(node)]
         found = {axis for call in made if (axis := self.of_call(call, module=module))}
+        config = [keyword.arg for call in made if tail(call) in CONFIGURING for keyword in call.keywords]
+        found |= {AXIS_OF_FIELD[name] for name in config if name in AXIS_OF_FIELD}
+        value = any(not isinstance(node, ast.Name | ast.Attribute | ast.Constant) for node in site.nodes)
         for name in names_of(site.unit.node):
             kind = self.kinds.get(name)
-            if kind is Axis.LOSS or (kind is Axis.DATA and not module):
+            if (kind is Axis.LOSS and value) or (kind is Axis.DATA and not module):
                 found.add(kind)
         if not site.whole:
             found |= self._by_fields(site)
@@ -229,7 +241,8 @@ class Judge:
     def _by_uses(self, site: Site, seen: tuple[str, ...]) -> Axes:
         """Judge a variable, a function or a class by where it is used."""
         unit, node = site.unit, site.unit.node
-        found = self._used([name for name in names_of(node) if "." not in name], unit, seen, inside=True)
+        names = [name for name in names_of(node) if "." not in name and name not in self.whole]
+        found = self._used(names, unit, seen, inside=True)
         if found:
             return found
         outer = [name for name in (unit.function, *unit.classes) if name and name != "run_training"]
@@ -261,12 +274,17 @@ def _may_read(reader: Unit, unit: Unit, *, inside: bool) -> bool:
     return reader is not unit and ((same or not unit.function) if inside else not same)
 
 
-def _reads(units: list[Unit]) -> dict[str, list[Site]]:
-    """Return where each name is read, with the way to it."""
+def _reads(changes: Changes) -> dict[str, list[Site]]:
+    """Return where each name is read, with the way to it, and the changes that it is part of."""
     found: dict[str, list[Site]] = {}
-    for unit in units:
+    for unit in changes.units:
         for path, name in _names_in(unit.node, ()):
             found.setdefault(name.id, []).append(Site(unit, path, (name,)))
+    for site in changes.sites:
+        if not site.whole:
+            names = {name.id for node in site.nodes for name in ast.walk(node) if isinstance(name, ast.Name)}
+            for name in sorted(names):
+                found.setdefault(name, []).append(site)
     return found
 
 
