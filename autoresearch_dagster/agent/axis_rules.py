@@ -1,139 +1,32 @@
 """How a changed part of a train.py is assigned to axes of research: by what it is and by what uses it."""
 
 import ast
-from collections.abc import Iterator, Mapping
-from enum import StrEnum
+from collections.abc import Iterator
 
-from autoresearch_dagster.agent.source_changes import Changes, Site, Step, Unit, parts
+from autoresearch_dagster.agent.axis import (
+    AXIS_OF_FIELD,
+    CALLS,
+    FILLING,
+    GROUP_KEYS,
+    NOTHING,
+    REPORTING,
+    Axes,
+    Axis,
+    calls,
+    dotted,
+    names_of,
+    tail,
+    targets_of,
+)
+from autoresearch_dagster.agent.source_changes import Changes, Site, Step
+from autoresearch_dagster.agent.source_units import Unit, parts
 
-
-class Axis(StrEnum):
-    """A direction of research."""
-
-    SIZE = "size"
-    LEARNING_RATE = "learning_rate"
-    BATCH = "batch"
-    LENGTH = "length"
-    REGULARISATION = "regularisation"
-    SCHEDULE = "schedule"
-    OPTIMIZER = "optimizer"
-    ARCHITECTURE = "architecture"
-    INITIALISATION = "initialisation"
-    LOSS = "loss"
-    DATA = "data"
-    LOOP = "loop"
-    """What is left of the training loop."""
-
-
-Axes = frozenset[Axis]
-NOTHING: Axes = frozenset()
-AXIS_OF_FIELD: Mapping[str, Axis] = {
-    "n_layer": Axis.SIZE,
-    "n_head": Axis.SIZE,
-    "n_embd": Axis.SIZE,
-    "dropout": Axis.REGULARISATION,
-    "device_batch_size": Axis.BATCH,
-    "grad_accum_steps": Axis.BATCH,
-    "learning_rate": Axis.LEARNING_RATE,
-    "time_budget_sec": Axis.LENGTH,
-    "max_steps": Axis.LENGTH,
-}
-"""Fields of the training config."""
-GROUP_KEYS: Mapping[str, Axis] = {
-    "lr": Axis.LEARNING_RATE,
-    "weight_decay": Axis.REGULARISATION,
-    "betas": Axis.OPTIMIZER,
-    "momentum": Axis.OPTIMIZER,
-    "eps": Axis.OPTIMIZER,
-}
-"""Arguments of an optimizer and keys of its parameter groups."""
-CALLS: Mapping[str, Axis] = {
-    **dict.fromkeys(
-        [
-            "Adadelta",
-            "Adagrad",
-            "Adam",
-            "AdamW",
-            "Adamax",
-            "ASGD",
-            "LBFGS",
-            "NAdam",
-            "RAdam",
-            "RMSprop",
-            "Rprop",
-            "SGD",
-            "SparseAdam",
-            "Adafactor",
-            "Muon",
-            "Lion",
-            "Sophia",
-        ],
-        Axis.OPTIMIZER,
-    ),
-    **dict.fromkeys(
-        [
-            "LambdaLR",
-            "MultiplicativeLR",
-            "StepLR",
-            "MultiStepLR",
-            "ConstantLR",
-            "LinearLR",
-            "ExponentialLR",
-            "CosineAnnealingLR",
-            "CosineAnnealingWarmRestarts",
-            "OneCycleLR",
-            "CyclicLR",
-            "PolynomialLR",
-            "SequentialLR",
-            "ChainedScheduler",
-            "ReduceLROnPlateau",
-        ],
-        Axis.SCHEDULE,
-    ),
-    **dict.fromkeys(["cross_entropy", "nll_loss", "CrossEntropyLoss", "NLLLoss", "kl_div", "mse_loss"], Axis.LOSS),
-    **dict.fromkeys(["clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_"], Axis.REGULARISATION),
-    **dict.fromkeys(
-        ["Dropout", "Dropout1d", "Dropout2d", "AlphaDropout", "dropout", "alpha_dropout"], Axis.REGULARISATION
-    ),
-    **dict.fromkeys(["make_dataloader", "DataLoader"], Axis.DATA),
-}
-FILLING = frozenset(["apply", "normal_", "uniform_", "zero_", "fill_", "zeros_", "ones_", "copy_"])
-"""Methods that initialise where they stand in a module."""
-REPORTING = frozenset(["print", "log_step", "evaluate_bpb", "ExperimentResult"])
-
-
-def dotted(node: ast.AST) -> str:
-    """Return `a.b.c` for a chain of names; '' for anything else."""
-    if isinstance(node, ast.Name):
-        return node.id
-    if isinstance(node, ast.Attribute):
-        base = dotted(node.value)
-        return f"{base}.{node.attr}" if base else ""
-    return ""
-
-
-def calls(node: ast.AST) -> Iterator[ast.Call]:
-    """Yield all calls in a part."""
-    return (inner for inner in ast.walk(node) if isinstance(inner, ast.Call))
-
-
-def tail(node: ast.AST) -> str:
-    """Return the last name of what a call calls."""
-    func = node.func if isinstance(node, ast.Call) else node
-    return func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
-
-
-def targets_of(node: ast.AST) -> list[ast.AST]:
-    """Return what a statement assigns to, tuples taken apart."""
-    targets: list[ast.AST] = list(node.targets) if isinstance(node, ast.Assign) else []
-    if isinstance(node, ast.AugAssign | ast.For):
-        targets.append(node.target)
-    return [part for one in targets for part in (one.elts if isinstance(one, ast.Tuple | ast.List) else [one])]
-
-
-def names_of(node: ast.AST) -> list[str]:
-    """Return the names and fields that a statement assigns to."""
-    return [name for target in targets_of(node) if (name := dotted(target))]
+DROPPING: Axes = frozenset({Axis.REGULARISATION})
+"""What a variable of a module touches that is read as a share to drop, and nowhere else."""
+CONFIGURING = frozenset({"replace", "ExperimentConfig"})
+"""Calls whose keywords are fields of the config."""
+USES_DEEP = 6
+"""Variables in a row that are followed from where one is set to where the last is used."""
 
 
 class Judge:
@@ -141,26 +34,29 @@ class Judge:
 
     def __init__(self, found: Changes) -> None:
         self.found = found
+        self.reads = _reads(found)
+        self.handed = _handed_to_apply(found.units)
+        self.memory: dict[tuple[object, ...], Axes] = {}
         self.modules: set[str] = set()
         self.optimizers: set[str] = set()
         self.kinds: dict[str, Axis] = {}
         """What a variable or a field of self holds: an optimizer, a scheduler, data, a dropout, a loss."""
+        self.whole = {"config"}
+        """Variables that everything uses: where they are read says nothing."""
         self._classes()
         self._variables()
 
     def axes(self) -> Axes:
         """Return what all sites together touch."""
-        by_unit: dict[Unit, Axes] = {}
-        headers: list[Site] = []
-        for site in self.found.sites:
-            if site.whole and isinstance(site.unit.node, ast.stmt) and hasattr(site.unit.node, "body"):
-                headers.append(site)
-            else:
-                by_unit[site.unit] = by_unit.get(site.unit, NOTHING) | self.judge(site, ())
-        for site in reversed(headers):
-            inside = [axes for unit, axes in by_unit.items() if unit.outer is site.unit]
-            by_unit[site.unit] = NOTHING.union(*inside) if inside else self.judge(site, ())
-        return NOTHING.union(*by_unit.values())
+        inside: dict[Unit | None, Axes] = {}
+        found = NOTHING
+        # From the end: a compound statement is what its body is, so the body comes first.
+        for site in reversed(self.found.sites):
+            compound = site.whole and hasattr(site.unit.node, "body")
+            axes = inside[site.unit] if compound and site.unit in inside else self.judge(site, ())
+            inside[site.unit.outer] = inside.get(site.unit.outer, NOTHING) | axes
+            found |= axes
+        return found
 
     def judge(self, site: Site, seen: tuple[str, ...]) -> Axes:
         """Return what one site touches; `seen` are the names whose uses led here."""
@@ -193,8 +89,10 @@ class Judge:
                     self.kinds.setdefault(dotted(call.func.value), Axis.LOSS)
             value = unit.node.value if isinstance(unit.node, ast.Assign) else None
             axis = self._made(value) if isinstance(value, ast.Call) else None
-            for name in names_of(unit.node) if axis else []:
-                if name.startswith("self.") or axis is Axis.LOSS or not self._in_module(unit):
+            if value is not None and any(tail(call) in self.modules for call in calls(value)):
+                self.whole.update(names_of(unit.node))
+            for name in names_of(unit.node):
+                if axis and (name.startswith("self.") or axis is Axis.LOSS or not self._in_module(unit)):
                     self.kinds.setdefault(name, axis)
         self.kinds.pop("", None)
 
@@ -211,12 +109,13 @@ class Judge:
         name, chain = tail(call), dotted(call.func).split(".")
         if "lr_scheduler" in chain:
             return Axis.SCHEDULE
-        if "init" in chain[:-1] or name == "apply" or (module and name in FILLING):
+        filled = module or chain[-2:-1] in (["weight"], ["bias"])
+        if "init" in chain[:-1] or name == "apply" or (filled and name in FILLING):
             return Axis.INITIALISATION
         if "optim" in chain or name in self.optimizers:
             return Axis.OPTIMIZER
-        if name in CALLS:
-            return CALLS[name]
+        if name in CALLS or name in self.modules:
+            return CALLS.get(name, Axis.ARCHITECTURE)
         if module and chain[0] != "self":
             return None
         owner = self.kinds.get(".".join(chain[:-1]))
@@ -268,13 +167,15 @@ class Judge:
             return NOTHING
         if label == "dropout_p":
             return frozenset({Axis.REGULARISATION})
-        if label in AXIS_OF_FIELD and any(tail(call) in ("replace", "ExperimentConfig") for call in made):
+        if label in AXIS_OF_FIELD and any(tail(call) in CONFIGURING for call in made):
             return frozenset({AXIS_OF_FIELD[label]})
-        axes = [axis for call in made if (axis := self.of_call(call, module=self._in_module(site.unit)))]
-        if not axes:
+        judged = [self.of_call(call, module=self._in_module(site.unit)) for call in made]
+        axes = [axis for axis in judged if axis is not None]
+        if label == "func":
+            return frozenset(axes)
+        # What flows through a dropout of self, or through another thing that was made before, is not its setting.
+        if not axes or all(dotted(call.func) in self.kinds for call in made):
             return NOTHING
-        if label == "func" or all(dotted(call.func) in self.kinds for call in made):
-            return frozenset(axes) if label == "func" else NOTHING
         return self._of_argument(axes[0], label, site)
 
     def _of_argument(self, axis: Axis, label: str, site: Site) -> Axes:
@@ -283,7 +184,9 @@ class Judge:
                 return frozenset({Axis.LEARNING_RATE})
             case Axis.OPTIMIZER, _:
                 inner = [key for node in site.nodes for part in ast.walk(node) for key in self._group_keys(part)]
-                return frozenset({GROUP_KEYS.get(label, Axis.OPTIMIZER), *(GROUP_KEYS[key] for key in inner)})
+                return frozenset({GROUP_KEYS.get(label, Axis.OPTIMIZER)}) | {GROUP_KEYS[key] for key in inner}
+            case Axis.ARCHITECTURE, _:
+                return self._by_fields(site) or frozenset({axis})
             case Axis.LOSS, "label_smoothing":
                 return frozenset({Axis.REGULARISATION})
             case Axis.DATA, "arg1" | "B" | "batch_size":
@@ -298,9 +201,12 @@ class Judge:
         module = self._in_module(site.unit)
         made = [call for node in site.nodes for call in calls(node)]
         found = {axis for call in made if (axis := self.of_call(call, module=module))}
+        config = [keyword.arg for call in made if tail(call) in CONFIGURING for keyword in call.keywords]
+        found |= {AXIS_OF_FIELD[name] for name in config if name in AXIS_OF_FIELD}
+        value = any(not isinstance(node, ast.Name | ast.Attribute | ast.Constant) for node in site.nodes)
         for name in names_of(site.unit.node):
             kind = self.kinds.get(name)
-            if kind in (Axis.LOSS, Axis.DATA) and (not module or kind is Axis.LOSS):
+            if (kind is Axis.LOSS and value) or (kind is Axis.DATA and not module):
                 found.add(kind)
         if not site.whole:
             found |= self._by_fields(site)
@@ -319,29 +225,24 @@ class Judge:
             return found
         value = getattr(site.unit.node, "value", None) if site.whole else None
         axis = self.of_call(value, module=True) if isinstance(value, ast.Call) else None
-        if axis in (Axis.REGULARISATION, Axis.INITIALISATION, Axis.LOSS):
+        if axis is not None and axis in (Axis.REGULARISATION, Axis.INITIALISATION, Axis.LOSS):
             return frozenset({axis})
-        if Axis.LOSS in found or (not found and self._by_uses(site, seen) == {Axis.REGULARISATION}):
-            return found or frozenset({Axis.REGULARISATION})
+        if Axis.LOSS in found:
+            return found
+        if not found and self._by_uses(site, seen) == DROPPING:
+            return DROPPING
         return found | {Axis.ARCHITECTURE}
 
     def _initialises(self, unit: Unit) -> bool:
         """Whether a method is torch's own for that, or is handed to `apply`."""
-        if unit.function == "reset_parameters":
-            return True
-        handed = [
-            dotted(call.args[0]).split(".")[-1]
-            for other in self.found.units
-            for call in calls(other.node)
-            if tail(call) == "apply" and call.args
-        ]
         own = unit.node.name if isinstance(unit.node, ast.FunctionDef) else unit.function
-        return bool(own) and own in handed
+        return own == "reset_parameters" or (bool(own) and own in self.handed)
 
     def _by_uses(self, site: Site, seen: tuple[str, ...]) -> Axes:
         """Judge a variable, a function or a class by where it is used."""
         unit, node = site.unit, site.unit.node
-        found = self._used([name for name in names_of(node) if "." not in name], unit, seen, inside=True)
+        names = [name for name in names_of(node) if "." not in name and name not in self.whole]
+        found = self._used(names, unit, seen, inside=True)
         if found:
             return found
         outer = [name for name in (unit.function, *unit.classes) if name and name != "run_training"]
@@ -354,24 +255,49 @@ class Judge:
         return self._used(outer, unit, seen, inside=False)
 
     def _used(self, names: list[str], unit: Unit, seen: tuple[str, ...], *, inside: bool) -> Axes:
-        found: set[Axis] = set()
+        """Judge names by where they are read: within their function, or (`inside` is False) outside of it."""
+        if len(seen) >= USES_DEEP:
+            return NOTHING
+        found = NOTHING
         for name in names:
-            if name in seen:
-                continue
-            for other in self.found.units:
-                same = (other.classes, other.function) == (unit.classes, unit.function)
-                if other is unit or (inside and unit.function and not same) or (not inside and same):
-                    continue
-                for path, use in uses(other.node, name, ()):
-                    found |= self.judge(Site(other, path, (use,)), (*seen, name))
-        return frozenset(found - {Axis.LOOP})
+            place = (name, unit.classes, unit.function, inside, len(seen))
+            if name not in seen and place not in self.memory:
+                self.memory[place] = NOTHING
+                sites = [site for site in self.reads.get(name, ()) if _may_read(site.unit, unit, inside=inside)]
+                self.memory[place] = NOTHING.union(*(self.judge(site, (*seen, name)) for site in sites))
+            found |= self.memory.get(place, NOTHING)
+        return found - {Axis.LOOP}
 
 
-def uses(node: ast.AST, name: str, path: tuple[Step, ...]) -> Iterator[tuple[tuple[Step, ...], ast.AST]]:
-    """Yield where a statement reads a name, with the way to it."""
+def _may_read(reader: Unit, unit: Unit, *, inside: bool) -> bool:
+    same = (reader.classes, reader.function) == (unit.classes, unit.function)
+    return reader is not unit and ((same or not unit.function) if inside else not same)
+
+
+def _reads(changes: Changes) -> dict[str, list[Site]]:
+    """Return where each name is read, with the way to it, and the changes that it is part of."""
+    found: dict[str, list[Site]] = {}
+    for unit in changes.units:
+        for path, name in _names_in(unit.node, ()):
+            found.setdefault(name.id, []).append(Site(unit, path, (name,)))
+    for site in changes.sites:
+        if not site.whole:
+            names = {name.id for node in site.nodes for name in ast.walk(node) if isinstance(name, ast.Name)}
+            for name in sorted(names):
+                found.setdefault(name, []).append(site)
+    return found
+
+
+def _names_in(node: ast.AST, path: tuple[Step, ...]) -> Iterator[tuple[tuple[Step, ...], ast.Name]]:
     for label, part in parts(node).items():
         step = (*path, Step((node,), label))
-        if isinstance(part, ast.Name) and part.id == name and isinstance(part.ctx, ast.Load):
+        if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load):
             yield step, part
         else:
-            yield from uses(part, name, step)
+            yield from _names_in(part, step)
+
+
+def _handed_to_apply(units: list[Unit]) -> set[str]:
+    """Return the functions that some module applies to all its parts."""
+    made = [call for unit in units for call in calls(unit.node) if tail(call) == "apply" and call.args]
+    return {dotted(call.args[0]).split(".")[-1] for call in made}

@@ -150,7 +150,7 @@ def _kept(state: SessionState, experiment: Experiment, came: str) -> bool:
 
 
 def _reference(state: SessionState, experiment: Experiment) -> float | None:
-    """Return the score that stood when an experiment was planned: champion, baseline or, without a floor, the best."""
+    """Return the score to beat when an experiment was planned: champion, baseline or, without a floor, the best."""
     at = experiment.planned_at
     champions = [key for key, since in state.reigns if since <= at]
     if champions:

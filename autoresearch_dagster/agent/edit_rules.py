@@ -94,9 +94,19 @@ def source_problem(source: str) -> str | None:
         compile(tree, "train.py", "exec", dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError) as fault:
         return f"train_py does not compile: {fault}; correct it and save it again."
+    if _depth(tree) > limits.TRAIN_PY_DEPTH:
+        return f"train_py nests expressions more than {limits.TRAIN_PY_DEPTH} deep; split them over several lines."
     if not any(isinstance(node, ast.FunctionDef) and node.name == "run_training" for node in tree.body):
         return "train_py must define run_training(config) at module level, as the baseline does."
     return None
+
+
+def _depth(tree: ast.AST) -> int:
+    """Return how deep a tree nests, level by level: recursion would end where it is too deep."""
+    depth, level = 0, [tree]
+    while level:
+        depth, level = depth + 1, [child for node in level for child in ast.iter_child_nodes(node)]
+    return depth
 
 
 def edit_of(state: SessionState, experiment: Experiment) -> Edit | None:

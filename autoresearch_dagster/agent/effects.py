@@ -27,9 +27,9 @@ _WORSE = re.compile(
     r"\b(?:worse\w*|higher|increas\w*|hurts?|degrad\w*|regress\w*|rises?|raises?|loses?|goes up|up by)\b"
 )
 _SAME = re.compile(
-    r"\bno (?:\w+ )?(?:change|effect|difference|impact|gain|improvement)\b|\bneutral\b|\bunchanged\b|\bsame\b"
-    r"|\bnegligible\b|\b(?:with)?in (?:the )?noise\b|\bflat\b|\bnone\b|\bzero\b|\b(?:does|will|would|do)(?: not|n't) "
-    r"(?:help|change|improve|matter)\b|\bties?\b"
+    r"\bno (?:\w+ )?(?:change|effect|difference|impact|gain|improvement)\b"
+    r"|\b(?:neutral|unchanged|same|negligible|flat|none|zero|ties?)\b|\b(?:with)?in (?:the )?noise\b"
+    r"|\b(?:does|will|would|do)(?: not|n't) (?:help|change|improve|matter)\b"
 )
 _NOT_WORSE = re.compile(r"\b(?:no|not|never|without|n't)(?: \w+)? (?:worse\w*|hurt\w*|regress\w*|degrad\w*|loss)\b")
 _AT_MOST = re.compile(r"(?:up to|at most|less than|no more than|within|<=?|≤)\s*$")

@@ -116,8 +116,8 @@ def _axes(ctx: ToolContext, title: str) -> frozenset[Axis]:
 
 def _send_back(ctx: ToolContext, dispatch: Dispatch, axis: Axis) -> None:
     reason = (
-        f"Not launched: all {len(dispatch.planned)} edits of this call touch the same axis, {axis.value}. Spread the "
-        "batch over different axes; if it is meant, send the same batch again and it will run."
+        f"Not launched: all {len(dispatch.planned)} edits of this call touch the same axis, {axis.value}. Spread "
+        "the batch over different axes; if it is meant, send the same batch again and it will run."
     )
     titles = {planned.key: planned.title for planned in dispatch.planned}
     dispatch.answers = [

@@ -19,7 +19,8 @@ def plateau_of(state: SessionState) -> int:
         scores = [value for one in batch if (value := score(one)) is not None]
         gained = _beats(scores, best) if state.floor is None else any(_confirmed(state, one) for one in batch)
         without = 0 if gained else without + 1
-        best = min([*scores, *([] if best is None else [best])], default=None)
+        before = [] if best is None else [best]
+        best = min([*scores, *before], default=None)
     return without
 
 

@@ -4,25 +4,15 @@ import ast
 import copy
 import difflib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import cast
 
-BODIES = ("body", "orelse", "finalbody", "handlers")
+from autoresearch_dagster.agent.source_units import Unit, bound, identifiers, parts, plain_tree, units
+from autoresearch_dagster.core import limits
+
 SIMILAR = 0.5
 """From here on two statements of one function count as versions of one another."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Unit:
-    """One statement, a compound one without its body; `classes` and `function` are what it stands in."""
-
-    node: ast.AST
-    text: str
-    classes: tuple[str, ...]
-    function: str
-    outer: "Unit | None"
-    depth: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +46,6 @@ class Changes:
     sites: list[Site] = field(default_factory=list[Site])
 
 
-def plain_tree(source: str) -> ast.Module:
-    """Parse without comments, docstrings and annotations.
-
-    Raises:
-        SyntaxError: it does not parse.
-    """
-    return cast(ast.Module, _Plain().visit(ast.parse(source.replace("\r\n", "\n"))))
-
-
 def changes(old: str, new: str) -> Changes:
     """Compare two sources; what was only renamed is no change.
 
@@ -84,91 +65,6 @@ def changes(old: str, new: str) -> Changes:
         found.sites.extend(_differ(one.node, other.node, other, ()))
     found.sites.extend(Site(unit, (), (unit.node,), whole=True) for unit in [*gone, *come])
     return found
-
-
-def units(tree: ast.Module) -> list[Unit]:
-    """Return all statements in their order, imports left out."""
-    return list(_units(tree.body, (), "", None, 0))
-
-
-def parts(node: ast.AST) -> dict[str, ast.AST]:
-    """Return the children of a node by label: a keyword, `arg0`, the key of a dict, the name of a field."""
-    if isinstance(node, ast.Call):
-        found: dict[str, ast.AST] = {"func": node.func}
-        found |= {f"arg{number}": arg for number, arg in enumerate(node.args)}
-        return found | {keyword.arg or "**": keyword.value for keyword in node.keywords}
-    if isinstance(node, ast.Dict) and all(isinstance(key, ast.Constant) for key in node.keys):
-        keys = [str(cast(ast.Constant, key).value) for key in node.keys]
-        return dict(zip(keys, node.values, strict=True))
-    found = {}
-    for name, value in ast.iter_fields(node):
-        if isinstance(value, ast.AST) and not isinstance(value, ast.expr_context):
-            found[name] = value
-        elif isinstance(value, list):
-            items = cast(list[object], value)
-            found |= {f"{name}{number}": item for number, item in enumerate(items) if isinstance(item, ast.AST)}
-    return found
-
-
-def identifiers(tree: ast.AST) -> Iterator[tuple[ast.AST, str, str]]:
-    """Yield every name in a tree with the node and the attribute that hold it."""
-    for node in ast.walk(tree):
-        for name in ("id", "attr", "arg", "name", "asname"):
-            value = getattr(node, name, None)
-            if isinstance(value, str) and not (isinstance(node, ast.alias) and name == "name"):
-                yield node, name, value
-
-
-def bound(tree: ast.AST) -> set[str]:
-    """Return the names that a source chose itself: variables, arguments, functions, classes, fields of self."""
-    found: set[str] = set()
-    for node, _, value in identifiers(tree):
-        stored = isinstance(getattr(node, "ctx", None), ast.Store)
-        chosen = isinstance(node, ast.arg | ast.FunctionDef | ast.ClassDef | ast.alias) or stored
-        if chosen and value not in ("run_training", "forward", "self") and not value.startswith("__"):
-            found.add(value)
-    return found
-
-
-def _units(
-    body: Sequence[ast.AST], classes: tuple[str, ...], function: str, outer: Unit | None, depth: int
-) -> Iterator[Unit]:
-    for node in body:
-        if isinstance(node, ast.Import | ast.ImportFrom | ast.Pass):
-            continue
-        inner = [child for name in BODIES for child in getattr(node, name, []) if isinstance(child, ast.AST)]
-        header = copy.copy(node)
-        for name in BODIES:
-            if isinstance(getattr(header, name, None), list):
-                setattr(header, name, [])
-        unit = Unit(header, ast.unparse(header), classes, function, outer, depth)
-        yield unit
-        if isinstance(node, ast.ClassDef):
-            yield from _units(inner, (*classes, node.name), "", unit, depth + 1)
-        elif isinstance(node, ast.FunctionDef):
-            yield from _units(inner, classes, node.name, unit, depth + 1)
-        else:
-            yield from _units(inner, classes, function, unit, depth + 1)
-
-
-class _Plain(ast.NodeTransformer):
-    """Drops what does nothing when it runs."""
-
-    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
-        return None if isinstance(node.value, ast.Constant) else self.generic_visit(node)
-
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
-        if node.value is None:
-            return self.generic_visit(node)
-        return self.generic_visit(ast.copy_location(ast.Assign([node.target], node.value), node))
-
-    def visit_arg(self, node: ast.arg) -> ast.AST:
-        node.annotation = None
-        return node
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        node.returns = None
-        return self.generic_visit(node)
 
 
 def _rename(old: ast.Module, new: ast.Module) -> None:
@@ -214,7 +110,11 @@ def _shape(unit: Unit, names: set[str]) -> tuple[str, list[str]]:
 
 def _left_over(olds: list[Unit], news: list[Unit]) -> tuple[list[Unit], list[Unit]]:
     """Return what one version has more of; equal statements meet within their function first."""
-    for place in (lambda unit: (unit.classes, unit.function, unit.text), lambda unit: unit.text):
+    places: tuple[Callable[[Unit], object], ...] = (
+        lambda unit: (unit.classes, unit.function, unit.text),
+        lambda unit: unit.text,
+    )
+    for place in places:
         counts = [Counter(place(unit) for unit in side) for side in (olds, news)]
         common = counts[0] & counts[1]
         sides: list[list[Unit]] = []
@@ -235,7 +135,7 @@ def _moved(olds: list[Unit], news: list[Unit]) -> tuple[list[Unit], list[Unit]]:
     one, other = ([f"{unit.depth} {unit.text}" for unit in side] for side in (olds, news))
     gone: list[Unit] = []
     come: list[Unit] = []
-    for kind, i1, i2, j1, j2 in difflib.SequenceMatcher(None, one, other, autojunk=False).get_opcodes():
+    for kind, i1, i2, j1, j2 in difflib.SequenceMatcher(None, one, other).get_opcodes():
         if kind != "equal":
             gone.extend(olds[i1:i2])
             come.extend(news[j1:j2])
@@ -245,11 +145,14 @@ def _moved(olds: list[Unit], news: list[Unit]) -> tuple[list[Unit], list[Unit]]:
 def _pairs(gone: list[Unit], come: list[Unit]) -> list[tuple[Unit, Unit]]:
     """Find versions of one statement: of one function and kind, the most alike first."""
     rated: list[tuple[float, int, int]] = []
+    if len(gone) * len(come) > limits.PAIRED_STATEMENTS:
+        return []
     for i, one in enumerate(gone):
         for j, other in enumerate(come):
             same = (one.classes, one.function) == (other.classes, other.function)
             if same and type(one.node) is type(other.node):
-                alike = difflib.SequenceMatcher(None, one.text, other.text, autojunk=False).ratio()
+                begin, end = (unit.text[: limits.PAIRED_STATEMENT_CHARS] for unit in (one, other))
+                alike = difflib.SequenceMatcher(None, begin, end, autojunk=False).ratio()
                 alike += _targets(one) == _targets(other)
                 rated.append((alike, i, j))
     taken: list[tuple[int, int]] = []
@@ -268,29 +171,39 @@ def _differ(one: ast.AST, other: ast.AST, unit: Unit, path: tuple[Step, ...]) ->
     """Yield the smallest parts that differ."""
     if ast.dump(one) == ast.dump(other):
         return
-    ours, theirs = parts(one), parts(other)
-    call = isinstance(one, ast.Call) and isinstance(other, ast.Call)
-    same_kind = type(one) is type(other) and (call or isinstance(one, ast.Dict) or _own(one) == _own(other))
-    if call and not (_dotted(ours["func"]) and _dotted(theirs["func"])):
-        same_kind = ast.dump(ours["func"]) == ast.dump(theirs["func"])
     if path and (rest := _wrapped(one, other)):
         yield Site(unit, path, (rest,), kept=one)
     elif path and (rest := _wrapped(other, one)):
         yield Site(unit, path, (rest,), kept=other)
-    elif not same_kind or not (call or isinstance(one, ast.Dict) or ours.keys() == theirs.keys()):
+    elif not _comparable(one, other):
         yield Site(unit, path, (one, other))
     else:
-        swapped = call and ast.dump(ours["func"]) != ast.dump(theirs["func"])
-        for label in {**ours, **theirs}:
-            step = (*path, Step((one, other), label))
-            if label in ours and label in theirs:
-                if label == "func":
-                    if swapped:
-                        yield Site(unit, step, (ours[label], theirs[label]))
-                else:
-                    yield from _differ(ours[label], theirs[label], unit, step)
-            elif not swapped:
-                yield Site(unit, step, (ours.get(label) or theirs[label],))
+        yield from _differ_in_parts(one, other, unit, path)
+
+
+def _comparable(one: ast.AST, other: ast.AST) -> bool:
+    """Whether it makes sense to compare two nodes part by part."""
+    if isinstance(one, ast.Call) and isinstance(other, ast.Call):
+        return (_dotted(one.func) and _dotted(other.func)) or ast.dump(one.func) == ast.dump(other.func)
+    if type(one) is not type(other):
+        return False
+    return isinstance(one, ast.Dict) or (_own(one) == _own(other) and parts(one).keys() == parts(other).keys())
+
+
+def _differ_in_parts(one: ast.AST, other: ast.AST, unit: Unit, path: tuple[Step, ...]) -> Iterator[Site]:
+    ours, theirs = parts(one), parts(other)
+    called = isinstance(one, ast.Call)
+    swapped = called and ast.dump(ours["func"]) != ast.dump(theirs["func"])
+    for label in {**ours, **theirs}:
+        step = (*path, Step((one, other), label))
+        if called and label == "func":
+            if swapped:
+                yield Site(unit, step, (ours[label], theirs[label]))
+        elif label in ours and label in theirs:
+            yield from _differ(ours[label], theirs[label], unit, step)
+        elif not swapped:
+            # What one optimizer takes and another does not is part of the swap.
+            yield Site(unit, step, (ours.get(label) or theirs[label],))
 
 
 def _own(node: ast.AST) -> list[object]:

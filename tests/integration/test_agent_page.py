@@ -12,10 +12,26 @@ def test_the_page_lists_every_tool_as_the_dispatcher_has_it() -> None:
 
 
 def test_the_page_has_every_tool_of_the_tutorial() -> None:
-    tutorial = """search_arxiv inspect_dataset get_baseline_train_code read_train_code get_code_edit_history
-        get_promising_code get_leaderboard compare_experiments get_batch_plan record_hypothesis
-        record_batch_hypotheses record_batch_plan edit_train_code edit_train_code_batch run_experiment
-        run_experiment_batch evaluate_batch_results flyte_map""".split()
+    tutorial = [
+        "search_arxiv",
+        "inspect_dataset",
+        "get_baseline_train_code",
+        "read_train_code",
+        "get_code_edit_history",
+        "get_promising_code",
+        "get_leaderboard",
+        "compare_experiments",
+        "get_batch_plan",
+        "record_hypothesis",
+        "record_batch_hypotheses",
+        "record_batch_plan",
+        "edit_train_code",
+        "edit_train_code_batch",
+        "run_experiment",
+        "run_experiment_batch",
+        "evaluate_batch_results",
+        "flyte_map",
+    ]
     assert set(tutorial) <= set(TOOLBOX.names)
     assert all(f"### `{name}`" in TEXT for name in TOOLBOX.names)
 

@@ -10,6 +10,7 @@ BASELINE = (Path(__file__).parents[2] / "trainer_image" / "train.py").read_text(
 STEP = "        optimizer.step()\n"
 ADAMW = "torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=0.01, fused=True)"
 MAKE_LOADER = "    loader = prepare"
+BACKWARD = "            loss.backward()\n"
 LN_F = "        self.ln_f = nn.LayerNorm(config.n_embd)\n"
 LOSS = "        loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction=reduction)\n"
 
@@ -29,10 +30,16 @@ def before_step(*lines: str) -> str:
 
 
 EDITS: dict[str, tuple[str, set[str]]] = {
-    "a comment and a docstring": (edited(("LOG_EVERY = 5  # steps", "LOG_EVERY = 5"), ('"""Train one', '"""Do one')), set()),
+    "a comment and a docstring": (
+        edited(("LOG_EVERY = 5  # steps", "LOG_EVERY = 5"), ('"""Train one', '"""Do one')),
+        set(),
+    ),
     "annotations": (edited(("x: torch.Tensor) -> torch.Tensor", "x)")), set()),
     "a renamed variable": (BASELINE.replace("optimizer", "opt"), set()),
-    "a renamed class and method field": (BASELINE.replace("MLP", "FeedForward").replace("self.fc1", "self.up"), set()),
+    "a renamed class and method field": (
+        BASELINE.replace("MLP", "FeedForward").replace("self.fc1", "self.up"),
+        set(),
+    ),
     "an import that nothing uses": (edited(("import prepare\n", "import math\nimport prepare\n")), set()),
     "more logging": (before_step("prepare.log_step(steps, 0.0)", "print(steps)"), set()),
     "another name of the model": (edited(("TinyGPT-L", "Better-L")), set()),
@@ -60,7 +67,8 @@ EDITS: dict[str, tuple[str, set[str]]] = {
             (
                 "def run_training",
                 "class Signs(torch.optim.Optimizer):\n    def step(self):\n        for g in self.param_groups:\n"
-                "            for p in g['params']:\n                p.data -= g['lr'] * p.grad.sign()\n\n\ndef run_training",
+                "            for p in g['params']:\n                p.data -= g['lr'] * p.grad.sign()\n\n\n"
+                "def run_training",
             ),
             (ADAMW, "Signs(model.parameters(), {'lr': config.learning_rate})"),
         ),
@@ -88,14 +96,20 @@ EDITS: dict[str, tuple[str, set[str]]] = {
     ),
     "a cosine in a function": (
         edited(
-            ("def run_training", "def factor(step, total):\n    return 0.5 * (1 + step / total)\n\n\ndef run_training"),
+            (
+                "def run_training",
+                "def factor(step, total):\n    return 0.5 * (1 + step / total)\n\n\ndef run_training",
+            ),
             (STEP, f"        for g in optimizer.param_groups:\n            g['lr'] = factor(steps, 100)\n{STEP}"),
         ),
         {"schedule"},
     ),
     "a scheduler": (
         edited(
-            (MAKE_LOADER, f"    scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, 100)\n{MAKE_LOADER}"),
+            (
+                MAKE_LOADER,
+                f"    scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, 100)\n{MAKE_LOADER}",
+            ),
             (STEP, f"{STEP}        scheduler.step()\n"),
         ),
         {"schedule"},
@@ -116,13 +130,16 @@ EDITS: dict[str, tuple[str, set[str]]] = {
         edited(("        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)\n", "")),
         {"regularisation"},
     ),
-    "label smoothing": (edited(("reduction=reduction)", "reduction=reduction, label_smoothing=0.1)")), {"regularisation"}),
+    "label smoothing": (
+        edited(("reduction=reduction)", "reduction=reduction, label_smoothing=0.1)")),
+        {"regularisation"},
+    ),
     "a penalty on the loss": (
         edited((LOSS, f"{LOSS}        loss = loss + 1e-4 * logits.logsumexp(-1).square().mean()\n")),
         {"loss"},
     ),
     "a penalty in the loop": (
-        edited(("            loss.backward()\n", "            loss = loss + 1e-4 * x.float().var()\n            loss.backward()\n")),
+        edited((BACKWARD, f"            loss = loss + 1e-4 * x.float().var()\n{BACKWARD}")),
         {"loss"},
     ),
     "another activation": (edited(("F.gelu(self.fc1(x))", "F.relu(self.fc1(x)).square()")), {"architecture"}),
@@ -148,7 +165,12 @@ EDITS: dict[str, tuple[str, set[str]]] = {
         {"architecture"},
     ),
     "a softcap": (
-        edited(("        if targets is None:\n", "        logits = 30 * torch.tanh(logits / 30)\n        if targets is None:\n")),
+        edited(
+            (
+                "        if targets is None:\n",
+                "        logits = 30 * torch.tanh(logits / 30)\n        if targets is None:\n",
+            )
+        ),
         {"architecture"},
     ),
     "a new module": (
@@ -156,17 +178,23 @@ EDITS: dict[str, tuple[str, set[str]]] = {
             (
                 "class Block(",
                 "class Gate(nn.Module):\n    def __init__(self, n):\n        super().__init__()\n"
-                "        self.w = nn.Linear(n, n)\n\n    def forward(self, x):\n        return x * self.w(x).sigmoid()\n\n\nclass Block(",
+                "        self.w = nn.Linear(n, n)\n\n    def forward(self, x):\n"
+                "        return x * self.w(x).sigmoid()\n\n\nclass Block(",
             ),
             ("self.attn(self.ln1(x))", "self.gate(self.attn(self.ln1(x)))"),
             ("        self.ln2 =", "        self.gate = Gate(n_embd)\n        self.ln2 ="),
         ),
         {"architecture"},
     ),
-    "a wider MLP": (edited(("4 * n_embd)", "8 * n_embd)"), ("nn.Linear(4 * n_embd", "nn.Linear(8 * n_embd")), {"architecture"}),
+    "a wider MLP": (
+        edited(("4 * n_embd)", "8 * n_embd)"), ("nn.Linear(4 * n_embd", "nn.Linear(8 * n_embd")),
+        {"architecture"},
+    ),
     "more layers in code": (edited(("range(config.n_layer)", "range(config.n_layer + 2)")), {"size"}),
     "dropout at the end": (
-        edited((LN_F, f"{LN_F}        self.last = nn.Dropout(0.1)\n"), ("self.ln_f(x))", "self.last(self.ln_f(x)))")),
+        edited(
+            (LN_F, f"{LN_F}        self.last = nn.Dropout(0.1)\n"), ("self.ln_f(x))", "self.last(self.ln_f(x)))")
+        ),
         {"regularisation"},
     ),
     "dropout in the attention": (edited(("p = self.p if self.training else 0.0", "p = 0.1")), {"regularisation"}),
@@ -186,11 +214,22 @@ EDITS: dict[str, tuple[str, set[str]]] = {
         {"initialisation"},
     ),
     "tied weights": (
-        edited(("vocab_size, bias=False)\n", "vocab_size, bias=False)\n        self.head.weight = self.tok_emb.weight\n")),
+        edited(
+            (
+                "vocab_size, bias=False)\n",
+                "vocab_size, bias=False)\n        self.head.weight = self.tok_emb.weight\n",
+            )
+        ),
         {"architecture"},
     ),
-    "shorter rows": (edited(("config.device_batch_size, MAX_SEQ_LEN,", "config.device_batch_size, 128,")), {"data"}),
-    "larger micro-batches": (edited(("config.device_batch_size, MAX", "2 * config.device_batch_size, MAX")), {"batch"}),
+    "shorter rows": (
+        edited(("config.device_batch_size, MAX_SEQ_LEN,", "config.device_batch_size, 128,")),
+        {"data"},
+    ),
+    "larger micro-batches": (
+        edited(("config.device_batch_size, MAX", "2 * config.device_batch_size, MAX")),
+        {"batch"},
+    ),
     "accumulation": (edited(("range(config.grad_accum_steps)", "range(4)")), {"batch"}),
     "a curriculum of lengths": (
         edited(("            loss = model", "            x, y = x[:, :128], y[:, :128]\n            loss = model")),
@@ -199,8 +238,11 @@ EDITS: dict[str, tuple[str, set[str]]] = {
     "fewer steps": (edited(("steps < config.max_steps", "steps < 50")), {"length"}),
     "half precision": (
         edited(
-            ("            loss = model(x, y) / config.grad_accum_steps\n",
-             "            with torch.autocast(device.type):\n                loss = model(x, y) / config.grad_accum_steps\n"),
+            (
+                "            loss = model(x, y) / config.grad_accum_steps\n",
+                "            with torch.autocast(device.type):\n"
+                "                loss = model(x, y) / config.grad_accum_steps\n",
+            ),
         ),
         {"loop"},
     ),
@@ -217,7 +259,7 @@ EDITS: dict[str, tuple[str, set[str]]] = {
         ),
         {"architecture", "schedule"},
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", EDITS)

@@ -81,6 +81,10 @@ def crowned(key: ExperimentKey) -> Any:
     return pe.ChampionChosen(key=key, reason="best")
 
 
+def champion(screened_gain: float, confirmed_gain: float) -> list[Any]:
+    return [screened("worth_confirming", screened_gain), judged("confirmed", confirmed_gain), crowned]
+
+
 def scores(desk: Any) -> Any:
     state = desk.journal.state(desk.session)
     return scores_by_key(state, lambda digest: desk.blobs.get(digest).decode(), BASELINE)
@@ -88,7 +92,7 @@ def scores(desk: Any) -> Any:
 
 def test_a_prediction_is_compared_with_the_gain_over_the_champion(desk):
     floor(desk)
-    key = trained(desk, "a", 2.4, "-0.05", screened("worth_confirming", 0.08), judged("confirmed", 0.06), crowned, train_py=SHARP)  # fmt: skip
+    key = trained(desk, "a", 2.4, "-0.05", *champion(0.08, 0.06), train_py=SHARP)
     found = scores(desk)[key]
     assert found.axes == {Axis.ARCHITECTURE}
     assert found.predicted == Effect("better", -0.05, -0.05)
@@ -145,7 +149,7 @@ def test_what_has_no_score_or_is_not_decided_is_left_out(desk):
 
 def test_targets_and_percentages_refer_to_the_champion_of_that_time(desk):
     floor(desk)
-    first = trained(desk, "a", 2.4, "val_bpb ~ 2.45", screened("worth_confirming", 0.1), judged("confirmed", 0.1), crowned, train_py=SHARP)  # fmt: skip
+    first = trained(desk, "a", 2.4, "val_bpb ~ 2.45", *champion(0.1, 0.1), train_py=SHARP)
     second = trained(desk, "b", 2.3, "1% lower", screened("within_noise", 0.0), train_py=DECAY)
     assert scores(desk)[first].predicted == Effect("better", -0.05, -0.05)
     assert scores(desk)[second].predicted == Effect("better", -0.024, -0.024)
@@ -166,7 +170,7 @@ def test_without_a_noise_floor_a_score_is_compared_with_the_best_before(desk):
 def test_axes_are_summed_up_and_a_candidate_counts_for_each_that_it_touches(desk):
     floor(desk)
     both = SHARP.replace("weight_decay=0.01", "weight_decay=0.2")
-    trained(desk, "a", 2.4, "-0.05", screened("worth_confirming", 0.1), judged("confirmed", 0.1), crowned, train_py=SHARP)  # fmt: skip
+    trained(desk, "a", 2.4, "-0.05", *champion(0.1, 0.1), train_py=SHARP)
     trained(desk, "b", 2.6, "-0.03", screened("regression", -0.2), train_py=both)
     trained(desk, "c", 2.6, "unclear", screened("within_noise", 0.02), train_py=DECAY)
     state = desk.journal.state(desk.session)
