@@ -1,6 +1,6 @@
 """How well predictions came true: for each candidate its hypothesis beside what was measured, and for each axis."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from autoresearch_dagster.agent import edit_rules
@@ -8,13 +8,10 @@ from autoresearch_dagster.agent.axes import Axis
 from autoresearch_dagster.agent.effects import Effect, parse_effect
 from autoresearch_dagster.agent.history import title_key
 from autoresearch_dagster.core import limits
-from autoresearch_dagster.core.experiment import Digest, ExperimentKey
+from autoresearch_dagster.core.experiment import ExperimentKey
 from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store.leaderboard import score
 from autoresearch_dagster.store.state import Experiment, SessionState
-
-Sources = Callable[[Digest], str]
-"""Gives the text of a train.py by its digest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +48,18 @@ class AxisCalibration:
     kept: int
 
 
-def calibration(state: SessionState, sources: Sources, baseline: str) -> list[AxisCalibration]:
+def calibration(state: SessionState) -> list[AxisCalibration]:
     """Return how predictions came true on each axis that was tried, the most tried first."""
-    scored = list(scores_by_key(state, sources, baseline).values())
+    scored = list(scores_by_key(state).values())
     found = [_of_axis(axis, [one for one in scored if axis in one.axes]) for axis in Axis]
     return sorted((row for row in found if row is not None), key=lambda row: -row.n)
 
 
-def scores_by_key(state: SessionState, sources: Sources, baseline: str) -> dict[ExperimentKey, Scored]:
+def scores_by_key(state: SessionState) -> dict[ExperimentKey, Scored]:
     """Return every decided candidate that has a hypothesis and something to be compared with, in planned order."""
     found: dict[ExperimentKey, Scored] = {}
     for key, experiment in state.experiments.items():
-        scored = _scored(state, experiment, sources, baseline)
+        scored = _scored(state, experiment)
         if scored is not None:
             found[key] = scored
     return found
@@ -109,7 +106,7 @@ def _of_axis(axis: Axis, scored: Sequence[Scored]) -> AxisCalibration | None:
     )
 
 
-def _scored(state: SessionState, experiment: Experiment, sources: Sources, baseline: str) -> Scored | None:
+def _scored(state: SessionState, experiment: Experiment) -> Scored | None:
     claim, value = hypothesis_of(state, experiment), score(experiment)
     if claim is None or value is None or experiment.undecided:
         return None
@@ -125,7 +122,7 @@ def _scored(state: SessionState, experiment: Experiment, sources: Sources, basel
     came = "same" if same else "better" if measured < 0 else "worse"
     return Scored(
         title=experiment.planned.title,
-        axes=edit_rules.axes_of_edit(state, edit, sources, baseline) if edit else frozenset(),
+        axes=edit_rules.axes_of_edit(edit) if edit else frozenset(),
         predicted=predicted,
         measured_bpb=measured,
         direction_right=None if predicted.direction is None else predicted.direction == came,

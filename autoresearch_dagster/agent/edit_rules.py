@@ -2,17 +2,19 @@
 
 import ast
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from autoresearch_dagster.agent.axes import Axis, axes_of, is_micro
+from autoresearch_dagster.agent.axes import Axis, is_micro
 from autoresearch_dagster.agent.history import title_key
 from autoresearch_dagster.agent.plateau import plateau_of
 from autoresearch_dagster.core import limits
-from autoresearch_dagster.core.experiment import Digest, Outcome, canonical_json, digest_of
+from autoresearch_dagster.core.experiment import Outcome, canonical_json, digest_of
 from autoresearch_dagster.core.presets import RANGES, Preset
 from autoresearch_dagster.store.state import Edit, Experiment, SessionState
+
+_AXES = frozenset(axis.value for axis in Axis)
 
 
 @dataclass(slots=True)
@@ -145,13 +147,9 @@ def parent_of(state: SessionState, edit: Edit) -> Edit | None:
     return found
 
 
-def axes_of_edit(
-    state: SessionState, edit: Edit, sources: Callable[[Digest], str], baseline: str
-) -> frozenset[Axis]:
-    """Return what an edit touches relative to its parent; `sources` gives the text of a train.py by its digest."""
-    parent = parent_of(state, edit)
-    base = (sources(parent.saved.train_py), parent.saved.config_overrides) if parent else (baseline, {})
-    return axes_of(sources(edit.saved.train_py), edit.saved.config_overrides, *base)
+def axes_of_edit(edit: Edit) -> frozenset[Axis]:
+    """Return what an edit touches relative to its parent, as it was judged when it was saved."""
+    return frozenset(Axis(name) for name in edit.saved.axes if name in _AXES)
 
 
 def plateau_problem(state: SessionState, source: str, parent: str, baseline: str) -> str | None:

@@ -1,10 +1,12 @@
 """Tools that write: hypotheses, batch plans, edits of train.py."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import JsonValue
 
 from autoresearch_dagster.agent import edit_rules, history
+from autoresearch_dagster.agent.axes import axes_of
 from autoresearch_dagster.agent.signatures import ToolContext
 from autoresearch_dagster.store import events as ev
 
@@ -112,10 +114,21 @@ def _save(ctx: ToolContext, spec: dict[str, Any]) -> history.Row:
         change_summary=str(spec.get("change_summary") or ""),
         parent_title=parent,
         signature=edit_rules.signature(source, overrides.values),
+        axes=_axes(ctx, source, overrides.values, parent),
     )
     ctx.tx.append(event)
     shown: history.Row = {"saved": True, **event.model_dump(mode="json", exclude={"kind", "signature"})}
     return shown | {"train_py": source}
+
+
+def _axes(
+    ctx: ToolContext, source: str, overrides: Mapping[str, float | int], parent: str | None
+) -> tuple[str, ...]:
+    """What an edit touches relative to its parent, else to the baseline."""
+    edit = ctx.state.latest_edit(parent) if parent else None
+    base = ctx.blobs.get(edit.saved.train_py).decode() if edit else ctx.baseline
+    touched = axes_of(source, overrides, base, edit.saved.config_overrides if edit else {})
+    return tuple(sorted(axis.value for axis in touched))
 
 
 def _check(

@@ -109,9 +109,7 @@ def _only_axis(ctx: ToolContext, dispatch: Dispatch) -> Axis | None:
 
 def _axes(ctx: ToolContext, title: str) -> frozenset[Axis]:
     edit = ctx.state.latest_edit(title)
-    if edit is None:
-        return frozenset()
-    return edit_rules.axes_of_edit(ctx.state, edit, lambda digest: _source(ctx, digest), ctx.baseline)
+    return edit_rules.axes_of_edit(edit) if edit is not None else frozenset()
 
 
 def _send_back(ctx: ToolContext, dispatch: Dispatch, axis: Axis) -> None:

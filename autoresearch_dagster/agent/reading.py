@@ -73,7 +73,7 @@ def get_code_edit_history(ctx: ToolContext, memory_key: str = "") -> JsonValue:
 
 def _foretold(ctx: ToolContext) -> dict[tuple[str, int], history.Row]:
     """What was predicted of each scored revision of a title, beside what was measured; bpb, negative is better."""
-    scored = scores_by_key(ctx.state, lambda digest: ctx.blobs.get(digest).decode(), ctx.baseline)
+    scored = scores_by_key(ctx.state)
     found: dict[tuple[str, int], history.Row] = {}
     for key, one in scored.items():
         planned = ctx.state.experiments[key].planned
@@ -83,12 +83,6 @@ def _foretold(ctx: ToolContext) -> dict[tuple[str, int], history.Row]:
             "direction_right": one.direction_right,
         }
     return found
-
-
-def _calibration(ctx: ToolContext) -> list[JsonValue]:
-    """How well hypotheses foretold what was measured, by axis."""
-    rows = calibration(ctx.state, lambda digest: ctx.blobs.get(digest).decode(), ctx.baseline)
-    return [{**asdict(row), "axis": row.axis.value} for row in rows]
 
 
 def get_promising_code(ctx: ToolContext, memory_key: str = "") -> JsonValue:
@@ -123,7 +117,7 @@ def get_leaderboard(ctx: ToolContext, memory_key: str = "") -> JsonValue:
         "best": next((row for row in rows if row["kept"]), None),
         "best_val_bpb": value,
         "count": len(rows),
-        "calibration": _calibration(ctx),
+        "calibration": [{**asdict(row), "axis": row.axis.value} for row in calibration(ctx.state)],
     }
 
 

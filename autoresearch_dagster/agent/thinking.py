@@ -40,7 +40,7 @@ def think(bench: Workbench, researcher: Researcher, state: SessionState) -> None
         _append(bench, state, ev.SessionFinished(reason=reason, summary=summary(state)))
         return
     if not taken and (not state.directives or state.directives[-1][0] < len(state.turns)):
-        _append(bench, state, ev.DirectiveGiven(text=prompt.directive(state, _calibration(bench, state))))
+        _append(bench, state, ev.DirectiveGiven(text=prompt.directive(state, table(calibration(state)))))
         return
     number = len(state.turns) + 1
     last = is_last(state, number)
@@ -55,11 +55,6 @@ def think(bench: Workbench, researcher: Researcher, state: SessionState) -> None
     with bench.transaction() as tx:
         for event in _kept(reply, tx.state, state):
             tx.append(event)
-
-
-def _calibration(bench: Workbench, state: SessionState) -> str:
-    """How well hypotheses foretold what was measured, as a table."""
-    return table(calibration(state, lambda digest: bench.blobs.get(digest).decode(), bench.baseline))
 
 
 def _asked(researcher: Researcher, view: ResearcherView) -> Reply | Sleep | TooLong | ev.Event:

@@ -62,6 +62,7 @@ def leaderboard(memory_key: MemoryKey = "", *, json: Json = False) -> int:
         autoresearch leaderboard my-research --json
     """
     from autoresearch_dagster.experiments.overview import ranking_of
+    from autoresearch_dagster.reports.foretold import calibration_table
     from autoresearch_dagster.reports.tables import leaderboard_table, print_table, width_of
 
     found = ranking_of(load_settings(), memory_key)
@@ -79,7 +80,7 @@ def leaderboard(memory_key: MemoryKey = "", *, json: Json = False) -> int:
     if found.session.floor is not None:
         out.print(f"\nNoise floor: {found.session.floor.reason}")
     if found.calibration:
-        out.print("\nHypotheses, by axis")
+        out.print()
         print_table(out, calibration_table(found.calibration))
     return DONE
 

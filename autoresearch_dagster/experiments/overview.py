@@ -3,10 +3,9 @@
 import difflib
 
 from autoresearch_dagster.agent.calibration import AxisCalibration, calibration
-from autoresearch_dagster.core.errors import StoreUnavailable, UserError
+from autoresearch_dagster.core.errors import UserError
 from autoresearch_dagster.core.experiment import Data
 from autoresearch_dagster.core.settings import Settings
-from autoresearch_dagster.experiments.laboratory import BASELINE_FILE
 from autoresearch_dagster.store.leaderboard import Row
 from autoresearch_dagster.store.state import SessionState
 from autoresearch_dagster.store.store import Store, open_store
@@ -39,16 +38,7 @@ def ranking_of(settings: Settings, memory_key: str) -> Ranking | None:
     if found is None:
         return None
     rows = tuple(store.journal.leaderboard(found.session))
-    return Ranking(session=found, rows=rows, calibration=calibration_of(store, store.journal.state(found.session)))
-
-
-def calibration_of(store: Store, state: SessionState) -> tuple[AxisCalibration, ...]:
-    """Say how well a session's hypotheses foretold what was measured; nothing where its code is not kept."""
-    try:
-        baseline = BASELINE_FILE.read_text(encoding="utf-8")
-        return tuple(calibration(state, lambda digest: store.blobs.get(digest).decode(), baseline))
-    except StoreUnavailable:
-        return ()
+    return Ranking(session=found, rows=rows, calibration=tuple(calibration(store.journal.state(found.session))))
 
 
 def session_of(settings: Settings, memory_key: str) -> SessionState | None:

@@ -31,7 +31,7 @@ class _Trail:
         self._champion = ""
         self._candidates: dict[ExperimentKey, str] = {}
 
-    def entry(self, record: ev.Recorded) -> AuditEntry | None:
+    def entry(self, record: ev.Recorded) -> AuditEntry | None:  # noqa: C901 (one arm for each event)
         """Tell one event; None: it changed nothing that is remembered."""
         event, at = record.event, record.at
         for planned in ev.planned_in(event):

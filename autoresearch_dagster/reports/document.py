@@ -1,5 +1,7 @@
 """The report of a session as one Markdown document: what was tried, what it brought, what was said."""
 
+from autoresearch_dagster.agent.calibration import calibration, table
+from autoresearch_dagster.reports.bill import bill
 from autoresearch_dagster.reports.standings import standings_markdown, verdict
 from autoresearch_dagster.reports.tables import plain
 from autoresearch_dagster.store.state import SessionState
@@ -24,6 +26,10 @@ def session_report(state: SessionState) -> str:
     if state.hypotheses:
         lines += ["", "## Hypotheses", ""]
         lines += [f"- **{item.title}**: {item.hypothesis} ({item.expected_effect})" for item, _ in state.hypotheses]
+    if foretold := table(calibration(state)):
+        lines += ["", "How well they foretold what was measured, by axis:", "", foretold]
+    if spent := bill(state):
+        lines += ["", "## Costs", "", f"{spent}."]
     if state.summary:
         lines += ["", "## What the researcher concludes", "", state.summary]
     return "\n".join(lines) + "\n"

@@ -106,6 +106,8 @@ class EditSaved(Data):
     change_summary: str
     parent_title: str | None
     signature: str
+    axes: tuple[str, ...] = ()
+    """What it touches relative to its parent, by `agent.axes`; empty where that was not judged yet."""
 
 
 class HypothesisRecorded(Data):

@@ -1,3 +1,5 @@
+from datetime import UTC, datetime, timedelta
+
 import dagster as dg
 import pytest
 
@@ -174,3 +176,42 @@ def test_progress_is_another_dispatch_and_forgets_failures(store, instance):
 
     assert len(tick(instance)) == 1
     assert store.journal.state(session).status == "active"
+
+
+def test_a_session_that_sleeps_is_left_alone_until_its_time(store, instance):
+    session = begin(store)
+    for delay_s, requested in ((3600, []), (-1, [session])):
+        until = datetime.now(UTC) + timedelta(seconds=delay_s)
+        with store.journal.transaction(session) as transaction:
+            transaction.append(ev.SessionSlept(until=until, reason="busy"))
+        assert [request.run_config["session"] for request in tick(instance)] == requested
+
+
+def told(instance, **config):
+    flat = {"memory_key": "research", **config}
+    return research.execute_in_process(run_config=flat, instance=instance, raise_on_error=False)
+
+
+def test_a_run_of_the_job_passes_a_note_and_a_pause_on(store, instance):
+    session = begin(store)
+
+    assert told(instance, steer="try a warmup", halt="pause").success
+
+    state = store.journal.state(session)
+    assert [note.note for note, _ in state.notes] == ["try a warmup"]
+    assert state.status == "paused"
+    assert tick(instance) == []
+
+
+def test_a_run_of_the_job_asks_whoever_drives_a_session_to_stop_now(store, instance):
+    session = begin(store)
+    with store.leases.hold(lease_name(session), this_process()):
+        assert told(instance, halt="stop-now").success
+        asked = store.journal.state(session).asked
+    assert (asked.end, asked.kill) == ("stop", True)
+
+
+def test_a_halt_that_is_none_is_refused_with_what_is_permitted(store, instance):
+    begin(store)
+    with pytest.raises(dg.DagsterInvariantViolationError, match="pause-now, stop-now"):
+        research.execute_in_process(run_config={"halt": "die"}, instance=instance)

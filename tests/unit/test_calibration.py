@@ -87,7 +87,7 @@ def champion(screened_gain: float, confirmed_gain: float) -> list[Any]:
 
 def scores(desk: Any) -> Any:
     state = desk.journal.state(desk.session)
-    return scores_by_key(state, lambda digest: desk.blobs.get(digest).decode(), BASELINE)
+    return scores_by_key(state)
 
 
 def test_a_prediction_is_compared_with_the_gain_over_the_champion(desk):
@@ -174,7 +174,7 @@ def test_axes_are_summed_up_and_a_candidate_counts_for_each_that_it_touches(desk
     trained(desk, "b", 2.6, "-0.03", screened("regression", -0.2), train_py=both)
     trained(desk, "c", 2.6, "unclear", screened("within_noise", 0.02), train_py=DECAY)
     state = desk.journal.state(desk.session)
-    rows = calibration(state, lambda digest: desk.blobs.get(digest).decode(), BASELINE)
+    rows = calibration(state)
     by_axis = {row.axis: row for row in rows}
     assert set(by_axis) == {Axis.ARCHITECTURE, Axis.REGULARISATION}
     built = by_axis[Axis.ARCHITECTURE]

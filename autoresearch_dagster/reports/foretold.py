@@ -1,0 +1,20 @@
+"""How well hypotheses foretold what was measured, for a terminal."""
+
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from autoresearch_dagster.agent.calibration import AxisCalibration
+
+
+def calibration_table(rows: Sequence[AxisCalibration]) -> Table:
+    """Make the table; changes are in bpb, negative is better."""
+    made = Table(title="Hypotheses by axis", title_justify="left", box=None, padding=(0, 1, 0, 0))
+    for heading in ("axis", "tried", "direction right", "predicted", "measured", "kept"):
+        made.add_column(heading, justify="left" if heading == "axis" else "right")
+    for row in rows:
+        right = f"{row.direction_right} of {row.directed}" if row.directed else "–"
+        predicted = f"{row.mean_predicted_bpb:+.4f}" if row.mean_predicted_bpb is not None else "–"
+        cells = (row.axis.value, str(row.n), right, predicted, f"{row.mean_measured_bpb:+.4f}", str(row.kept))
+        made.add_row(*cells)
+    return made
