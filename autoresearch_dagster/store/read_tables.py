@@ -17,7 +17,7 @@ from autoresearch_dagster.store.summary import SessionSummary, summarise
 
 PLACE = frozenset({"rank", "delta_vs_best"})
 """Fields of a row that follow from the other rows."""
-MEANING = 2
+MEANING = 3
 """Grows when the same events give other rows although the fields of the rows are the same."""
 VERSION = digest_of(repr((MEANING, [*SessionSummary.model_fields], [*Row.model_fields])).encode())[:16]
 

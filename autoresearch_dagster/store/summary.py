@@ -73,4 +73,7 @@ def _waits_for(state: SessionState) -> str:
         return state.reason
     waiting = Counter(one.planned.purpose for one in state.unfinished)
     told = [f"{count} {WAITED_FOR[purpose]}" for purpose, count in waiting.items()]
-    return " and ".join(told) or "the researcher"
+    if not told and state.asleep_until is not None:
+        told = [f"the model, asleep until {state.asleep_until:%Y-%m-%d %H:%M} UTC"]
+    asked = f"; then {state.asked.end}" if state.asked is not None else ""
+    return (" and ".join(told) or "the researcher") + asked
