@@ -252,6 +252,74 @@ EDITS: dict[str, tuple[str, set[str]]] = {
         ),
         {"loop"},
     ),
+    "rotary positions": (
+        edited(
+            (
+                "class MLP",
+                "def turned(x):\n    a, b = x.chunk(2, -1)\n    return torch.cat((-b, a), -1)\n\n\nclass MLP",
+            ),
+            ("        y = F.scaled", "        q, k = q + turned(q), k + turned(k)\n        y = F.scaled"),
+        ),
+        {"architecture"},
+    ),
+    "small residual branches": (
+        edited(
+            (
+                LN_F,
+                f"{LN_F}        with torch.no_grad():\n            for block in self.blocks:\n"
+                "                block.attn.proj.weight.zero_()\n",
+            )
+        ),
+        {"initialisation"},
+    ),
+    "an init behind the model": (
+        edited(("    optimizer = ", "    model.tok_emb.weight.data.normal_(std=0.02)\n    optimizer = ")),
+        {"initialisation"},
+    ),
+    "a schedule over time": (
+        before_step(
+            "share = prepare.used_s() / config.time_budget_sec",
+            "rate = config.learning_rate * (1 - share)",
+            "for group in optimizer.param_groups:",
+            "    group['lr'] = rate",
+        ),
+        {"schedule"},
+    ),
+    "a compiled model": (
+        edited(("    model.train()", "    model = torch.compile(model)\n    model.train()")),
+        {"loop"},
+    ),
+    "a second optimizer": (
+        edited(
+            (MAKE_LOADER, f"    second = torch.optim.SGD(model.head.parameters(), lr=0.1)\n{MAKE_LOADER}"),
+            (STEP, f"{STEP}        second.step()\n"),
+        ),
+        {"optimizer"},
+    ),
+    "rates by group": (
+        edited(("AdamW(model.parameters()", "AdamW([{'params': model.parameters(), 'lr': 0.01}]")),
+        {"optimizer", "learning_rate"},
+    ),
+    "accumulation through a variable": (
+        edited(
+            ("        for _ in range(config.grad_accum_steps)", "        n = 4\n        for _ in range(n)"),
+            ("model(x, y) / config.grad_accum_steps", "model(x, y) / n"),
+        ),
+        {"batch"},
+    ),
+    "a config of its own": (
+        edited(
+            (
+                "    device = torch",
+                "    config = dataclasses.replace(config, n_layer=2, learning_rate=1e-3)\n    device = torch",
+            )
+        ),
+        {"size", "learning_rate"},
+    ),
+    "a field of the config": (
+        edited(("    device = torch", "    config.max_steps = 50\n    device = torch")),
+        {"length"},
+    ),
     "an activation and a schedule": (
         edited(
             ("F.gelu(", "F.silu("),
