@@ -407,3 +407,9 @@ def test_overrides_map_to_axes(overrides, expected):
 )
 def test_a_sweep_of_literal_numbers_is_told_from_an_edit(source, micro):
     assert is_micro(source, BASELINE) is micro
+
+
+def test_what_nests_too_deep_to_be_compared_touches_nothing_and_is_no_sweep():
+    deep = BASELINE + "x = " + "+".join(["y"] * 400) + "\n"
+    assert axes_of(deep, {}, BASELINE, {}) == frozenset()
+    assert not is_micro(deep, BASELINE)
