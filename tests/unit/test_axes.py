@@ -10,6 +10,7 @@ BASELINE = (Path(__file__).parents[2] / "trainer_image" / "train.py").read_text(
 STEP = "        optimizer.step()\n"
 ADAMW = "torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=0.01, fused=True)"
 MAKE_LOADER = "    loader = prepare"
+CLIP = "        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)\n"
 BACKWARD = "            loss.backward()\n"
 LN_F = "        self.ln_f = nn.LayerNorm(config.n_embd)\n"
 LOSS = "        loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction=reduction)\n"
@@ -320,6 +321,10 @@ EDITS: dict[str, tuple[str, set[str]]] = {
         edited(("    device = torch", "    config.max_steps = 50\n    device = torch")),
         {"length"},
     ),
+    "clipping behind the step": (
+        edited((CLIP, ""), ("        steps += 1\n", f"        steps += 1\n{CLIP}")),
+        {"regularisation"},
+    ),
     "an activation and a schedule": (
         edited(
             ("F.gelu(", "F.silu("),
@@ -366,6 +371,11 @@ def applied(idea: dict) -> str:
 def test_the_axes_of_the_shipped_code_ideas(title, expected):
     idea = next(idea for idea in ideas("edit_code") if idea["title"] == title)
     assert axes_of(applied(idea), {}, BASELINE, {}) == {Axis(axis) for axis in expected}
+
+
+def test_the_innermost_argument_decides():
+    parent = edited(("cross_entropy(logits.flatten", "cross_entropy(F.dropout(logits, p=0.1).flatten"))
+    assert axes_of(parent.replace("p=0.1", "p=0.2"), {}, parent, {}) == {Axis.REGULARISATION}
 
 
 def test_an_edit_is_judged_relative_to_its_parent():
