@@ -1,12 +1,9 @@
 """How a changed part of a train.py is assigned to axes of research: by what it is and by what uses it."""
 
 import ast
-from collections.abc import Iterator
 
 from autoresearch_dagster.agent.axis import (
     AXIS_OF_FIELD,
-    CALLS,
-    FILLING,
     GROUP_KEYS,
     NOTHING,
     REPORTING,
@@ -18,6 +15,7 @@ from autoresearch_dagster.agent.axis import (
     tail,
     targets_of,
 )
+from autoresearch_dagster.agent.axis_facts import Facts
 from autoresearch_dagster.agent.source_changes import Changes, Site, Step
 from autoresearch_dagster.agent.source_units import Unit, parts
 
@@ -34,26 +32,18 @@ class Judge:
 
     def __init__(self, found: Changes) -> None:
         self.found = found
-        self.reads = _reads(found)
-        self.handed = _handed_to_apply(found.units)
+        self.facts = Facts(found)
         self.memory: dict[tuple[object, ...], Axes] = {}
-        self.modules: set[str] = set()
-        self.optimizers: set[str] = set()
-        self.kinds: dict[str, Axis] = {}
-        """What a variable or a field of self holds: an optimizer, a scheduler, data, a dropout, a loss."""
-        self.whole = {"config"}
-        """Variables that everything uses: where they are read says nothing."""
-        self._classes()
-        self._variables()
 
     def axes(self) -> Axes:
         """Return what all sites together touch."""
         inside: dict[Unit | None, Axes] = {}
         found = NOTHING
-        # From the end: a compound statement is what its body is, so the body comes first.
-        for site in reversed(self.found.sites):
-            compound = site.whole and hasattr(site.unit.node, "body")
-            axes = inside[site.unit] if compound and site.unit in inside else self.judge(site, ())
+        headers = [site for site in self.found.sites if _is_header(site)]
+        others = [site for site in self.found.sites if not _is_header(site)]
+        # A compound statement is what its body is, so the body comes first.
+        for site in [*others, *reversed(headers)]:
+            axes = inside[site.unit] if _is_header(site) and site.unit in inside else self.judge(site, ())
             inside[site.unit.outer] = inside.get(site.unit.outer, NOTHING) | axes
             found |= axes
         return found
@@ -65,66 +55,9 @@ class Judge:
         if (found := self._by_target(site)) or (found := self._by_context(site)):
             return found
         found = self._by_content(site)
-        if self._in_module(site.unit):
+        if self.facts.in_module(site.unit):
             return self._in_a_module(site, found, seen)
         return found or self._by_uses(site, seen) or self._by_fields(site) or frozenset({Axis.LOOP})
-
-    def _classes(self) -> None:
-        headers = [unit.node for unit in self.found.units if isinstance(unit.node, ast.ClassDef)]
-        for _ in headers:
-            for node in headers:
-                bases = [dotted(base) for base in node.bases]
-                names = {part for base in bases for part in base.split(".")}
-                if names & {"nn", "Module", *self.modules}:
-                    self.modules.add(node.name)
-                elif names & {"Optimizer", "optim", *self.optimizers} or any(
-                    CALLS.get(base.split(".")[-1]) is Axis.OPTIMIZER for base in bases
-                ):
-                    self.optimizers.add(node.name)
-
-    def _variables(self) -> None:
-        for unit in self.found.units:
-            for call in calls(unit.node):
-                if tail(call) == "backward" and isinstance(call.func, ast.Attribute):
-                    self.kinds.setdefault(dotted(call.func.value), Axis.LOSS)
-            value = unit.node.value if isinstance(unit.node, ast.Assign) else None
-            axis = self._made(value) if isinstance(value, ast.Call) else None
-            if value is not None and any(tail(call) in self.modules for call in calls(value)):
-                self.whole.update(names_of(unit.node))
-            for name in names_of(unit.node):
-                if axis and (name.startswith("self.") or axis is Axis.LOSS or not self._in_module(unit)):
-                    self.kinds.setdefault(name, axis)
-        self.kinds.pop("", None)
-
-    def _made(self, call: ast.Call) -> Axis | None:
-        """Return what a call makes, if that is something whose later use belongs to an axis."""
-        name = tail(call)
-        if name == "next":
-            return Axis.DATA
-        axis = Axis.SCHEDULE if "lr_scheduler" in dotted(call.func) else CALLS.get(name)
-        return Axis.OPTIMIZER if name in self.optimizers else None if name.endswith("dropout") else axis
-
-    def of_call(self, call: ast.Call, *, module: bool) -> Axis | None:
-        """Return the axis of what a call calls."""
-        name, chain = tail(call), dotted(call.func).split(".")
-        if "lr_scheduler" in chain:
-            return Axis.SCHEDULE
-        filled = module or chain[-2:-1] in (["weight"], ["bias"])
-        if "init" in chain[:-1] or name == "apply" or (filled and name in FILLING):
-            return Axis.INITIALISATION
-        if "optim" in chain or name in self.optimizers:
-            return Axis.OPTIMIZER
-        if name in CALLS or name in self.modules:
-            return CALLS.get(name, Axis.ARCHITECTURE)
-        if module and chain[0] != "self":
-            return None
-        owner = self.kinds.get(".".join(chain[:-1]))
-        return self.kinds.get(".".join(chain)) or (owner if owner in (Axis.OPTIMIZER, Axis.SCHEDULE) else None)
-
-    def _in_module(self, unit: Unit) -> bool:
-        return any(name in self.modules for name in unit.classes) or (
-            isinstance(unit.node, ast.ClassDef) and unit.node.name in self.modules
-        )
 
     def _reports(self, site: Site) -> bool:
         context = [tail(node) for step in site.path for node in step.nodes if isinstance(node, ast.Call)]
@@ -169,12 +102,12 @@ class Judge:
             return frozenset({Axis.REGULARISATION})
         if label in AXIS_OF_FIELD and any(tail(call) in CONFIGURING for call in made):
             return frozenset({AXIS_OF_FIELD[label]})
-        judged = [self.of_call(call, module=self._in_module(site.unit)) for call in made]
+        judged = [self.facts.of_call(call, module=self.facts.in_module(site.unit)) for call in made]
         axes = [axis for axis in judged if axis is not None]
         if label == "func":
             return frozenset(axes)
         # What flows through a dropout of self, or through another thing that was made before, is not its setting.
-        if not axes or all(dotted(call.func) in self.kinds for call in made):
+        if not axes or all(dotted(call.func) in self.facts.kinds for call in made):
             return NOTHING
         return self._of_argument(axes[0], label, site)
 
@@ -198,14 +131,14 @@ class Judge:
         return [key for key in parts(node) if key in GROUP_KEYS] if isinstance(node, ast.Dict) else []
 
     def _by_content(self, site: Site) -> Axes:
-        module = self._in_module(site.unit)
+        module = self.facts.in_module(site.unit)
         made = [call for node in site.nodes for call in calls(node)]
-        found = {axis for call in made if (axis := self.of_call(call, module=module))}
-        config = [keyword.arg for call in made if tail(call) in CONFIGURING for keyword in call.keywords]
+        found = {axis for call in made if (axis := self.facts.of_call(call, module=module))}
+        config = [keyword.arg or "" for call in made if tail(call) in CONFIGURING for keyword in call.keywords]
         found |= {AXIS_OF_FIELD[name] for name in config if name in AXIS_OF_FIELD}
         value = any(not isinstance(node, ast.Name | ast.Attribute | ast.Constant) for node in site.nodes)
         for name in names_of(site.unit.node):
-            kind = self.kinds.get(name)
+            kind = self.facts.kinds.get(name)
             if (kind is Axis.LOSS and value) or (kind is Axis.DATA and not module):
                 found.add(kind)
         if not site.whole:
@@ -219,12 +152,12 @@ class Judge:
         return frozenset(AXIS_OF_FIELD[part.attr] for part in names if part.attr in AXIS_OF_FIELD)
 
     def _in_a_module(self, site: Site, found: Axes, seen: tuple[str, ...]) -> Axes:
-        if self._initialises(site.unit):
+        if self.facts.initialises(site.unit):
             return frozenset({Axis.INITIALISATION})
         if not site.whole and found:
             return found
         value = getattr(site.unit.node, "value", None) if site.whole else None
-        axis = self.of_call(value, module=True) if isinstance(value, ast.Call) else None
+        axis = self.facts.of_call(value, module=True) if isinstance(value, ast.Call) else None
         if axis is not None and axis in (Axis.REGULARISATION, Axis.INITIALISATION, Axis.LOSS):
             return frozenset({axis})
         if Axis.LOSS in found:
@@ -233,24 +166,19 @@ class Judge:
             return DROPPING
         return found | {Axis.ARCHITECTURE}
 
-    def _initialises(self, unit: Unit) -> bool:
-        """Whether a method is torch's own for that, or is handed to `apply`."""
-        own = unit.node.name if isinstance(unit.node, ast.FunctionDef) else unit.function
-        return own == "reset_parameters" or (bool(own) and own in self.handed)
-
     def _by_uses(self, site: Site, seen: tuple[str, ...]) -> Axes:
         """Judge a variable, a function or a class by where it is used."""
         unit, node = site.unit, site.unit.node
-        names = [name for name in names_of(node) if "." not in name and name not in self.whole]
+        names = [name for name in names_of(node) if "." not in name and name not in self.facts.whole]
         found = self._used(names, unit, seen, inside=True)
         if found:
             return found
         outer = [name for name in (unit.function, *unit.classes) if name and name != "run_training"]
-        if unit.classes and unit.classes[-1] in self.optimizers:
+        if unit.classes and unit.classes[-1] in self.facts.optimizers:
             return frozenset({Axis.OPTIMIZER})
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name != "run_training":
             outer.insert(0, node.name)
-        if outer and self._initialises(unit):
+        if outer and self.facts.initialises(unit):
             return frozenset({Axis.INITIALISATION})
         return self._used(outer, unit, seen, inside=False)
 
@@ -263,41 +191,18 @@ class Judge:
             place = (name, unit.classes, unit.function, inside, len(seen))
             if name not in seen and place not in self.memory:
                 self.memory[place] = NOTHING
-                sites = [site for site in self.reads.get(name, ()) if _may_read(site.unit, unit, inside=inside)]
+                sites = [
+                    site for site in self.facts.reads.get(name, ()) if _may_read(site.unit, unit, inside=inside)
+                ]
                 self.memory[place] = NOTHING.union(*(self.judge(site, (*seen, name)) for site in sites))
             found |= self.memory.get(place, NOTHING)
         return found - {Axis.LOOP}
 
 
+def _is_header(site: Site) -> bool:
+    return site.whole and hasattr(site.unit.node, "body")
+
+
 def _may_read(reader: Unit, unit: Unit, *, inside: bool) -> bool:
     same = (reader.classes, reader.function) == (unit.classes, unit.function)
     return reader is not unit and ((same or not unit.function) if inside else not same)
-
-
-def _reads(changes: Changes) -> dict[str, list[Site]]:
-    """Return where each name is read, with the way to it, and the changes that it is part of."""
-    found: dict[str, list[Site]] = {}
-    for unit in changes.units:
-        for path, name in _names_in(unit.node, ()):
-            found.setdefault(name.id, []).append(Site(unit, path, (name,)))
-    for site in changes.sites:
-        if not site.whole:
-            names = {name.id for node in site.nodes for name in ast.walk(node) if isinstance(name, ast.Name)}
-            for name in sorted(names):
-                found.setdefault(name, []).append(site)
-    return found
-
-
-def _names_in(node: ast.AST, path: tuple[Step, ...]) -> Iterator[tuple[tuple[Step, ...], ast.Name]]:
-    for label, part in parts(node).items():
-        step = (*path, Step((node,), label))
-        if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load):
-            yield step, part
-        else:
-            yield from _names_in(part, step)
-
-
-def _handed_to_apply(units: list[Unit]) -> set[str]:
-    """Return the functions that some module applies to all its parts."""
-    made = [call for unit in units for call in calls(unit.node) if tail(call) == "apply" and call.args]
-    return {dotted(call.args[0]).split(".")[-1] for call in made}

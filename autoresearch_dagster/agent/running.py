@@ -23,7 +23,10 @@ def run_experiment_batch(
     concurrency: int | None = None,
     batch_id: str = "",
 ) -> JsonValue | Launch:
-    """Train saved edits in parallel: batch_size, titles, results (in the order of titles), evaluation."""
+    """Train saved edits in parallel: batch_size, titles, results (in the order of titles), evaluation.
+
+    One turn launches batch_size experiments at most. A batch whose edits all touch one axis is sent back once.
+    """
     return Launch(tuple(titles), (time_budget_sec,) * len(titles), concurrency)
 
 

@@ -59,10 +59,11 @@ def changes(old: str, new: str) -> Changes:
     gone, come = _left_over(olds, news)
     if not gone and not come:
         gone, come = _moved(olds, news)
-    for one, other in _pairs(gone, come):
-        gone.remove(one)
-        come.remove(other)
-        found.sites.extend(_differ(one.node, other.node, other, ()))
+    else:
+        for one, other in _pairs(gone, come):
+            gone.remove(one)
+            come.remove(other)
+            found.sites.extend(_differ(one.node, other.node, other, ()))
     found.sites.extend(Site(unit, (), (unit.node,), whole=True) for unit in [*gone, *come])
     return found
 
@@ -153,18 +154,12 @@ def _pairs(gone: list[Unit], come: list[Unit]) -> list[tuple[Unit, Unit]]:
             if same and type(one.node) is type(other.node):
                 begin, end = (unit.text[: limits.PAIRED_STATEMENT_CHARS] for unit in (one, other))
                 alike = difflib.SequenceMatcher(None, begin, end, autojunk=False).ratio()
-                alike += _targets(one) == _targets(other)
                 rated.append((alike, i, j))
     taken: list[tuple[int, int]] = []
     for alike, i, j in sorted(rated, key=lambda row: (-row[0], row[1], row[2])):
         if alike >= SIMILAR and all(i != a and j != b for a, b in taken):
             taken.append((i, j))
     return [(gone[i], come[j]) for i, j in taken]
-
-
-def _targets(unit: Unit) -> str | None:
-    node = unit.node
-    return ast.unparse(ast.Tuple(node.targets)) if isinstance(node, ast.Assign) else None
 
 
 def _differ(one: ast.AST, other: ast.AST, unit: Unit, path: tuple[Step, ...]) -> Iterator[Site]:
@@ -184,7 +179,7 @@ def _differ(one: ast.AST, other: ast.AST, unit: Unit, path: tuple[Step, ...]) ->
 def _comparable(one: ast.AST, other: ast.AST) -> bool:
     """Whether it makes sense to compare two nodes part by part."""
     if isinstance(one, ast.Call) and isinstance(other, ast.Call):
-        return (_dotted(one.func) and _dotted(other.func)) or ast.dump(one.func) == ast.dump(other.func)
+        return (_dotted(one.func) and _dotted(other.func)) or _method(one.func) == _method(other.func) != ""
     if type(one) is not type(other):
         return False
     return isinstance(one, ast.Dict) or (_own(one) == _own(other) and parts(one).keys() == parts(other).keys())
@@ -192,7 +187,7 @@ def _comparable(one: ast.AST, other: ast.AST) -> bool:
 
 def _differ_in_parts(one: ast.AST, other: ast.AST, unit: Unit, path: tuple[Step, ...]) -> Iterator[Site]:
     ours, theirs = parts(one), parts(other)
-    called = isinstance(one, ast.Call)
+    called = isinstance(one, ast.Call) and _dotted(ours["func"]) and _dotted(theirs["func"])
     swapped = called and ast.dump(ours["func"]) != ast.dump(theirs["func"])
     for label in {**ours, **theirs}:
         step = (*path, Step((one, other), label))
@@ -212,6 +207,11 @@ def _own(node: ast.AST) -> list[object]:
 
 def _dotted(node: ast.AST) -> bool:
     return isinstance(node, ast.Name) or (isinstance(node, ast.Attribute) and _dotted(node.value))
+
+
+def _method(node: ast.AST) -> str:
+    """Return the name of a method that is called on the value of an expression; '' for other functions."""
+    return node.attr if isinstance(node, ast.Attribute) and not _dotted(node) else ""
 
 
 def _wrapped(inner: ast.AST, outer: ast.AST) -> ast.AST | None:

@@ -180,6 +180,8 @@ def test_on_a_plateau_numbers_alone_are_refused_when_saved_and_when_launched(des
     )
     of_parent = {"train_py": SHARP.replace("LOG_EVERY = 5", "LOG_EVERY = 6"), "parent_title": "b"}
     assert "Plateau" in call(desk, "edit_train_code", "e", **of_parent)["error"]
+    back = {"train_py": DECAY.replace("0.1", "0.3"), "parent_title": "b"}
+    assert "Plateau" in call(desk, "edit_train_code", "g", **back)["error"]
     assert "Plateau" in launch(desk, "early")[0]["error"]
     batched = call(desk, "edit_train_code_batch", [{"title": "f", "config_overrides": {"n_layer": 2}}])
     assert not batched["titles"]

@@ -22,6 +22,7 @@ def test_signature_ignores_comments_and_formatting_but_not_code_or_overrides():
         ("class A:\n    def run_training(config):\n        pass\n", "module level"),
         ("def run_training(config):\n    pass\nreturn 1\n", "compile"),
         (GOOD + "#" * 300_000, "larger"),
+        (GOOD + "x = " + "+".join(["y"] * 400) + "\n", "nests expressions more than 100 deep"),
     ],
 )
 def test_sources_that_are_refused(source, says):

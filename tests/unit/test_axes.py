@@ -10,6 +10,7 @@ BASELINE = (Path(__file__).parents[2] / "trainer_image" / "train.py").read_text(
 STEP = "        optimizer.step()\n"
 ADAMW = "torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=0.01, fused=True)"
 MAKE_LOADER = "    loader = prepare"
+CLIP = "        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)\n"
 BACKWARD = "            loss.backward()\n"
 LN_F = "        self.ln_f = nn.LayerNorm(config.n_embd)\n"
 LOSS = "        loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction=reduction)\n"
@@ -252,6 +253,78 @@ EDITS: dict[str, tuple[str, set[str]]] = {
         ),
         {"loop"},
     ),
+    "rotary positions": (
+        edited(
+            (
+                "class MLP",
+                "def turned(x):\n    a, b = x.chunk(2, -1)\n    return torch.cat((-b, a), -1)\n\n\nclass MLP",
+            ),
+            ("        y = F.scaled", "        q, k = q + turned(q), k + turned(k)\n        y = F.scaled"),
+        ),
+        {"architecture"},
+    ),
+    "small residual branches": (
+        edited(
+            (
+                LN_F,
+                f"{LN_F}        with torch.no_grad():\n            for block in self.blocks:\n"
+                "                block.attn.proj.weight.zero_()\n",
+            )
+        ),
+        {"initialisation"},
+    ),
+    "an init behind the model": (
+        edited(("    optimizer = ", "    model.tok_emb.weight.data.normal_(std=0.02)\n    optimizer = ")),
+        {"initialisation"},
+    ),
+    "a schedule over time": (
+        before_step(
+            "share = prepare.used_s() / config.time_budget_sec",
+            "rate = config.learning_rate * (1 - share)",
+            "for group in optimizer.param_groups:",
+            "    group['lr'] = rate",
+        ),
+        {"schedule"},
+    ),
+    "a compiled model": (
+        edited(("    model.train()", "    model = torch.compile(model)\n    model.train()")),
+        {"loop"},
+    ),
+    "a second optimizer": (
+        edited(
+            (MAKE_LOADER, f"    second = torch.optim.SGD(model.head.parameters(), lr=0.1)\n{MAKE_LOADER}"),
+            (STEP, f"{STEP}        second.step()\n"),
+        ),
+        {"optimizer"},
+    ),
+    "rates by group": (
+        edited(("AdamW(model.parameters()", "AdamW([{'params': model.parameters(), 'lr': 0.01}]")),
+        {"optimizer", "learning_rate"},
+    ),
+    "accumulation through a variable": (
+        edited(
+            ("        for _ in range(config.grad_accum_steps)", "        n = 4\n        for _ in range(n)"),
+            ("model(x, y) / config.grad_accum_steps", "model(x, y) / n"),
+        ),
+        {"batch"},
+    ),
+    "a config of its own": (
+        edited(
+            (
+                "    device = torch",
+                "    config = dataclasses.replace(config, n_layer=2, learning_rate=1e-3)\n    device = torch",
+            )
+        ),
+        {"size", "learning_rate"},
+    ),
+    "a field of the config": (
+        edited(("    device = torch", "    config.max_steps = 50\n    device = torch")),
+        {"length"},
+    ),
+    "clipping behind the step": (
+        edited((CLIP, ""), ("        steps += 1\n", f"        steps += 1\n{CLIP}")),
+        {"regularisation"},
+    ),
     "an activation and a schedule": (
         edited(
             ("F.gelu(", "F.silu("),
@@ -300,6 +373,11 @@ def test_the_axes_of_the_shipped_code_ideas(title, expected):
     assert axes_of(applied(idea), {}, BASELINE, {}) == {Axis(axis) for axis in expected}
 
 
+def test_the_innermost_argument_decides():
+    parent = edited(("cross_entropy(logits.flatten", "cross_entropy(F.dropout(logits, p=0.1).flatten"))
+    assert axes_of(parent.replace("p=0.1", "p=0.2"), {}, parent, {}) == {Axis.REGULARISATION}
+
+
 def test_an_edit_is_judged_relative_to_its_parent():
     parent = EDITS["another activation"][0]
     child = parent.replace("weight_decay=0.01", "weight_decay=0.1")
@@ -339,3 +417,9 @@ def test_overrides_map_to_axes(overrides, expected):
 )
 def test_a_sweep_of_literal_numbers_is_told_from_an_edit(source, micro):
     assert is_micro(source, BASELINE) is micro
+
+
+def test_what_nests_too_deep_to_be_compared_touches_nothing_and_is_no_sweep():
+    deep = BASELINE + "x = " + "+".join(["y"] * 400) + "\n"
+    assert axes_of(deep, {}, BASELINE, {}) == frozenset()
+    assert not is_micro(deep, BASELINE)

@@ -60,6 +60,7 @@ CASES: list[tuple[str, str | None, float | None, float | None]] = [
     ("faster convergence", None, None, None),
     ("worse by -0.02", "worse", None, None),
     ("n_layer=0.5", None, None, None),
+    ("lower: 2.85", "better", None, None),
     ("improve by 1 bpb", "better", -1.0, -1.0),
     ("10-20 mbpb lower", "better", -0.02, -0.01),
     ("val_bpb ↓ 0.03", "better", -0.03, -0.03),
