@@ -74,8 +74,8 @@ class Dispatch:
             self._futures[planned.key] = self._pool.submit(self._run, experiment)
         return list(self._futures)
 
-    def wait(self, key: ExperimentKey, for_s: float) -> ExperimentResult | None:
-        """Wait for the result of one experiment; None: it has none after `for_s` seconds.
+    def wait(self, key: ExperimentKey, for_s: float | None = None) -> ExperimentResult | None:
+        """Wait for the result of one experiment; None: it has none after `for_s` seconds, if those are given.
 
         Raises:
             AutoresearchError: the driver was stopped, or this machine cannot go on, before it had one.
