@@ -7,7 +7,6 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
 from autoresearch_dagster.containers.machine_slots import still_in
 from autoresearch_dagster.core import limits as lim
@@ -27,6 +26,7 @@ from autoresearch_dagster.core.slot import Slot
 from autoresearch_dagster.experiments.attempt_record import AttemptRecord, find_attempt
 from autoresearch_dagster.experiments.early_stop import rivals_of
 from autoresearch_dagster.experiments.laboratory import KEY_LABEL, Laboratory, experiment_lease
+from autoresearch_dagster.experiments.patience import Kept, await_runner, patiently
 from autoresearch_dagster.experiments.room import ensure_room
 from autoresearch_dagster.experiments.run_one import run_planned
 from autoresearch_dagster.experiments.scoring import Attempt, attempt_of
@@ -39,7 +39,6 @@ from autoresearch_dagster.training.job import Halt
 from autoresearch_dagster.training.run import Left
 
 log = logging.getLogger(__name__)
-Kept = TypeVar("Kept")
 UnderWay = tuple[Path, AttemptRecord]
 
 
@@ -229,35 +228,18 @@ class Dispatch:
             self._lab.sweep(key)
 
     def _patiently(self, key: ExperimentKey, write: Callable[[], Kept]) -> Kept:
-        """Write to the journal, waiting for whoever has it locked: a finished training is not thrown away for that.
-
-        Raises:
-            StoreUnavailable: it stays unavailable.
-        """
-        until = time.monotonic() + lim.STORE_PATIENCE_S
-        while True:
-            try:
-                return write()
-            except StoreUnavailable:
-                if self._halt or time.monotonic() > until:
-                    raise
-                self._board.stage(key, "waiting for the journal")
-                time.sleep(lim.RUNNER_LOOK_S)
+        return patiently(write, lambda: bool(self._halt), lambda: self._board.stage(key, "waiting for the journal"))
 
     def _await_runner(self, key: ExperimentKey, fault: RunnerGone) -> None:
-        """Wait until jobs can be started again.
-
-        Raises:
-            RunnerGone: that takes too long.
-        """
-        until = time.monotonic() + lim.RUNNER_PATIENCE_S
-        while not self._lab.runner.answers():
+        def waiting() -> None:
             self._refuse_if_halted(key)
-            if time.monotonic() > until:
-                self.trouble = self.trouble or str(fault)
-                raise fault
             self._board.stage(key, "waiting for Docker")
-            time.sleep(lim.RUNNER_LOOK_S)
+
+        try:
+            await_runner(self._lab.runner, fault, waiting)
+        except RunnerGone:
+            self.trouble = self.trouble or str(fault)
+            raise
 
     def _refuse_if_halted(self, key: ExperimentKey) -> None:
         if self._halt:

@@ -68,6 +68,21 @@ from autoresearch_dagster.store.plan_events import (
 from autoresearch_dagster.store.plan_events import (
     TranscriptCompacted as TranscriptCompacted,
 )
+from autoresearch_dagster.store.run_events import (
+    AttemptResumed as AttemptResumed,
+)
+from autoresearch_dagster.store.run_events import (
+    AttemptStarted as AttemptStarted,
+)
+from autoresearch_dagster.store.run_events import (
+    ExperimentFinished as ExperimentFinished,
+)
+from autoresearch_dagster.store.run_events import (
+    HaltAsked as HaltAsked,
+)
+from autoresearch_dagster.store.run_events import (
+    Steered as Steered,
+)
 
 
 class SessionConfig(Data):
@@ -148,59 +163,6 @@ class SessionImported(Data):
     session: str
     """Id of the session where it came from; receipts still name experiments by it."""
     memory_key: str
-
-
-class AttemptStarted(Data):
-    """Somebody began to run an experiment; operational, not part of a journal's normal form."""
-
-    kind: Literal["attempt_started"] = "attempt_started"
-    key: ExperimentKey
-    attempt: int
-    owner: str
-    run_id: str = ""
-    slot: str = ""
-    gpu_reserve_s: float = 0.0
-    """The most GPU time that it can take, in seconds; 0 on the CPU."""
-
-
-class AttemptResumed(Data):
-    """Another driver goes on with an attempt that its own left under way; operational."""
-
-    kind: Literal["attempt_resumed"] = "attempt_resumed"
-    key: ExperimentKey
-    attempt: int
-    owner: str
-    run_id: str = ""
-    slot: str = ""
-
-
-class ExperimentFinished(Data):
-    """An experiment has its result; at most one per key."""
-
-    kind: Literal["experiment_finished"] = "experiment_finished"
-    key: ExperimentKey
-    result: ExperimentResult
-    run_id: str = ""
-
-
-class Steered(Data):
-    """A human's note; the agent reads it in its next turn."""
-
-    kind: Literal["steered"] = "steered"
-    note: str
-    by: str = ""
-
-
-class HaltAsked(Data):
-    """A human asked that the session is paused, or ended, at its next step.
-
-    `kill`: experiments that run now are ended without a result; else they finish first.
-    """
-
-    kind: Literal["halt_asked"] = "halt_asked"
-    end: Literal["pause", "stop"]
-    kill: bool = False
-    by: str = ""
 
 
 Event = Annotated[

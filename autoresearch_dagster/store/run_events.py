@@ -1,0 +1,58 @@
+"""Events of the trainings themselves, and what people say to a session while it runs."""
+
+from typing import Literal
+
+from autoresearch_dagster.core.experiment import Data, ExperimentKey, ExperimentResult
+
+
+class _Attempt(Data):
+    """Who runs an experiment where; operational, not part of a journal's normal form."""
+
+    key: ExperimentKey
+    attempt: int
+    owner: str
+    run_id: str = ""
+    slot: str = ""
+
+
+class AttemptStarted(_Attempt):
+    """Somebody began to run an experiment."""
+
+    kind: Literal["attempt_started"] = "attempt_started"
+    gpu_reserve_s: float = 0.0
+    """The most GPU time that it can take, in seconds; 0 on the CPU."""
+
+
+class AttemptResumed(_Attempt):
+    """Another driver goes on with an attempt that its own left under way."""
+
+    kind: Literal["attempt_resumed"] = "attempt_resumed"
+
+
+class ExperimentFinished(Data):
+    """An experiment has its result; at most one per key."""
+
+    kind: Literal["experiment_finished"] = "experiment_finished"
+    key: ExperimentKey
+    result: ExperimentResult
+    run_id: str = ""
+
+
+class Steered(Data):
+    """A human's note; the agent reads it in its next turn."""
+
+    kind: Literal["steered"] = "steered"
+    note: str
+    by: str = ""
+
+
+class HaltAsked(Data):
+    """A human asked that the session is paused, or ended, at its next step.
+
+    `kill`: experiments that run now are ended without a result; else they finish first.
+    """
+
+    kind: Literal["halt_asked"] = "halt_asked"
+    end: Literal["pause", "stop"]
+    kill: bool = False
+    by: str = ""
