@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from autoresearch_dagster.agent.code_mode import PlanCall
-from autoresearch_dagster.agent.dispatcher import TOOLBOX, Workbench, call_tool
 from autoresearch_dagster.agent.researcher import Reply, ResearcherView
+from autoresearch_dagster.agent.tools.dispatcher import TOOLBOX, Workbench, call_tool
 from autoresearch_dagster.core.experiment import (
     Claims,
     ExperimentResult,
@@ -85,7 +85,7 @@ def begin_turn(workbench: Workbench) -> None:
 
 def call(workbench: Workbench, function: str, *args: Any, **kwargs: Any) -> Any:
     """Call a tool as a plan would; a launch is trained at once, in reversed order."""
-    from autoresearch_dagster.agent.answers import answer_pending
+    from autoresearch_dagster.agent.tools.answers import answer_pending
 
     turn = workbench.journal.state(workbench.session).turns[-1]
     tool = TOOLBOX.get(function)

@@ -1,6 +1,6 @@
 """Writes the list of tools into docs/agent.md, from the definition that prompt, stubs and dispatcher share."""
 
-from autoresearch_dagster.agent.dispatcher import TOOLBOX
+from autoresearch_dagster.agent.tools.dispatcher import TOOLBOX
 from autoresearch_dagster.core.settings import PROJECT_ROOT
 
 PAGE = PROJECT_ROOT / "docs" / "agent.md"

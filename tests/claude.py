@@ -5,9 +5,9 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from autoresearch_dagster.agent.claude import ClaudeResearcher
 from autoresearch_dagster.agent.llm import Claude
-from autoresearch_dagster.agent.prices import given_prices
+from autoresearch_dagster.agent.model.claude import ClaudeResearcher
+from autoresearch_dagster.agent.model.prices import given_prices
 from autoresearch_dagster.store import events as ev
 from tests.agent_bench import bench
 from tests.anthropic_server import AnthropicServer, Seen

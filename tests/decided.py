@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from autoresearch_dagster.agent.answers import answer_pending
 from autoresearch_dagster.agent.code_mode import PlanCall
-from autoresearch_dagster.agent.dispatcher import TOOLBOX, Workbench, call_tool
+from autoresearch_dagster.agent.tools.answers import answer_pending
+from autoresearch_dagster.agent.tools.dispatcher import TOOLBOX, Workbench, call_tool
 from autoresearch_dagster.core.experiment import ExperimentResult, PlannedExperiment, digest_of
 from autoresearch_dagster.store import events as ev
 from tests.agent_bench import BASELINE, call

@@ -19,7 +19,7 @@ import pydantic_monty as monty
 from pydantic import JsonValue
 
 from autoresearch_dagster.agent.plan_snapshot import Snapshot, SnapshotFile
-from autoresearch_dagster.agent.signatures import Tool, Toolbox
+from autoresearch_dagster.agent.tools.signatures import Tool, Toolbox
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.errors import PlanDiverged
 from autoresearch_dagster.core.experiment import canonical_json, digest_of

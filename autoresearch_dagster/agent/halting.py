@@ -1,8 +1,8 @@
 """Carries out the pause or the end that a person asked for, at the next step of whoever drives the session."""
 
-from autoresearch_dagster.agent.dispatcher import Workbench
 from autoresearch_dagster.agent.scripted import summary
-from autoresearch_dagster.agent.signatures import Transaction
+from autoresearch_dagster.agent.tools.dispatcher import Workbench
+from autoresearch_dagster.agent.tools.signatures import Transaction
 from autoresearch_dagster.core.experiment import ExperimentResult, Outcome, Purpose
 from autoresearch_dagster.store import events as ev
 

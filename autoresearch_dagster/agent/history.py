@@ -4,7 +4,7 @@ import difflib
 
 from pydantic import JsonValue
 
-from autoresearch_dagster.agent.untrusted import fenced, identifier
+from autoresearch_dagster.agent.tools.untrusted import fenced, identifier
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.experiment import ExperimentResult, Outcome, Standing, Verdict
 from autoresearch_dagster.store.leaderboard import Leader, leader, score

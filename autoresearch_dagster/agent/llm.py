@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from autoresearch_dagster.agent import wire
+from autoresearch_dagster.agent.model import wire
 from autoresearch_dagster.containers.escape import printable_line
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.errors import ModelFault, UserError

@@ -8,16 +8,16 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from autoresearch_dagster.agent import prompt
-from autoresearch_dagster.agent.answers import answer_pending
 from autoresearch_dagster.agent.code_mode import Failed, Finished, Paused, PlanSpec, run_plan
-from autoresearch_dagster.agent.dispatcher import TOOLBOX, Workbench, call_tool, recorded_answers
 from autoresearch_dagster.agent.halting import obey
 from autoresearch_dagster.agent.observation import observe
 from autoresearch_dagster.agent.plan_snapshot import SnapshotFile, snapshot_name
 from autoresearch_dagster.agent.plan_text import FinalAnswer, Unusable, read_reply
 from autoresearch_dagster.agent.researcher import Researcher
-from autoresearch_dagster.agent.signatures import Toolbox, Transaction
 from autoresearch_dagster.agent.thinking import is_last, think
+from autoresearch_dagster.agent.tools.answers import answer_pending
+from autoresearch_dagster.agent.tools.dispatcher import TOOLBOX, Workbench, call_tool, recorded_answers
+from autoresearch_dagster.agent.tools.signatures import Toolbox, Transaction
 from autoresearch_dagster.core.errors import PlanDiverged
 from autoresearch_dagster.core.experiment import digest_of
 from autoresearch_dagster.store import events as ev

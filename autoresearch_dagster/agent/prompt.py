@@ -10,10 +10,10 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from autoresearch_dagster.agent import history
-from autoresearch_dagster.agent.edit_rules import override_limit, session_budget_s
-from autoresearch_dagster.agent.plateau import plateau_of
 from autoresearch_dagster.agent.researcher import Message
-from autoresearch_dagster.agent.signatures import Toolbox
+from autoresearch_dagster.agent.rules.edit_rules import override_limit, session_budget_s
+from autoresearch_dagster.agent.rules.plateau import plateau_of
+from autoresearch_dagster.agent.tools.signatures import Toolbox
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.presets import RANGES, Preset
 from autoresearch_dagster.store.leaderboard import leader

@@ -3,8 +3,8 @@
 from importlib import resources
 
 from autoresearch_dagster.agent import history
-from autoresearch_dagster.agent.edit_rules import override_limit
 from autoresearch_dagster.agent.researcher import Reply, ResearcherView
+from autoresearch_dagster.agent.rules.edit_rules import override_limit
 from autoresearch_dagster.store.leaderboard import leader
 from autoresearch_dagster.store.state import SessionState
 

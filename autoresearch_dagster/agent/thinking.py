@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator
 
 from autoresearch_dagster.agent import compaction, prompt
-from autoresearch_dagster.agent.calibration import calibration, table
-from autoresearch_dagster.agent.dispatcher import TOOLBOX, Workbench
+from autoresearch_dagster.agent.hypotheses.calibration import calibration, table
 from autoresearch_dagster.agent.researcher import Reply, Researcher, ResearcherView, Sleep, TooLong
 from autoresearch_dagster.agent.scripted import summary
+from autoresearch_dagster.agent.tools.dispatcher import TOOLBOX, Workbench
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.errors import BudgetExceeded, ModelFault
 from autoresearch_dagster.store import events as ev

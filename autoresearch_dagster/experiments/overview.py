@@ -2,7 +2,7 @@
 
 import difflib
 
-from autoresearch_dagster.agent.calibration import AxisCalibration, calibration
+from autoresearch_dagster.agent.hypotheses.calibration import AxisCalibration, calibration
 from autoresearch_dagster.core.errors import UserError
 from autoresearch_dagster.core.experiment import Data
 from autoresearch_dagster.core.settings import Settings

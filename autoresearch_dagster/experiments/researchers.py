@@ -1,11 +1,11 @@
 """Who thinks in a session: the recorded plans, or a language model whose key, name and price are known."""
 
-from autoresearch_dagster.agent.claude import ClaudeResearcher
-from autoresearch_dagster.agent.dispatcher import Workbench
 from autoresearch_dagster.agent.llm import Claude
-from autoresearch_dagster.agent.prices import Prices, prices_of
+from autoresearch_dagster.agent.model.claude import ClaudeResearcher
+from autoresearch_dagster.agent.model.prices import Prices, prices_of
 from autoresearch_dagster.agent.researcher import Researcher
 from autoresearch_dagster.agent.scripted import ScriptedResearcher
+from autoresearch_dagster.agent.tools.dispatcher import Workbench
 from autoresearch_dagster.core.errors import UserError
 from autoresearch_dagster.core.model_key import find_key
 from autoresearch_dagster.core.settings import MODEL_KEY_VARIABLE, Settings, environment_address

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Literal
 
-from autoresearch_dagster.agent.answers import answer_pending
-from autoresearch_dagster.agent.dispatcher import Workbench
 from autoresearch_dagster.agent.halting import obey
 from autoresearch_dagster.agent.loop import advance
 from autoresearch_dagster.agent.researcher import Researcher
+from autoresearch_dagster.agent.tools.answers import answer_pending
+from autoresearch_dagster.agent.tools.dispatcher import Workbench
 from autoresearch_dagster.containers.machine_slots import machine_slots
 from autoresearch_dagster.core.errors import UserError
 from autoresearch_dagster.core.experiment import ExperimentKey, ExperimentResult, Outcome, Purpose

@@ -1,7 +1,7 @@
 """Sizes of a dispatch's experiments, where the session asks the model for them."""
 
-from autoresearch_dagster.agent.dispatcher import Workbench
-from autoresearch_dagster.agent.sizing import estimate
+from autoresearch_dagster.agent.model.sizing import estimate
+from autoresearch_dagster.agent.tools.dispatcher import Workbench
 from autoresearch_dagster.core.experiment import Purpose
 from autoresearch_dagster.experiments.healing import memory_ceiling
 from autoresearch_dagster.experiments.laboratory import Laboratory

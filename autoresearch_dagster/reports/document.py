@@ -1,6 +1,6 @@
 """The report of a session as one Markdown document: what was tried, what it brought, what was said."""
 
-from autoresearch_dagster.agent.calibration import calibration, table
+from autoresearch_dagster.agent.hypotheses.calibration import calibration, table
 from autoresearch_dagster.reports.bill import bill
 from autoresearch_dagster.reports.standings import standings_markdown, verdict
 from autoresearch_dagster.reports.tables import plain

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from autoresearch_dagster.agent.calibration import AxisCalibration
+from autoresearch_dagster.agent.hypotheses.calibration import AxisCalibration
 
 
 def calibration_table(rows: Sequence[AxisCalibration]) -> Table:

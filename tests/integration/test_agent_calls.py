@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from autoresearch_dagster.agent.code_mode import PlanCall
-from autoresearch_dagster.agent.dispatcher import TOOLBOX, call_tool
+from autoresearch_dagster.agent.tools.dispatcher import TOOLBOX, call_tool
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.experiment import digest_of
 from autoresearch_dagster.store import events as ev

@@ -1,6 +1,6 @@
 """docs/agent.md tells of every tool and every number as the code has them."""
 
-from autoresearch_dagster.agent.dispatcher import TOOLBOX
+from autoresearch_dagster.agent.tools.dispatcher import TOOLBOX
 from autoresearch_dagster.core import limits
 from tests.agent_page import PAGE, with_tools
 

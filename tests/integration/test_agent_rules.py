@@ -3,10 +3,10 @@ from typing import Any
 
 import pytest
 
-from autoresearch_dagster.agent.answers import answer_pending
 from autoresearch_dagster.agent.code_mode import PlanCall
-from autoresearch_dagster.agent.dispatcher import TOOLBOX, call_tool
-from autoresearch_dagster.agent.plateau import plateau_of
+from autoresearch_dagster.agent.rules.plateau import plateau_of
+from autoresearch_dagster.agent.tools.answers import answer_pending
+from autoresearch_dagster.agent.tools.dispatcher import TOOLBOX, call_tool
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.experiment import canonical_json, digest_of
 from autoresearch_dagster.core.presets import gpu_reserve_s, preset

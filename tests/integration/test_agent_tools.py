@@ -107,12 +107,12 @@ def test_duplicates_are_judged_at_launch_within_one_call(desk):
 def test_a_crashed_configuration_may_be_tried_again_under_a_new_key(desk):
     call(desk, "edit_train_code", "a", train_py=CODE)
     call(desk, "edit_train_code", "b", train_py=CODE)
-    from autoresearch_dagster.agent.signatures import Launch  # noqa: F401
+    from autoresearch_dagster.agent.tools.signatures import Launch  # noqa: F401
 
     turn = desk.journal.state(desk.session).turns[-1]
-    from autoresearch_dagster.agent.answers import answer_pending
     from autoresearch_dagster.agent.code_mode import PlanCall
-    from autoresearch_dagster.agent.dispatcher import TOOLBOX, call_tool
+    from autoresearch_dagster.agent.tools.answers import answer_pending
+    from autoresearch_dagster.agent.tools.dispatcher import TOOLBOX, call_tool
 
     arguments = TOOLBOX.get("run_experiment").bind(("a",), {})  # type: ignore[union-attr]
     made = PlanCall(2, "k" * 64, "run_experiment", arguments)
@@ -160,7 +160,7 @@ def test_history_and_leaderboard_come_from_the_journal(desk):
 
 def test_a_call_that_is_already_recorded_is_not_carried_out_again(desk):
     from autoresearch_dagster.agent.code_mode import PlanCall
-    from autoresearch_dagster.agent.dispatcher import TOOLBOX, call_tool
+    from autoresearch_dagster.agent.tools.dispatcher import TOOLBOX, call_tool
 
     tool = TOOLBOX.get("record_hypothesis")
     assert tool is not None

@@ -9,11 +9,11 @@ from itertools import count
 import pytest
 from pydantic import SecretStr
 
-from autoresearch_dagster.agent.asking import Asked, Sleep, ask, sleep_s
 from autoresearch_dagster.agent.llm import Claude
-from autoresearch_dagster.agent.prices import given_prices
+from autoresearch_dagster.agent.model.asking import Asked, Sleep, ask, sleep_s
+from autoresearch_dagster.agent.model.prices import given_prices
+from autoresearch_dagster.agent.model.wire import Request
 from autoresearch_dagster.agent.researcher import Message
-from autoresearch_dagster.agent.wire import Request
 from autoresearch_dagster.core.errors import BudgetExceeded, ModelFault
 from autoresearch_dagster.core.experiment import canonical_json
 from autoresearch_dagster.core.settings import Settings

@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from autoresearch_dagster.agent.code_mode import PlanCall
-from autoresearch_dagster.agent.dispatcher import TOOLBOX, call_tool
-from autoresearch_dagster.agent.literature import search
+from autoresearch_dagster.agent.tools.dispatcher import TOOLBOX, call_tool
+from autoresearch_dagster.agent.tools.literature import search
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.settings import PROJECT_ROOT
 from autoresearch_dagster.store import events as ev
@@ -204,7 +204,7 @@ def test_the_library_and_its_parser_are_loaded_by_the_first_search_only():
     code = "import sys, json, autoresearch_dagster.definitions; print(json.dumps(sorted(sys.modules)))"
     loaded = json.loads(subprocess.check_output([sys.executable, "-c", code], cwd=PROJECT_ROOT))
 
-    assert "autoresearch_dagster.agent.literature" in loaded
+    assert "autoresearch_dagster.agent.tools.literature" in loaded
     assert not {"arxiv", "lxml", "scipy"} & set(loaded)
 
 

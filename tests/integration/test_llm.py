@@ -8,10 +8,10 @@ import anthropic
 import pytest
 from pydantic import SecretStr
 
-from autoresearch_dagster.agent import wire
 from autoresearch_dagster.agent.llm import Claude, retry_after_s
+from autoresearch_dagster.agent.model import wire
+from autoresearch_dagster.agent.model.wire import Request
 from autoresearch_dagster.agent.researcher import Message
-from autoresearch_dagster.agent.wire import Request
 from autoresearch_dagster.core.errors import ModelFault, UserError
 from autoresearch_dagster.core.settings import environment_address
 from tests.anthropic_script import MODEL, BrokenOff, Cut, Raw, Refused, Reply, Slow

@@ -8,9 +8,9 @@ import pytest
 from jinja2 import UndefinedError
 
 from autoresearch_dagster.agent import compaction, prompt
-from autoresearch_dagster.agent.dispatcher import TOOLBOX
 from autoresearch_dagster.agent.loop import advance
 from autoresearch_dagster.agent.scripted import ScriptedResearcher
+from autoresearch_dagster.agent.tools.dispatcher import TOOLBOX
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.store import events as ev
 from tests.agent_bench import Says, bench, train_one

@@ -11,8 +11,8 @@ from pydantic import SecretStr
 
 from autoresearch_dagster.agent.llm import Claude
 from autoresearch_dagster.agent.loop import advance
-from autoresearch_dagster.agent.prices import given_prices
-from autoresearch_dagster.agent.sizing import _bytes, _read, _sized, estimate
+from autoresearch_dagster.agent.model.prices import given_prices
+from autoresearch_dagster.agent.model.sizing import _bytes, _read, _sized, estimate
 from autoresearch_dagster.core.experiment import ExperimentKey
 from autoresearch_dagster.core.limits import GIB
 from autoresearch_dagster.store import events as ev

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from autoresearch_dagster.agent.dispatcher import TOOLBOX
 from autoresearch_dagster.agent.loop import advance
+from autoresearch_dagster.agent.tools.dispatcher import TOOLBOX
 from tests.agent_bench import BASELINE, Says, bench, train_one
 
 SEED = {

@@ -1,6 +1,6 @@
 import pytest
 
-from autoresearch_dagster.agent.edit_rules import clamp, signature, source_problem
+from autoresearch_dagster.agent.rules.edit_rules import clamp, signature, source_problem
 from autoresearch_dagster.core.presets import preset
 
 WORKSHOP = preset("workshop")

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from autoresearch_dagster.agent.axes import Axis, axes_of, is_micro
+from autoresearch_dagster.agent.axes.judge import Axis, axes_of, is_micro
 from autoresearch_dagster.agent.scripted import recorded_plan
 
 BASELINE = (Path(__file__).parents[2] / "trainer_image" / "train.py").read_text()

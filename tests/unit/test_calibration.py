@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
-from autoresearch_dagster.agent.axes import Axis
-from autoresearch_dagster.agent.calibration import calibration, hypothesis_of, scores_by_key, table
-from autoresearch_dagster.agent.effects import Effect
+from autoresearch_dagster.agent.axes.judge import Axis
+from autoresearch_dagster.agent.hypotheses.calibration import calibration, hypothesis_of, scores_by_key, table
+from autoresearch_dagster.agent.hypotheses.effects import Effect
 from autoresearch_dagster.core.experiment import ExperimentKey, Outcome
 from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store import promotion_events as pe

@@ -15,7 +15,7 @@ from autoresearch_dagster.agent.code_mode import (
     run_plan,
 )
 from autoresearch_dagster.agent.plan_snapshot import SnapshotFile
-from autoresearch_dagster.agent.signatures import Tool, Toolbox, ToolContext
+from autoresearch_dagster.agent.tools.signatures import Tool, Toolbox, ToolContext
 from autoresearch_dagster.core.errors import PlanDiverged
 
 

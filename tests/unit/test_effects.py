@@ -1,6 +1,6 @@
 import pytest
 
-from autoresearch_dagster.agent.effects import Effect, parse_effect
+from autoresearch_dagster.agent.hypotheses.effects import Effect, parse_effect
 
 CASES: list[tuple[str, str | None, float | None, float | None]] = [
     ("-0.03", "better", -0.03, -0.03),

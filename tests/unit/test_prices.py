@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autoresearch_dagster.agent.prices import Prices, Rate, given_prices, prices_of
+from autoresearch_dagster.agent.model.prices import Prices, Rate, given_prices, prices_of
 from autoresearch_dagster.core.errors import UserError
 from autoresearch_dagster.core.settings import load_settings
 from autoresearch_dagster.store.ledger_events import TokenUsage
@@ -128,7 +128,7 @@ def test_the_setting_is_read_from_the_environment(monkeypatch):
 def test_nothing_heavy_is_loaded_before_somebody_asks():
     code = (
         "import sys; import autoresearch_dagster.agent.loop, autoresearch_dagster.agent.llm, "
-        "autoresearch_dagster.agent.asking; "
+        "autoresearch_dagster.agent.model.asking; "
         "print({'anthropic', 'genai_prices'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from autoresearch_dagster.agent.untrusted import fenced, identifier, spliced, visible
+from autoresearch_dagster.agent.tools.untrusted import fenced, identifier, spliced, visible
 from autoresearch_dagster.core import limits
 
 OPENING, CLOSING = '<untrusted source="train.py">', "</untrusted>"

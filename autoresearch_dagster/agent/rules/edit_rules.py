@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from autoresearch_dagster.agent.axes import Axis, is_micro
+from autoresearch_dagster.agent.axes.judge import Axis, is_micro
 from autoresearch_dagster.agent.history import title_key
-from autoresearch_dagster.agent.plateau import plateau_of
+from autoresearch_dagster.agent.rules.plateau import plateau_of
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.experiment import Outcome, canonical_json, digest_of
 from autoresearch_dagster.core.presets import RANGES, Preset

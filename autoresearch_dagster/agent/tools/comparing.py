@@ -7,7 +7,7 @@ import numpy.typing as npt
 from pydantic import JsonValue, ValidationError
 
 from autoresearch_dagster.agent import history
-from autoresearch_dagster.agent.signatures import BlobStore, ToolContext
+from autoresearch_dagster.agent.tools.signatures import BlobStore, ToolContext
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.errors import EvaluationFault, StoreUnavailable
 from autoresearch_dagster.core.experiment import Digest, Purpose

@@ -9,10 +9,10 @@ from typing import Any, Final, Protocol
 
 from pydantic import JsonValue
 
-from autoresearch_dagster.agent import answers, comparing, editing, evidence, literature, reading, running
 from autoresearch_dagster.agent.code_mode import Answer, PlanCall
-from autoresearch_dagster.agent.launching import plan_dispatch
-from autoresearch_dagster.agent.signatures import BlobStore, Launch, Tool, Toolbox, ToolContext, Transaction
+from autoresearch_dagster.agent.rules.launching import plan_dispatch
+from autoresearch_dagster.agent.tools import answers, comparing, editing, evidence, literature, reading, running
+from autoresearch_dagster.agent.tools.signatures import BlobStore, Launch, Tool, Toolbox, ToolContext, Transaction
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.experiment import canonical_json
 from autoresearch_dagster.core.presets import Preset

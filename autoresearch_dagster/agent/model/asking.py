@@ -17,10 +17,10 @@ from typing import Protocol
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential, wait_random
 
-from autoresearch_dagster.agent.prices import Prices
+from autoresearch_dagster.agent.model.prices import Prices
+from autoresearch_dagster.agent.model.wire import Answer, Request
 from autoresearch_dagster.agent.researcher import Sleep
-from autoresearch_dagster.agent.signatures import BlobStore, Transaction
-from autoresearch_dagster.agent.wire import Answer, Request
+from autoresearch_dagster.agent.tools.signatures import BlobStore, Transaction
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.errors import ModelFault
 from autoresearch_dagster.core.experiment import canonical_json

@@ -4,8 +4,8 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from autoresearch_dagster.agent import answers
-from autoresearch_dagster.agent.signatures import Launch, ToolContext
+from autoresearch_dagster.agent.tools import answers
+from autoresearch_dagster.agent.tools.signatures import Launch, ToolContext
 
 
 def run_experiment(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from pydantic import JsonValue
 
-from autoresearch_dagster.agent.untrusted import fenced, visible
+from autoresearch_dagster.agent.tools.untrusted import fenced, visible
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.settings import load_settings
 
@@ -60,7 +60,7 @@ def search(
 
 
 def _failed(fault: Exception) -> JsonValue:
-    from autoresearch_dagster.agent.arxiv_client import status_of
+    from autoresearch_dagster.agent.tools.arxiv_client import status_of
 
     status = status_of(fault)
     if status is not None and 400 <= status < 500 and status not in _PASSING:
@@ -74,7 +74,7 @@ def _within(deadline_s: float, url: str, query: str, count: int, delay_s: float)
     box: list[Sequence[str] | Exception] = []
 
     def ask() -> None:
-        from autoresearch_dagster.agent.arxiv_client import find_papers  # requests and lxml: 0.1 s
+        from autoresearch_dagster.agent.tools.arxiv_client import find_papers  # requests and lxml: 0.1 s
 
         try:
             papers = find_papers(url, query, count, delay_s)

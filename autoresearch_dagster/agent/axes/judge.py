@@ -4,11 +4,11 @@ import ast
 import functools
 from collections.abc import Mapping
 
-from autoresearch_dagster.agent.axis import AXIS_OF_FIELD
-from autoresearch_dagster.agent.axis import Axis as Axis
-from autoresearch_dagster.agent.axis_rules import Judge
-from autoresearch_dagster.agent.source_changes import changes
-from autoresearch_dagster.agent.source_units import bound, identifiers, plain_tree
+from autoresearch_dagster.agent.axes.axis import AXIS_OF_FIELD
+from autoresearch_dagster.agent.axes.axis import Axis as Axis
+from autoresearch_dagster.agent.axes.changes import changes
+from autoresearch_dagster.agent.axes.rules import Judge
+from autoresearch_dagster.agent.axes.units import bound, identifiers, plain_tree
 
 
 def axes_of(

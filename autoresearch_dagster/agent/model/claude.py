@@ -1,9 +1,9 @@
 """Claude as researcher: it is told the conversation and answers with the next plan."""
 
-from autoresearch_dagster.agent.asking import Desk, Model, ask
-from autoresearch_dagster.agent.prices import Prices
+from autoresearch_dagster.agent.model.asking import Desk, Model, ask
+from autoresearch_dagster.agent.model.prices import Prices
+from autoresearch_dagster.agent.model.wire import Request
 from autoresearch_dagster.agent.researcher import Reply, ResearcherView, Sleep, TooLong
-from autoresearch_dagster.agent.wire import Request
 from autoresearch_dagster.core.errors import ModelFault
 from autoresearch_dagster.core.limits import MODEL_MAX_TOKENS
 

@@ -2,7 +2,7 @@
 
 import ast
 
-from autoresearch_dagster.agent.axis import (
+from autoresearch_dagster.agent.axes.axis import (
     AXIS_OF_FIELD,
     GROUP_KEYS,
     NOTHING,
@@ -15,9 +15,9 @@ from autoresearch_dagster.agent.axis import (
     tail,
     targets_of,
 )
-from autoresearch_dagster.agent.axis_facts import Facts
-from autoresearch_dagster.agent.source_changes import Changes, Site, Step
-from autoresearch_dagster.agent.source_units import Unit, parts
+from autoresearch_dagster.agent.axes.changes import Changes, Site, Step
+from autoresearch_dagster.agent.axes.facts import Facts
+from autoresearch_dagster.agent.axes.units import Unit, parts
 
 DROPPING: Axes = frozenset({Axis.REGULARISATION})
 """What a variable of a module touches that is read as a share to drop, and nowhere else."""

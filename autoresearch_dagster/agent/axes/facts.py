@@ -3,9 +3,9 @@
 import ast
 from collections.abc import Iterator
 
-from autoresearch_dagster.agent.axis import CALLS, FILLING, Axis, calls, dotted, names_of, tail
-from autoresearch_dagster.agent.source_changes import Changes, Site, Step
-from autoresearch_dagster.agent.source_units import Unit, parts
+from autoresearch_dagster.agent.axes.axis import CALLS, FILLING, Axis, calls, dotted, names_of, tail
+from autoresearch_dagster.agent.axes.changes import Changes, Site, Step
+from autoresearch_dagster.agent.axes.units import Unit, parts
 
 
 class Facts:

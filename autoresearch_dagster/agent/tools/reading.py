@@ -5,9 +5,9 @@ from dataclasses import asdict
 from pydantic import JsonValue
 
 from autoresearch_dagster.agent import history
-from autoresearch_dagster.agent.calibration import calibration, scores_by_key
-from autoresearch_dagster.agent.edit_rules import override_limit, session_budget_s
-from autoresearch_dagster.agent.signatures import ToolContext
+from autoresearch_dagster.agent.hypotheses.calibration import calibration, scores_by_key
+from autoresearch_dagster.agent.rules.edit_rules import override_limit, session_budget_s
+from autoresearch_dagster.agent.tools.signatures import ToolContext
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.store.leaderboard import leader
 from autoresearch_dagster.store.ledger import gpu_left_s, usd_left

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
-from autoresearch_dagster.agent.arguments import to_json
+from autoresearch_dagster.agent.tools.arguments import to_json
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.errors import UserError
 from autoresearch_dagster.core.experiment import Digest, canonical_json

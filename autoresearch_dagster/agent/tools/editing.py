@@ -5,9 +5,10 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from autoresearch_dagster.agent import edit_rules, history
-from autoresearch_dagster.agent.axes import axes_of
-from autoresearch_dagster.agent.signatures import ToolContext
+from autoresearch_dagster.agent import history
+from autoresearch_dagster.agent.axes.judge import axes_of
+from autoresearch_dagster.agent.rules import edit_rules
+from autoresearch_dagster.agent.tools.signatures import ToolContext
 from autoresearch_dagster.store import events as ev
 
 

@@ -4,9 +4,10 @@ from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
-from autoresearch_dagster.agent import edit_rules, history
-from autoresearch_dagster.agent.axes import Axis
-from autoresearch_dagster.agent.signatures import Launch, ToolContext
+from autoresearch_dagster.agent import history
+from autoresearch_dagster.agent.axes.judge import Axis
+from autoresearch_dagster.agent.rules import edit_rules
+from autoresearch_dagster.agent.tools.signatures import Launch, ToolContext
 from autoresearch_dagster.core.errors import BudgetExceeded
 from autoresearch_dagster.core.experiment import Digest, ExperimentKey, PlannedExperiment
 from autoresearch_dagster.core.presets import gpu_reserve_s

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import cast
 
-from autoresearch_dagster.agent.source_units import Unit, bound, identifiers, parts, plain_tree, units
+from autoresearch_dagster.agent.axes.units import Unit, bound, identifiers, parts, plain_tree, units
 from autoresearch_dagster.core import limits
 
 SIMILAR = 0.5

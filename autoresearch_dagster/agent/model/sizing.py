@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
-from autoresearch_dagster.agent.asking import Asked, Desk, Model, ask
-from autoresearch_dagster.agent.prices import Prices
+from autoresearch_dagster.agent.model.asking import Asked, Desk, Model, ask
+from autoresearch_dagster.agent.model.prices import Prices
+from autoresearch_dagster.agent.model.wire import Request
 from autoresearch_dagster.agent.prompt import rendered
 from autoresearch_dagster.agent.researcher import Message
-from autoresearch_dagster.agent.wire import Request
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.errors import BudgetExceeded, ModelFault
 from autoresearch_dagster.core.experiment import ExperimentKey, PlannedExperiment

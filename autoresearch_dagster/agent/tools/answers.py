@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from autoresearch_dagster.agent.history import Row, judgement_fields, result_fields
-from autoresearch_dagster.agent.signatures import Transaction
+from autoresearch_dagster.agent.tools.signatures import Transaction
 from autoresearch_dagster.core.experiment import ExperimentKey
 from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store.state import SessionState

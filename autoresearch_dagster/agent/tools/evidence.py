@@ -9,8 +9,8 @@ from typing import Any, Final
 from pydantic import JsonValue
 
 from autoresearch_dagster.agent import history
-from autoresearch_dagster.agent.signatures import ToolContext
-from autoresearch_dagster.agent.untrusted import fenced, identifier
+from autoresearch_dagster.agent.tools.signatures import ToolContext
+from autoresearch_dagster.agent.tools.untrusted import fenced, identifier
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.errors import StoreUnavailable
 from autoresearch_dagster.core.experiment import ExperimentResult, Outcome

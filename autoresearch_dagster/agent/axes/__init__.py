@@ -1,0 +1,1 @@
+"""Which axes of research an edit touches, judged on syntax trees."""

@@ -1,0 +1,1 @@
+"""Asking the language model within the bill; the client itself is agent/llm.py."""

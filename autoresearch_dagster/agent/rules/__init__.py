@@ -1,0 +1,1 @@
+"""The rules that the platform keeps at a save and at a launch."""

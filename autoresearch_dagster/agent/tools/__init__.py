@@ -1,0 +1,1 @@
+"""The functions that plans call, and what carries their calls out."""
