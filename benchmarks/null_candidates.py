@@ -106,7 +106,7 @@ def research(home: Path, candidates: int, slots: int = 0) -> tuple[SessionState,
     session = open_session(store, settings, config, "cli", _say).id
     lab = laboratory_of(store.journal.state(session), settings, _say)
     with store.leases.hold(lease_name(session), this_process()) as lease:
-        while advance_session(session, lab, lease, NullResearcher()) == "waiting":
+        while advance_session(session, lab, lease, lambda _line: None, NullResearcher()) == "waiting":
             _train(session, lab, config.concurrency)
             settle(session, lab, lease)
     return store.journal.state(session), lab

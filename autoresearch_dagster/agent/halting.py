@@ -20,12 +20,12 @@ def halt(tx: Transaction) -> None:
     asked, state = tx.state.asked, tx.state
     if asked is None or state.status == "finished":
         return
-    who = f" by {asked.by}" if asked.by else ""
+    reason = f"{asked.by or 'a person'} asked for it"
     if asked.end == "pause":
-        tx.append(ev.SessionPaused(reason=f"paused{who}"))
+        tx.append(ev.SessionPaused(reason=reason))
         return
     for experiment in state.unfinished:
         if experiment.planned.purpose is Purpose.CANDIDATE:
-            result = ExperimentResult(outcome=Outcome.STOPPED, error=f"The session was stopped{who}.")
+            result = ExperimentResult(outcome=Outcome.STOPPED, error=f"The session was ended: {reason}.")
             tx.append(ev.ExperimentFinished(key=experiment.planned.key, result=result))
-    tx.append(ev.SessionFinished(reason=f"stopped{who}", summary=summary(tx.state)))
+    tx.append(ev.SessionFinished(reason=reason, summary=summary(tx.state)))

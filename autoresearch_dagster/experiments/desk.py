@@ -103,7 +103,7 @@ class Desk:
         self._lease = self._stack.enter_context(self.store.leases.hold(lease_name(session), this_process()))
         lab = self._lab = laboratory_of(self.state(), self.settings, report)
         report(lab.runner_note)
-        advance_session(session, lab, self._lease)
+        advance_session(session, lab, self._lease, report)
         return self._start(lab, run_id) if self.state().status == "active" else []
 
     def _start(self, lab: Laboratory, run_id: str) -> list[ExperimentKey]:

@@ -1,5 +1,7 @@
 """Who thinks in a session: the recorded plans, or a language model whose key, name and price are known."""
 
+from collections.abc import Callable
+
 from autoresearch_dagster.agent.llm import Claude
 from autoresearch_dagster.agent.model.claude import ClaudeResearcher
 from autoresearch_dagster.agent.model.prices import Prices, prices_of
@@ -43,8 +45,10 @@ def check_researcher(config: ev.SessionConfig, settings: Settings) -> None:
         model_of(config.model, settings)[0].check()
 
 
-def make_researcher(config: ev.SessionConfig, settings: Settings, bench: Workbench) -> Researcher:
-    """Choose the researcher of a session.
+def make_researcher(
+    config: ev.SessionConfig, settings: Settings, bench: Workbench, tell: Callable[[str], object]
+) -> Researcher:
+    """Choose the researcher of a session; `tell` is for a person who watches.
 
     Raises:
         UserError: it cannot think here.
@@ -52,7 +56,7 @@ def make_researcher(config: ev.SessionConfig, settings: Settings, bench: Workben
     refuse_unknown(config, settings)
     if config.researcher == "scripted":
         return ScriptedResearcher()
-    return ClaudeResearcher(bench, *model_of(config.model, settings))
+    return ClaudeResearcher(bench, *model_of(config.model, settings), tell)
 
 
 def model_of(name: str, settings: Settings) -> tuple[Claude, Prices]:

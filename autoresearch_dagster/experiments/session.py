@@ -141,7 +141,7 @@ def settle(session: str, lab: Laboratory, lease: Lease | None = None) -> bool:
 
 
 def advance_session(
-    session: str, lab: Laboratory, lease: Lease, researcher: Researcher | None = None
+    session: str, lab: Laboratory, lease: Lease, report: Report, researcher: Researcher | None = None
 ) -> Literal["waiting", "finished"]:
     """Let the agent think until it waits for experiments or is finished.
 
@@ -149,6 +149,7 @@ def advance_session(
         session: its id.
         lab: where its experiments run.
         lease: of the session.
+        report: told what a person who watches would wait for.
         researcher: who thinks; by default the one that the session's configuration names.
     """
     bench = bench_of(session, lab, lease)
@@ -158,7 +159,7 @@ def advance_session(
     if not settled:
         return "finished" if state.status == "finished" else "waiting"
     with within(AGENT, "start a session of another memory_key: this one's history has outgrown it"):
-        ended = advance(bench, researcher or make_researcher(state.config, lab.settings, bench))
+        ended = advance(bench, researcher or make_researcher(state.config, lab.settings, bench, report))
     size_experiments(bench, lab)
     return ended
 

@@ -14,7 +14,19 @@ def calibration_table(rows: Sequence[AxisCalibration]) -> Table:
         made.add_column(heading, justify="left" if heading == "axis" else "right")
     for row in rows:
         right = f"{row.direction_right} of {row.directed}" if row.directed else "–"
-        predicted = f"{row.mean_predicted_bpb:+.4f}" if row.mean_predicted_bpb is not None else "–"
-        cells = (row.axis.value, str(row.n), right, predicted, f"{row.mean_measured_bpb:+.4f}", str(row.kept))
+        predicted = f"{_near_zero(row.mean_predicted_bpb):+.4f}" if row.mean_predicted_bpb is not None else "–"
+        cells = (
+            row.axis.value,
+            str(row.n),
+            right,
+            predicted,
+            f"{_near_zero(row.mean_measured_bpb):+.4f}",
+            str(row.kept),
+        )
         made.add_row(*cells)
     return made
+
+
+def _near_zero(change_bpb: float) -> float:
+    """Round, so that nothing reads as minus zero."""
+    return round(change_bpb, 4) + 0.0

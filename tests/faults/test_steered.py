@@ -6,7 +6,7 @@ import pytest
 
 from autoresearch_dagster.core.errors import UserError
 from autoresearch_dagster.core.experiment import Outcome
-from autoresearch_dagster.experiments.steering import ask_halt, resume, steer
+from autoresearch_dagster.experiments.steering import ask_halt, resume, steer, who
 from autoresearch_dagster.store import events as ev
 from tests.faults.conftest import MakeWorld
 from tests.nvidia import TWO_FACTS, TWO_GPUS, Machine
@@ -25,7 +25,7 @@ def test_a_pause_lets_what_runs_end_and_starts_nothing_more(world: MakeWorld) ->
     under_way(made)
     state = ask_halt(made.settings, "faults", "pause")
     assert state.asked is not None
-    assert made.drivers[0].finish().startswith("paused paused")
+    assert made.drivers[0].finish() == f"paused {who()} asked for it"
     assert made.finished() == Counter({FIRST: 1})
     assert made.results()["t0"].accepted
     assert made.leftovers() == []
@@ -37,7 +37,7 @@ def test_a_pause_that_kills_ends_what_runs_and_it_is_trained_again_later(world: 
     made = world(sleeps(200.0), batch=1, budget_s=300, cpu_metered=False)
     under_way(made)
     ask_halt(made.settings, "faults", "pause", kill=True)
-    assert made.drivers[0].finish().startswith("paused paused")
+    assert made.drivers[0].finish() == f"paused {who()} asked for it"
     assert FIRST not in made.finished()
     assert made.attempts(FIRST) == 1
     state = made.store.journal.find("faults")
@@ -50,7 +50,7 @@ def test_an_end_that_kills_leaves_what_ran_without_a_score(world: MakeWorld) -> 
     made = world(sleeps(200.0), code(), batch=1, budget_s=300, cpu_metered=False)
     under_way(made)
     ask_halt(made.settings, "faults", "stop", kill=True)
-    assert made.drivers[0].finish().startswith("finished stopped")
+    assert made.drivers[0].finish() == f"finished {who()} asked for it"
     assert made.results()["t0"].outcome is Outcome.STOPPED
     assert SECOND not in made.finished()
     made.maintain()

@@ -1,5 +1,7 @@
 """Claude as researcher: it is told the conversation and answers with the next plan."""
 
+from collections.abc import Callable
+
 from autoresearch_dagster.agent.model.asking import Desk, Model, ask
 from autoresearch_dagster.agent.model.prices import Prices
 from autoresearch_dagster.agent.model.wire import Request
@@ -11,8 +13,11 @@ from autoresearch_dagster.core.limits import MODEL_MAX_TOKENS
 class ClaudeResearcher:
     """Asks one model, within the caps of the session at a desk."""
 
-    def __init__(self, desk: Desk, model: Model, prices: Prices) -> None:
-        self._desk, self._model, self._prices = desk, model, prices
+    def __init__(
+        self, desk: Desk, model: Model, prices: Prices, tell: Callable[[str], object] = lambda _line: None
+    ) -> None:
+        """Ask for a desk's session; `tell` is for a person who watches: a reply takes a minute or two."""
+        self._desk, self._model, self._prices, self._tell = desk, model, prices, tell
 
     def reply(self, view: ResearcherView) -> Reply | Sleep | TooLong:
         """Answer the conversation so far.
@@ -22,8 +27,10 @@ class ClaudeResearcher:
             ModelFault: the request was refused for good.
         """
         request = Request(view.system, view.messages, MODEL_MAX_TOKENS)
+        turn = len(view.state.turns) + 1
+        self._tell(f"{self._model.model} thinks about turn {turn} ...")
         try:
-            asked = ask(self._desk, self._model, self._prices, request, "turn", len(view.state.turns) + 1)
+            asked = ask(self._desk, self._model, self._prices, request, "turn", turn)
         except ModelFault as fault:
             if fault.kind == "too_long":
                 return TooLong()
