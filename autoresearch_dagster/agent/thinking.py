@@ -81,7 +81,7 @@ def _kept(reply: Reply | Sleep | TooLong | ev.Event, now: SessionState, asked: S
                 return
             yield ev.ModelReplied(
                 turn=len(asked.turns) + 1,
-                reply=reply.text,
+                reply=reply.text.encode(errors="replace").decode(),  # a lone surrogate cannot be written down
                 stop_reason=reply.stop_reason,
                 input_tokens=reply.input_tokens,
                 output_tokens=reply.output_tokens,

@@ -193,6 +193,7 @@ PLAN_FEED_S: Final = 10.0  # seconds of sandbox time for one plan
 PLAN_TURN_S: Final = 10.0  # seconds between two host calls
 PLAN_MEMORY_BYTES: Final = 64 * MIB
 PLAN_RECURSION: Final = 256
+PLAN_INTEGER_BITS: Final = 4096  # of an integer that a plan ends with; Python writes none of 4,300 digits
 PLAN_SUSPENSIONS: Final = 200  # host calls of one plan
 PLAN_PAUSES: Final = 20  # durable calls of one plan
 PLAN_REQUEST_S: Final = 30.0  # seconds before a silent sandbox worker is given up
@@ -218,6 +219,7 @@ PAIRED_STATEMENT_CHARS: Final = 200  # of a statement that are compared with ano
 CALL_ARGUMENT_BYTES: Final = 4 * MIB  # of one call, as JSON: a batch of 15 whole train.py; kept with its event
 CALL_ARGUMENT_DEPTH: Final = 50  # lists and dicts within each other; JSON readers stop at some depth, too
 CALL_INTEGER: Final = 2**63 - 1  # the largest whole number of an argument; other readers of JSON have 64 bits
+TITLE_CHARS: Final = 200  # of an edit's title: it names rows of tables and runs in MLflow
 TITLE_SHOWN_CHARS: Final = 200  # of a title that an error repeats
 CURVE_SHOWN_POINTS: Final = 50  # of a training curve that the model is shown
 

@@ -9,13 +9,19 @@ from autoresearch_dagster.agent import history
 from autoresearch_dagster.agent.axes.judge import axes_of
 from autoresearch_dagster.agent.rules import edit_rules
 from autoresearch_dagster.agent.tools.signatures import ToolContext
+from autoresearch_dagster.core import limits
 from autoresearch_dagster.store import events as ev
 
 
 def record_hypothesis(
     ctx: ToolContext, title: str, hypothesis: str, expected_effect: str, memory_key: str = ""
-) -> JsonValue:
+) -> history.Row:
     """Write a claim and its predicted change of val_bpb down before training."""
+    if not title.strip() or not hypothesis.strip():
+        return {
+            "title": title,
+            "error": "A hypothesis needs the title of its edit and a claim; nothing was written.",
+        }
     ctx.tx.append(ev.HypothesisRecorded(title=title, hypothesis=hypothesis, expected_effect=expected_effect))
     _, at = ctx.state.hypotheses[-1]
     return {
@@ -28,16 +34,18 @@ def record_hypothesis(
 
 def record_batch_hypotheses(ctx: ToolContext, experiments: list[dict[str, Any]], memory_key: str = "") -> JsonValue:
     """Write the hypotheses of a batch down; each needs title, hypothesis, expected_effect."""
-    entries = [
+    answers = [
         record_hypothesis(
             ctx,
-            str(row.get("title", "")),
-            str(row.get("hypothesis", "")),
-            str(row.get("expected_effect", "")),
+            str(row.get("title") or ""),
+            str(row.get("hypothesis") or ""),
+            str(row.get("expected_effect") or ""),
         )
         for row in experiments
     ]
-    return {"recorded": len(entries), "entries": entries}
+    entries = [answer for answer in answers if "error" not in answer]
+    errors = [answer for answer in answers if "error" in answer]
+    return {"recorded": len(entries), "entries": [*entries], **({"errors": [*errors]} if errors else {})}
 
 
 def record_batch_plan(
@@ -138,6 +146,8 @@ def _check(
     """Return source, overrides and parent of an acceptable edit, else what is wrong with it."""
     if not title:
         return "title is required; give the edit a short name."
+    if len(title) > limits.TITLE_CHARS:
+        return f"The title has {len(title)} characters; {limits.TITLE_CHARS} are permitted."
     if history.title_key(title) == "baseline":
         return "The title 'baseline' is taken by the baseline itself; choose another."
     base, inherited, parent = ctx.baseline, dict[str, float | int](), None
