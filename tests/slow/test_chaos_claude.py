@@ -159,22 +159,19 @@ def check(world: World, undisturbed: list[ev.Recorded]) -> None:
     records, state = world.events(), state_of(world)
     assert (state.reason, state.summary) == ("final answer", FINAL)
     assert [record.sequence for record in records] == list(range(len(records)))
-    planned = [one.key for record in records for one in ev.planned_in(record.event)]
+    calls = [record.event for record in records if isinstance(record.event, ev.CallPending)]
+    planned = [one.key for call in calls for one in call.planned]
     assert world.finished() == Counter(planned) == Counter(dict.fromkeys(planned, 1))
     assert len(planned) == len(CODES)
     assert all(one.result is not None and one.result.accepted for one in state.experiments.values()), state
     assert len(state.hypotheses) == len(CODES)
     assert never_repeated(records)
     check_ledger(records)
-    assert research(records) == research(undisturbed)
+    assert normal_form(records) == normal_form(undisturbed)
     assert world.maintain() == "clear"
     assert world.leftovers() == []
     said = "\n".join(line for driver in world.drivers for line in driver.lines)
     assert MODEL_KEY not in said + "".join(record.model_dump_json() for record in records)
-
-
-def research(records: list[ev.Recorded]) -> list[dict[str, object]]:
-    return normal_form(records)
 
 
 def check_ledger(records: list[ev.Recorded]) -> None:

@@ -96,7 +96,7 @@ def damage_snapshots(folder: Path, rng: random.Random) -> str:
     found = sorted(folder.glob("*")) if folder.exists() else []
     harm = rng.choice(("kept", "deleted", "cut", "flipped"))
     if not found or harm == "kept":
-        return "kept"
+        return "kept" if found else "none there"
     for path in found:
         data = bytearray(path.read_bytes())
         if harm == "cut":
