@@ -41,6 +41,7 @@ VOLATILE = frozenset(
         "call",
         "observation",
         "status",
+        "input_tokens",
         "tokens",
         "usd_used",
         "usd_left",
@@ -51,7 +52,7 @@ VOLATILE = frozenset(
         "terms",
     }
 )
-"""Fields that tell of times, machines and speeds, not of decisions.
+"""Fields that tell of times, machines, speeds and caches of the model's provider, not of decisions.
 
 `call` names a call by its arguments and `observation` quotes answers: both repeat, in a form that cannot be
 stripped, measured times that stand beside them, and follow from what is kept.

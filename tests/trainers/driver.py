@@ -33,6 +33,7 @@ from autoresearch_dagster.experiments.session import open_session
 from autoresearch_dagster.reports.board import Board
 from autoresearch_dagster.store import database
 from autoresearch_dagster.store.events import SessionConfig
+from autoresearch_dagster.store.leases import this_process
 from autoresearch_dagster.store.store import open_store
 from tests.trainers.moments import STAMPS, break_points, halting, make_clock_jump, say
 
@@ -56,8 +57,8 @@ class Order:
     cpu_metered: bool = True
     memory_bytes: int = 256 * MIB
     way: str = "desk"
-    """`desk`: dispatch after dispatch, plainly; `loop`: the command line's loop around the Dagster job; `job`: one
-    run of the job as a worker of Dagster executes it."""
+    """`desk`: dispatch after dispatch, plainly; `agent`: it thinks once and launches nothing; `loop`: the command
+    line's loop around the Dagster job; `job`: one run of the job as a worker of Dagster executes it."""
     halt: str = ""
     """The moment at which to stand still; see `moments.break_points` and `TellingBoard`."""
     halt_s: float = 600.0
@@ -71,6 +72,10 @@ class Order:
     busy_timeout_s: float = 30.0
     clock_jumps: bool = False
     """Whether its clock is set back or forward by up to a day, again and again."""
+    passes: int = 0
+    """How often it passes by the moment before it stands still."""
+    model_url: str = ""
+    """Where Claude is asked, who then plans the session; empty: the codes are launched as they stand."""
     program: str = str(PROGRAM)
     preset: dict[str, Any] = field(default_factory=dict)
     """Other fields of the preset."""
@@ -95,6 +100,7 @@ class Order:
             concurrency=self.batch,
             time_budget_sec=self.budget_s,
             max_turns=10_000,
+            researcher="claude" if self.model_url else "scripted",
             **self.session,
         )
 
@@ -183,14 +189,15 @@ def main(order: Order) -> None:
     if order.clock_jumps:
         make_clock_jump()
     STAMPS.extend([True] * order.stamps)
-    reach = halting(order.halt, order.halt_s)
+    reach = halting(order.halt, order.halt_s, order.passes)
     break_points(reach)
     lab = make_laboratory(order, settings)
-    planner = Planner(order.codes, order.batch, reach)
     PRESETS["demo"] = order.terms
     for module in (desk_module, session_module):
         module.laboratory_of = lambda *_args, **_options: lab
-    session_module.make_researcher = lambda *_told: planner
+    if not order.model_url:
+        planner = Planner(order.codes, order.batch, reach)
+        session_module.make_researcher = lambda *_told: planner
     if lab.store.journal.find(order.memory_key) is None:
         lab.store.journal.create(order.config, "cli", lab.bundle.digest)
     board = TellingBoard(reach)
@@ -201,7 +208,7 @@ def main(order: Order) -> None:
         if order.projects:
             say("END", project(settings, lab.store, order.projects))
             return
-        ways = {"desk": drive_plainly, "loop": drive_in_dagster, "job": run_the_job}
+        ways = {"desk": drive_plainly, "agent": think_once, "loop": drive_in_dagster, "job": run_the_job}
         ended = ways[order.way](order, settings, board)
         STAMPS.clear()
         say("END", ended)
@@ -232,6 +239,15 @@ def drive_plainly(order: Order, settings: Settings, board: Board) -> str:
             state = desk.settle()
         if state.status != "active":
             return f"{state.status} {state.reason}"
+
+
+def think_once(order: Order, settings: Settings, _board: Board) -> str:
+    """Do what the agent's step does, and no more."""
+    store = open_store(settings)
+    state = open_session(store, settings, order.config, "cli", print)
+    with store.leases.hold(session_module.lease_name(state.id), this_process()) as lease:
+        lab = session_module.laboratory_of(state, settings, print)
+        return session_module.advance_session(state.id, lab, lease)
 
 
 def drive_in_dagster(order: Order, settings: Settings, board: Board) -> str:

@@ -27,6 +27,7 @@ from autoresearch_dagster.store.store import Store, open_store
 from tests.trainers.driver import Order
 from tests.trainers.drivers import Driver, Nursery
 
+MODEL_KEY = "sk-ant-test-0123456789-of-a-world"
 BASELINE = "def run_training(config):\n    return {'sharpness': 1.0}\n"
 
 
@@ -64,6 +65,11 @@ class World:
         self.drivers: list[Driver] = []
 
     @property
+    def bundle_digest(self) -> str:
+        """Digest of the bundle that its sessions are measured on."""
+        return Bundle(*map(Path, self.order.bundle)).digest
+
+    @property
     def store(self) -> Store:
         """A store of its own for each look: nothing is remembered."""
         return open_store(self.settings)
@@ -71,7 +77,9 @@ class World:
     def drive(self, **changes: Any) -> Driver:
         """Start a driver; `changes` are other fields of the order."""
         says = self.folder / f"driver{len(self.drivers)}"
-        pid = self.nursery.start(replace(self.order, **changes), self.environment, says)
+        told = replace(self.order, **changes)
+        model = {"ANTHROPIC_BASE_URL": told.model_url, "ANTHROPIC_API_KEY": MODEL_KEY} if told.model_url else {}
+        pid = self.nursery.start(told, {**self.environment, **model}, says)
         self.drivers.append(Driver(pid, says))
         return self.drivers[-1]
 

@@ -24,13 +24,15 @@ STAMPS: list[bool] = []
 """Not empty: lines are stamped."""
 
 
-def halting(moment: str, seconds: float) -> Callable[[str, object], None]:
-    """Return what stands still at a moment, once: in a candidate's experiment, the noise floor passes by."""
+def halting(moment: str, seconds: float, passes: int = 0) -> Callable[[str, object], None]:
+    """Return what stands still at a moment, once, having passed it by a few times: noise floors do not count."""
     met: list[str] = []
 
     def reach(here: str, what: object) -> None:
-        if here == moment and "_n" not in str(what) and not met:
-            met.append(here)
+        if here != moment or "_n" in str(what):
+            return
+        met.append(here)
+        if len(met) == passes + 1:
             say("AT", here, what)
             time.sleep(seconds)
 
@@ -53,13 +55,17 @@ def break_points(reach: Callable[[str, object], None]) -> None:
 
         setattr(place, name, stops)
 
+    def written(_transaction: object, event: Any) -> object:
+        reach(f"writing {event.kind}", "")
+        return finished(_transaction, event)
+
     def finished(_transaction: object, event: object) -> object:
         return event.key if type(event).__name__ == "ExperimentFinished" else "_n"  # type: ignore[attr-defined]
 
     before(containers.Container, "start", "created", lambda container: container.name)
     before(evaluator, "commit", "scoring A", lambda server, *_: server._job.key)
     before(evaluator, "audit", "scoring B", lambda server, *_: server._job.key)
-    before(journal.Transaction, "append", "committing", finished)
+    before(journal.Transaction, "append", "committing", written)
 
 
 def make_clock_jump() -> None:

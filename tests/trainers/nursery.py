@@ -11,6 +11,7 @@ import traceback
 
 
 def main() -> None:
+    import anthropic  # noqa: F401
     import docker  # noqa: F401
     import scipy.stats  # noqa: F401
     import torch
