@@ -210,18 +210,29 @@ def _unknown(name: str, names: list[str]) -> str:
     return f"There is no function {name!r}; there is: {', '.join(near)}."
 
 
-def plain(value: object) -> JsonValue:
-    """Turn the value of a plan into JSON: nan is null, sets are lists, all else is its text."""
+def plain(value: object, depth: int = 0) -> JsonValue:
+    """Turn the value of a plan into JSON: nan is null, sets are lists, too large or too deep is said in words."""
+    if depth > limits.CALL_ARGUMENT_DEPTH:
+        return f"[nested more than {limits.CALL_ARGUMENT_DEPTH} levels deep]"
     match value:
-        case int() if value.bit_length() > limits.PLAN_INTEGER_BITS:
-            return f"(an integer of {value.bit_length()} bits)"
-        case None | bool() | int() | str():
+        case None | bool() | str():
             return value
+        case int():
+            few = abs(value) <= limits.CALL_INTEGER
+            return value if few else f"[a whole number of {value.bit_length()} bits]"
         case float():
             return value if abs(value) < float("inf") else None
-        case list() | tuple() | set() | frozenset():
-            return [plain(item) for item in value]
+        case list() | tuple():
+            return [plain(item, depth + 1) for item in value]
+        case set() | frozenset():
+            return sorted((plain(item, depth + 1) for item in value), key=repr)
         case dict():
-            return {str(key): plain(item) for key, item in value.items()}
+            return {_key(key): plain(item, depth + 1) for key, item in value.items()}
+        case bytes():
+            return f"[{len(value)} bytes]"
         case _:
             return str(value)
+
+
+def _key(key: object) -> str:
+    return key if isinstance(key, str) else str(plain(key))

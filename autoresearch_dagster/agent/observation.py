@@ -7,6 +7,8 @@ from autoresearch_dagster.agent.plan_advice import NO_PLAN
 from autoresearch_dagster.agent.tools.untrusted import spliced
 from autoresearch_dagster.core import limits
 
+_CUT_NOTE_CHARS = 100
+"""Room for the note of a cut and for the tags that mend a fence."""
 _NO_VALUE = "Execution result: (no value)"
 
 
@@ -22,22 +24,23 @@ def observe(end: Finished | Failed) -> str:
     if end.stdout.strip():
         tail = end.stdout[-limits.OBSERVATION_STDOUT_CHARS :]
         left = len(end.stdout) - len(tail)
-        head += "\n\nPrinted" + (f" (the first {left} characters are left out)" if left else "") + f":\n{tail}"
-    return _cut(head, limits.OBSERVATION_CHARS)
+        # what is left out may have opened a fence of untrusted text
+        shown = spliced(f" (the first {left} characters are left out)", ":\n", tail) if left else f":\n{tail}"
+        head += f"\n\nPrinted{shown}"
+    # no store keeps lone surrogates
+    return _cut(head, limits.OBSERVATION_CHARS).encode(errors="replace").decode()
 
 
 def _failed(end: Failed) -> str:
     error = _cut(end.error, limits.OBSERVATION_CHARS // 2)
     if not end.began:
-        mend = "Nothing has taken effect. Correct it and send it again."
-        return f"Your plan was not run:\n\n```\n{error}\n```\n\n{mend}"
+        return f"Your plan was not run:\n\n```\n{error}\n```\n\nNothing has taken effect. Correct it and send it again."
     made = (
         f"The {end.calls} call(s) made before the error have"
         if end.calls
         else "No call was made before it, nothing has"
     )
-    mend = f"{made} taken effect. Correct the plan and send it again."
-    return f"Your code raised an error:\n\n```\n{error}\n```\n\n{mend}"
+    return f"Your code raised an error:\n\n```\n{error}\n```\n\n{made} taken effect. Correct the plan and send it again."
 
 
 def _nothing_shown(end: Finished) -> str:
@@ -49,7 +52,6 @@ def _cut(text: str, limit: int) -> str:
     """Keep head and tail of a long text, and say how much is missing."""
     if len(text) <= limit:
         return text
-    room = limit - 60
+    room = limit - _CUT_NOTE_CHARS
     head, tail = room * 2 // 3, room - room * 2 // 3
-    note = f"\n[... {len(text) - room} characters left out ...]\n"
-    return spliced(text[:head], note, text[-tail:])
+    return spliced(text[:head], f"\n[... {len(text) - room} characters left out ...]\n", text[-tail:])

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Final
 
+from autoresearch_dagster.agent.tools.untrusted import spliced
 from autoresearch_dagster.core import limits
 
 LINE_CHARS: Final = 200
@@ -50,7 +51,7 @@ NO_PLAN: Final = (
 
 _ADVICE: Final = (
     (
-        r"ModuleNotFoundError|unresolved-import",
+        r"ModuleNotFoundError|error\[unresolved-import\]",
         f"A plan may import: {', '.join(MODULES)}. What trains (torch, numpy) belongs into train_py.",
     ),
     (r"does not yet support class inheritance", "Write functions, or a class without a base."),
@@ -67,7 +68,10 @@ _ADVICE: Final = (
         rf"^MemoryError: .*more than {limits.PLAN_STDOUT_BYTES} bytes",
         "Print less; what counts is the value of the last expression.",
     ),
-    (rf"^MemoryError: .*more than {limits.PLAN_MEMORY_BYTES} bytes", "Hold less at a time."),
+    (
+        rf"^MemoryError: .*(more than {limits.PLAN_MEMORY_BYTES} bytes|its memory limit)",
+        "Hold less at a time; no huge lists, texts or numbers.",
+    ),
     (
         r"suspension limit \d+ exceeded",
         f"A plan may make {limits.PLAN_SUSPENSIONS} calls; use the batch tools, or go on in your next turn.",
@@ -91,10 +95,10 @@ def told(error: str, hints: Sequence[str] = ()) -> str:
 
 
 def cut_line(line: str) -> str:
-    """Shorten one line that is shown."""
-    return (
-        line if len(line) <= LINE_CHARS else f"{line[:LINE_CHARS]} [... {len(line) - LINE_CHARS} more characters]"
-    )
+    """Shorten one line that is shown; a fence of untrusted text in it is closed."""
+    if len(line) <= LINE_CHARS:
+        return line
+    return spliced(line[:LINE_CHARS], f" [... {len(line) - LINE_CHARS} more characters]", "")
 
 
 def _stable(text: str) -> str:

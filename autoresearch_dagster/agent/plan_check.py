@@ -26,7 +26,7 @@ _CERTAIN: Final = frozenset(
         "unresolved-reference",
     }
 )
-_FINDING: Final = re.compile(r"^main\.py:(\d+):(\d+): error\[([a-z-]+)\] (.*)$", re.MULTILINE)
+_FINDING: Final = re.compile(r"^main\.py:(\d+):(\d+): (?:error|warning)\[([a-z-]+)\] (.*)$", re.MULTILINE)
 _ARGUMENT: Final = re.compile(r"^Argument to function `(\w+)` is incorrect: Expected `.+`, found `(.+)`$")
 _PLAIN: Final = frozenset(
     [

@@ -1,103 +1,79 @@
-"""What the agent gets for each reply of the corpus, and that none but a real final answer ends a session."""
+"""What the agent is told about every reply of the corpus; `pytest --snapshot-update` after a change that was meant."""
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from autoresearch_dagster.agent.loop import advance
-from autoresearch_dagster.agent.plan_text import FinalAnswer, Plan, Unusable, read_reply
-from autoresearch_dagster.agent.researcher import Reply
-from autoresearch_dagster.store import events as ev
-from tests.agent_bench import bench, train_one
-from tests.replies import FINAL, REPLIES
+from autoresearch_dagster.core import limits
+from tests.agent_bench import Says, bench, train_one
+from tests.replies import CASES
+from tests.replies.kinds import Case
 
-SHOWN_CHARS = 1_200
+MASKS = (
+    (r"(?<!\.)\b[0-9a-f]{12,64}\b", "<digest>"),
+    (r"0x[0-9a-f]+", "<address>"),
+    (r"\d{4}-\d\d-\d\dT[\d:.+Z-]+", "<time>"),
+)
 
 
 class SaysOnce:
-    """Gives one reply, then pauses the session: only what came of the reply is of interest."""
+    """A researcher that is asked for one turn; then nothing comes for long."""
 
-    def __init__(self, desk: Any, text: str, stop: str | None) -> None:
-        self.desk, self.text, self.stop = desk, text, stop
+    def __init__(self, case: Case) -> None:
+        self.case = case
 
-    def reply(self, view: Any) -> Reply:
+    def reply(self, view):
         if view.state.turns:
-            with self.desk.transaction() as tx:
-                tx.append(ev.SessionPaused(reason="enough"))
-        return Reply(self.text, self.stop) if not view.state.turns else Reply("", "end_turn")
+            raise Asked
+        return Says(self.case.text, stop=self.case.stop).reply(view)
 
 
-def outcome(home: Path, name: str) -> Any:
-    """Give a session one reply of the corpus; return the session when the plan in it has ended."""
-    told = REPLIES[name]
-    text, stop = (told, "end_turn") if isinstance(told, str) else told
-    desk = bench(home, "workshop", n_experiments=6)
-    researcher = SaysOnce(desk, text, stop)
-    while advance(desk, researcher) == "waiting" and desk.journal.state(desk.session).status == "active":
-        assert train_one(desk)
-        while train_one(desk):
-            pass
+class Asked(Exception):
+    """The session went on to its second turn."""
+
+
+def after(case: Case, home: Path):
+    """The session once the first turn has ended; every launched experiment is trained."""
+    desk = bench(home)
+    try:
+        while advance(desk, SaysOnce(case)) == "waiting":
+            assert train_one(desk)
+    except Asked:
+        pass
     return desk.journal.state(desk.session)
 
 
 def shown(observation: str) -> str:
-    """An observation as the snapshot keeps it: a long one by its ends, no digests."""
-    text = re.sub(r"\b[0-9a-f]{64}\b", "DIGEST", observation)
-    text = re.sub(r"\d{4}-\d\d-\d\dT[\d:+]+", "TIME", text)
-    if len(text) > SHOWN_CHARS:
-        text = f"{text[: SHOWN_CHARS // 2]}\n[{len(text)} characters in all]\n{text[-SHOWN_CHARS // 2 :]}"
-    return text
+    for pattern, mask in MASKS:
+        observation = re.sub(pattern, mask, observation)
+    observation = re.sub(r"[\x00-\x09\x0b-\x1f]", lambda one: f"\\x{ord(one[0]):02x}", observation)
+    return re.sub(r"(.)\1{199,}", lambda run: f"{run[1]}<{len(run[0])} times>", observation)
 
 
-def test_the_corpus_is_large_enough() -> None:
-    assert len(REPLIES) >= 60
-
-
-@pytest.mark.parametrize("name", REPLIES)
-def test_the_agent_is_told_what_came_of_its_reply(tmp_path: Path, name: str, snapshot: Any) -> None:
-    state = outcome(tmp_path, name)
-    assert (state.status == "finished") == (name in FINAL)
-    assert shown(state.turns[0].finished.observation) == snapshot
-
-
-@pytest.mark.parametrize("name", [name for name in REPLIES if name.endswith("after an edit")])
-def test_a_wrong_argument_is_found_before_any_side_effect(tmp_path: Path, name: str) -> None:
-    state = outcome(tmp_path, name)
-    assert state.edits == []
-    assert state.turns[0].finished.failed
-
-
-def test_what_a_plan_says_itself_is_no_result(tmp_path: Path) -> None:
-    state = outcome(tmp_path, "shadows a tool")
-    assert state.experiments == {}
-
-
-FENCE = re.compile(r"^ {0,3}(```|~~~)")
-
-
-@given(st.text())
-def test_a_reply_without_a_fence_is_never_run(text: str) -> None:
-    if not any(FENCE.match(line) for line in text.replace("\r\n", "\n").split("\n")):
-        assert isinstance(read_reply(text, "end_turn"), FinalAnswer | Unusable)
-
-
-@given(
-    st.text(min_size=1).filter(lambda text: text.replace("\r", "").strip()),
-    st.sampled_from(["```", "~~~", "`````"]),
-)
-def test_one_block_is_run_as_it_is_written(code: str, ticks: str) -> None:
-    code = code.replace("\r", "")
-    bare = [line.strip() for line in code.split("\n")]
-    if any(line and set(line) == {ticks[0]} and len(line) >= len(ticks) for line in bare):
+@pytest.mark.parametrize("name", CASES)
+def test_a_reply_gets_an_observation_that_says_what_to_do(name, tmp_path, snapshot):
+    case = CASES[name]
+    state = after(case, tmp_path)
+    finished = state.turns[0].finished
+    assert finished is not None
+    if case.final:
+        assert (state.status, state.reason) == ("finished", "final answer")
+        assert finished.observation == ""
         return
-    found = read_reply(f"Look.\n\n{ticks}python\n{code}\n{ticks}\n\nThen more.", "end_turn")
-    assert found == Plan(code)
+    assert state.status == "active"
+    assert len(finished.observation) <= limits.OBSERVATION_CHARS
+    assert finished.observation.count("<untrusted") <= finished.observation.count("</untrusted>")
+    assert ("failed" if finished.failed else "done", shown(finished.observation)) == snapshot
 
 
-@given(st.text(), st.sampled_from([None, "max_tokens", "refusal", "tool_use", "pause_turn", "anything"]))
-def test_what_did_not_end_by_itself_is_neither_run_nor_final(text: str, stop: str | None) -> None:
-    assert isinstance(read_reply(text, stop), Unusable)
+def test_a_wrong_argument_is_found_before_anything_is_saved(tmp_path):
+    for name in ("budget as text after an edit", "await on a tool"):
+        state = after(CASES[name], tmp_path / name)
+        assert not state.edits
+        assert not state.turns[0].calls
+
+
+def test_a_tool_defined_anew_brings_nothing_to_the_leaderboard(tmp_path):
+    assert not after(CASES["shadowed tool"], tmp_path).experiments

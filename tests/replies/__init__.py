@@ -1,7 +1,13 @@
-"""Replies that a model may give, by name: what is asked of each is in tests/integration/test_replies.py."""
+"""Replies of models as they come: good, broken, hostile.  What the agent is told about each is a snapshot."""
 
-from tests.replies import code, forms, plans
+from tests.replies import arguments, endings, hostile, prose, sandbox, values
+from tests.replies.kinds import Case
 
-REPLIES = {**forms.REPLIES, **plans.REPLIES, **code.REPLIES}
-FINAL = forms.FINAL
-"""Names of those that are real final answers: no others may end a session."""
+CASES: dict[str, Case] = {
+    **endings.CASES,
+    **prose.CASES,
+    **arguments.CASES,
+    **sandbox.CASES,
+    **values.CASES,
+    **hostile.CASES,
+}

@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from autoresearch_dagster.agent.plan_text import FinalAnswer, Plan, Unusable, read_reply
 
@@ -41,3 +43,23 @@ def test_a_cut_reply_is_never_used(stop, text):
 )
 def test_unusable_replies_are_error_observations(text):
     assert isinstance(read_reply(text, "end_turn"), Unusable)
+
+
+LINES = st.text(st.characters(exclude_characters="\r"), max_size=200)
+
+
+@given(LINES.filter(lambda text: "```" not in text and "~~~" not in text), st.sampled_from(["end_turn", None]))
+def test_text_without_a_fence_is_never_a_plan(text, stop):
+    assert isinstance(read_reply(text, stop), FinalAnswer | Unusable)
+
+
+@given(LINES, st.sampled_from(["`````", "~~~~"]), st.sampled_from(["python", "py", ""]))
+def test_a_single_block_gives_back_its_code(code, marks, tag):
+    code = "x = 1\n" + code.replace(marks, "")
+    assert read_reply(f"I try:\n{marks}{tag}\n{code}\n{marks}\nSo.", "end_turn") == Plan(code)
+
+
+@pytest.mark.parametrize("stop", ["refusal", "tool_use", "pause_turn", "brand_new"])
+def test_only_a_reply_that_ended_by_itself_is_used(stop):
+    for text in ("Done.", "```python\nx\n```"):
+        assert isinstance(read_reply(text, stop), Unusable)
