@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Final
 
+from autoresearch_dagster.agent.tools.untrusted import visible
 from autoresearch_dagster.core import limits
 
 _HOW: Final = (
@@ -35,7 +36,7 @@ def problem_of(text: str, prose: str, blocks: Sequence[tuple[str, str]]) -> str:
         prose: what stands outside of its blocks.
         blocks: tag and content of each.
     """
-    if not text.strip():
+    if not visible(text).strip():
         return "Your reply was empty; answer with one Python block, or with your final text."
     if _TAG.search(prose) or any(_is_call(code) for _, code in [("", prose), *blocks]):
         return f"Your reply imitates a tool call. {_HOW}"

@@ -51,6 +51,10 @@ class PlanFault(Exception):
         self.began = began
 
 
+class _Suspected(Exception):
+    """What the type checker says against a plan."""
+
+
 class SandboxCrashed(Exception):
     """The sandbox's process ended; `timed_out`: it was stopped because the plan did not stop."""
 
@@ -105,7 +109,13 @@ class Sandbox:
         misuse = plan_check.misused_tools(code, self._tools.names) if check else ""
         if misuse:
             raise PlanFault(misuse, began=False)
-        return self._until_call(lambda: self._begin(code, check=check))
+        try:
+            return self._until_call(lambda: self._feed(code, check=check))
+        except _Suspected as fault:
+            certain = plan_check.certain_errors(str(fault), code, self._tools.names)
+            if certain:
+                raise PlanFault(certain, began=False) from None
+        return self._until_call(lambda: self._feed(code, check=False))
 
     def wake(self, state: bytes) -> Asked | Ended:
         """Go on with a dumped plan."""
@@ -119,17 +129,11 @@ class Sandbox:
         """Raise an error in the plan instead of an answer."""
         return self._until_call(lambda: asked.at.resume({"exc_type": error, "message": message}))  # type: ignore[arg-type]
 
-    def _begin(self, code: str, *, check: bool) -> Any:
-        try:
-            return self._session.feed_start(code, print_callback=self._prints, skip_type_check=not check)
-        except monty.MontyTypingError as fault:
-            certain = plan_check.certain_errors(fault.display(), code, self._tools.names)
-            if certain:
-                raise PlanFault(certain, began=False) from None
-        return self._session.feed_start(code, print_callback=self._prints, skip_type_check=True)
+    def _feed(self, code: str, *, check: bool) -> Any:
+        return self._session.feed_start(code, print_callback=self._prints, skip_type_check=not check)
 
     def _until_call(self, step: Callable[[], Any]) -> Asked | Ended:
-        try:
+        with _told_to_the_agent(self._hints):
             at = step()
             while not isinstance(at, monty.MontyComplete):
                 if isinstance(at, monty.NameLookupSnapshot):
@@ -143,15 +147,24 @@ class Sandbox:
                 else:
                     return Asked(str(at.function_name), tuple(at.args), dict(at.kwargs), at)
             return Ended(at.output)
-        except monty.MontyCrashedError as fault:
-            raise SandboxCrashed(timed_out=fault.timed_out) from None
-        except monty.MontySyntaxError as fault:
-            raise PlanFault(plan_advice.told(fault.display(), self._hints), began=False) from None
-        except monty.MontyRuntimeError as fault:
-            raise PlanFault(plan_advice.told(fault.display(), self._hints)) from None
-        except (monty.MontyError, ValueError) as fault:
-            # ValueError: a value that cannot leave the sandbox, an integer of too many digits
-            raise PlanFault(plan_advice.told(str(fault), self._hints)) from None
+
+
+@contextmanager
+def _told_to_the_agent(hints: list[str]) -> Iterator[None]:
+    """Turn the sandbox's errors into ours, with the words that the agent reads."""
+    try:
+        yield
+    except monty.MontyCrashedError as fault:
+        raise SandboxCrashed(timed_out=fault.timed_out) from None
+    except monty.MontyTypingError as fault:  # before anything runs, at the latest where imports are looked up
+        raise _Suspected(fault.display()) from None
+    except monty.MontySyntaxError as fault:
+        raise PlanFault(plan_advice.told(fault.display(), hints), began=False) from None
+    except monty.MontyRuntimeError as fault:
+        raise PlanFault(plan_advice.told(fault.display(), hints)) from None
+    except (monty.MontyError, ValueError) as fault:
+        # ValueError: a value that cannot leave the sandbox, an integer of too many digits
+        raise PlanFault(plan_advice.told(str(fault), hints)) from None
 
 
 @contextmanager

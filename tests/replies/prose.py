@@ -26,6 +26,7 @@ CASES: dict[str, Case] = {
     "promise, let me": Case("Let me look at the history first."),
     "empty": Case(""),
     "whitespace": Case(" \n\t\n"),
+    "characters that do not show": Case("\u200b\u2060"),
     "code without a fence": Case(f'edit_train_code("wider", "")\n{CALL}'),
     "json block only": Case('```json\n{"plan": ["wider"]}\n```'),
     "bash block only": Case("```bash\npython train.py\n```"),
