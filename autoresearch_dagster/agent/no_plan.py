@@ -22,7 +22,8 @@ _NAMES: Final = frozenset({"name", "tool", "tool_name", "function"})
 _ARGUMENTS: Final = frozenset({"arguments", "args", "input", "parameters", "params", "tool_input"})
 _INLINE: Final = re.compile(r"(```|~~~)[ \t]*\{?(python|py)\b", re.IGNORECASE)
 _PROMISE: Final = re.compile(
-    r"^(?:(?:now|first|next|then|so|okay|ok)\b,? *)?(?:I will|I['’]ll|I am going to|I['’]m going to|let me|let['’]s)\b",
+    r"^(?:(?:now|first|next|then|so|okay|ok)\b,? *)?"
+    r"(?:I will|I['’]ll|I am going to|I['’]m going to|let me|let['’]s)\b",
     re.IGNORECASE,
 )
 _PARTING: Final = re.compile(r"\b(?:know|stop|end|finish|conclude|summari[sz]e|here)\b", re.IGNORECASE)
