@@ -34,13 +34,15 @@ def observe(end: Finished | Failed) -> str:
 def _failed(end: Failed) -> str:
     error = _cut(end.error, limits.OBSERVATION_CHARS // 2)
     if not end.began:
-        return f"Your plan was not run:\n\n```\n{error}\n```\n\nNothing has taken effect. Correct it and send it again."
+        mend = "Nothing has taken effect. Correct it and send it again."
+        return f"Your plan was not run:\n\n```\n{error}\n```\n\n{mend}"
     made = (
         f"The {end.calls} call(s) made before the error have"
         if end.calls
         else "No call was made before it, nothing has"
     )
-    return f"Your code raised an error:\n\n```\n{error}\n```\n\n{made} taken effect. Correct the plan and send it again."
+    mend = f"{made} taken effect. Correct the plan and send it again."
+    return f"Your code raised an error:\n\n```\n{error}\n```\n\n{mend}"
 
 
 def _nothing_shown(end: Finished) -> str:

@@ -67,8 +67,8 @@ def read_reply(text: str, stop_reason: str | None) -> Plan | FinalAnswer | Unusa
     blocks, prose, unclosed = _blocks(text)
     if unclosed:
         return Unusable(
-            "Your reply has a code block that is not closed, and nothing was run; answer again with one whole block. "
-            "Where the code itself has a line of ```, open and close the block with ````."
+            "Your reply has a code block that is not closed, and nothing was run; answer again with one whole "
+            "block. Where the code itself has a line of ```, open and close the block with ````."
         )
     plans = [block.code.removeprefix("\ufeff") for block in blocks if block.is_python]
     if len(plans) > 1:

@@ -1,4 +1,4 @@
-"""What the agent is told about every reply of the corpus; `pytest --snapshot-update` after a change that was meant."""
+"""What the agent is told about every reply of the corpus; `--snapshot-update` after a change that was meant."""
 
 import re
 from pathlib import Path
