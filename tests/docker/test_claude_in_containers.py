@@ -149,7 +149,7 @@ def test_the_audit_names_the_model(ended: Ended) -> None:
     code, said = command(["history", KEY_OF_SESSION, "--audit", "--json"], ended.environment)
     assert code == 0, said
     trail = json.loads(said)
-    edits = [entry for entry in trail if entry["what"].startswith("train.py of ")]
+    edits = [entry for entry in trail if entry["what"].startswith("code and config of ")]
     assert {entry["who"] for entry in edits} == {MODEL}
     assert len(edits) == 2
     assert MODEL in command(["history", KEY_OF_SESSION, "--audit"], ended.environment)[1]

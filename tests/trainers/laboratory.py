@@ -32,9 +32,12 @@ BASELINE = "def run_training(config):\n    return {'sharpness': 1.0}\n"
 
 
 def code(sharpness: float = 0.9, *before: str) -> str:
-    """A candidate whose model is a little worse than the baseline's, so that it asks for no confirmation."""
+    """A candidate whose model is a little worse than the baseline's, so that it asks for no confirmation.
+
+    Its structure is another than the baseline's: on a plateau other numbers alone are refused.
+    """
     lines = "".join(f"    {line}\n" for text in before for line in text.splitlines())
-    return f"def run_training(config):\n{lines}    return {{'sharpness': {sharpness}}}\n"
+    return f"def run_training(config):\n{lines}    made = {{'sharpness': {sharpness}}}\n    return made\n"
 
 
 def sleeps(seconds: float, sharpness: float = 0.9) -> str:
