@@ -28,9 +28,7 @@ from autoresearch_dagster.core.experiment import (
     digest_of,
 )
 from autoresearch_dagster.core.settings import PROJECT_ROOT, Settings
-from autoresearch_dagster.store import database as db
-from autoresearch_dagster.store import events as ev
-from autoresearch_dagster.store import read_tables
+from autoresearch_dagster.store import database as db, events as ev, read_tables
 from autoresearch_dagster.store.fold import fold
 from autoresearch_dagster.store.store import Store, open_store
 

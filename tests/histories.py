@@ -18,8 +18,7 @@ from autoresearch_dagster.core.experiment import (
     Verdict,
     digest_of,
 )
-from autoresearch_dagster.store import events as ev
-from autoresearch_dagster.store import promotion_events as pe
+from autoresearch_dagster.store import events as ev, promotion_events as pe
 from tests.judged import promotion, screening
 
 START = datetime(2026, 3, 1, 22, 0, tzinfo=UTC)

@@ -1,18 +1,19 @@
 """Carries out the pause or the end that a person asked for, at the next step of whoever drives the session."""
 
+from typing import Any
+
 from autoresearch_dagster.agent.scripted import summary
-from autoresearch_dagster.agent.tools.dispatcher import Workbench
+from autoresearch_dagster.agent.tools.dispatcher import SessionJournal
 from autoresearch_dagster.agent.tools.signatures import Transaction
 from autoresearch_dagster.core.experiment import ExperimentResult, Outcome, Purpose
 from autoresearch_dagster.store import events as ev
 
 
-def obey(bench: Workbench) -> None:
+def obey(journal: SessionJournal, session: str, lease: Any = None) -> None:
     """Pause or end the session, if a person asked for that: candidates that have not ended are `Stopped`."""
-    if bench.journal.state(bench.session).asked is None:
-        return
-    with bench.transaction() as tx:
-        halt(tx)
+    if journal.state(session).asked is not None:
+        with journal.transaction(session, lease) as tx:
+            halt(tx)
 
 
 def halt(tx: Transaction) -> None:

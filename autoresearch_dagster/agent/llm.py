@@ -49,7 +49,9 @@ class Claude:
             UserError: the model has no name, the key cannot be one, or the address is none.
         """
         if not model.strip():
-            raise UserError("No model is named; start the session with a `model`, as in --model claude-sonnet-4-6.")
+            raise UserError(
+                f"No model is named; start the session with a `model`, as in --model {limits.DEFAULT_MODEL}."
+            )
         secret = key.get_secret_value()
         if not secret or not all("!" <= character <= "~" for character in secret):
             raise UserError(f"The model key is none: one line without blanks is expected; {RENEW}.")

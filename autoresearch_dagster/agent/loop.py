@@ -38,8 +38,10 @@ def advance(bench: Workbench, researcher: Researcher, clock: Clock = now) -> Lit
         PlanDiverged: a replay made another call than the journal holds; the session is paused.
     """
     while True:
-        obey(bench)
         state = bench.journal.state(bench.session)
+        if state.asked is not None and state.status != "finished":
+            obey(bench.journal, bench.session, bench.lease)
+            continue
         if state.status != "active":
             return "finished" if state.status == "finished" else "waiting"
         turn = state.turns[-1] if state.turns else None

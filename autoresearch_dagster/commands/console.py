@@ -47,6 +47,11 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False))
 
 
+def tell(line: str) -> None:
+    """Print one line of a result, as it is."""
+    out.print(line, markup=False, soft_wrap=True)
+
+
 def say(told: object) -> None:
     """Print one line for a person who waits."""
     err.print(str(told), markup=False, soft_wrap=True)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 from rich.table import Table
 
-from autoresearch_dagster.commands.console import DONE, Json, out, print_json
+from autoresearch_dagster.commands.console import DONE, Json, out, print_json, tell
 from autoresearch_dagster.core.settings import load_settings
 
 if TYPE_CHECKING:
@@ -121,19 +121,12 @@ def history(memory_key: MemoryKey = "", *, turn: int | None = None, audit: bool 
 
 
 def _audit(found: "History", events: "list[Recorded]", *, json: bool) -> int:
-    from autoresearch_dagster.core.limits import DIGEST_PREFIX_CHARS, HISTORY_TEXT_CHARS
-    from autoresearch_dagster.reports.audit import audit_trail
-    from autoresearch_dagster.reports.text import one_line
+    from autoresearch_dagster.reports.audit import audit_lines, audit_trail
 
     trail = list(audit_trail(events, found.baseline.encode()))
     if json:
         print_json(trail)
         return DONE
-    for entry in trail:
-        digests = [digest[:DIGEST_PREFIX_CHARS] or "–" for digest in (entry.before, entry.after)]
-        changed = f" [{' → '.join(digests)}]" if entry.after else ""
-        why = f": {one_line(entry.why, HISTORY_TEXT_CHARS)}" if entry.why else ""
-        who, what = (one_line(text, HISTORY_TEXT_CHARS) for text in (entry.who, entry.what))
-        when = f"{entry.at.astimezone():%Y-%m-%d %H:%M:%S}"
-        out.print(f"{when}  {who}  {what}{changed}{why}", markup=False, soft_wrap=True)
+    for line in audit_lines(trail):
+        tell(line)
     return DONE

@@ -44,7 +44,7 @@ def run(
     time_budget_sec: int | None = None,
     concurrency: int = limits.DEFAULT_CONCURRENCY,
     researcher: Literal["scripted", "claude"] = "scripted",
-    model: str = "claude-sonnet-4-6",
+    model: str = limits.DEFAULT_MODEL,
     max_usd: float | None = None,
     max_gpu_hours: float | None = None,
     resource_sizing: Literal["measured", "model", "floor"] = "measured",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from autoresearch_dagster.commands.console import DONE, FAILED, Json, out, print_json
+from autoresearch_dagster.commands.console import DONE, FAILED, Json, out, print_json, tell
 from autoresearch_dagster.core.progress import in_unit
 from autoresearch_dagster.core.settings import load_settings
 
@@ -57,7 +57,7 @@ def archive(key: str) -> int:
     from autoresearch_dagster.experiments.archive import put_away
 
     found = put_away(load_settings(), key)
-    _say(f"{found.session} ({found.memory_key}) is archived; `session restore {found.session}` shows it again.")
+    tell(f"{found.session} ({found.memory_key}) is archived; `session restore {found.session}` shows it again.")
     return DONE
 
 
@@ -73,7 +73,7 @@ def restore(key: str) -> int:
     from autoresearch_dagster.experiments.archive import take_out
 
     found = take_out(load_settings(), key)
-    _say(f"{found.session} ({found.memory_key}) is in the lists again; it is {found.status}.")
+    tell(f"{found.session} ({found.memory_key}) is in the lists again; it is {found.status}.")
     return DONE
 
 
@@ -93,7 +93,7 @@ def export(key: str, file: Path, *, with_checkpoints: bool = False) -> int:
     manifest = export_session(load_settings(), key, file, checkpoints=with_checkpoints)
     without = f", without {len(manifest.without)} checkpoints" if manifest.without else ""
     size = in_unit(file.stat().st_size, "bytes")
-    _say(f"{manifest.session} ({manifest.memory_key}): {manifest.n_events} events in {file}, {size}{without}.")
+    tell(f"{manifest.session} ({manifest.memory_key}): {manifest.n_events} events in {file}, {size}{without}.")
     return DONE
 
 
@@ -111,8 +111,8 @@ def import_archive(file: Path, *, memory_key: str = "") -> int:
 
     state = import_session(load_settings(), file, memory_key)
     key, preset = state.config.memory_key, state.config.preset
-    _say(f"{state.id} ({key}) has {len(state.experiments)} experiments and is {state.status}.")
-    _say(f"Go on with `autoresearch run --memory-key {key} --preset {preset}`; its code runs in a sandbox only.")
+    tell(f"{state.id} ({key}) has {len(state.experiments)} experiments and is {state.status}.")
+    tell(f"Go on with `autoresearch run --memory-key {key} --preset {preset}`; its code runs in a sandbox only.")
     return DONE
 
 
@@ -133,13 +133,9 @@ def gc(*, dry_run: bool = False, json: Json = False) -> int:
         print_json(done)
     else:
         for item in done.removed:
-            _say(f"{item.kind:18} {in_unit(item.bytes, 'bytes'):>9}  {item.path}: {item.why}")
+            tell(f"{item.kind:18} {in_unit(item.bytes, 'bytes'):>9}  {item.path}: {item.why}")
         for item in done.left:
-            _say(f"{item.kind:18} left: {item.path} cannot be removed, or somebody is at it now.")
+            tell(f"{item.kind:18} left: {item.path} cannot be removed, or somebody is at it now.")
         verb = "would be freed" if dry_run else "freed"
-        _say(f"{in_unit(done.bytes, 'bytes')} {verb}, {len(done.removed)} files and folders.")
+        tell(f"{in_unit(done.bytes, 'bytes')} {verb}, {len(done.removed)} files and folders.")
     return FAILED if done.left else DONE
-
-
-def _say(line: str) -> None:
-    out.print(line, markup=False, soft_wrap=True)

@@ -1,7 +1,12 @@
 """Steer a session from outside: `steer`, `pause`, `resume`, `stop`."""
 
-from autoresearch_dagster.commands.console import DONE, FAILED, out
+from typing import TYPE_CHECKING
+
+from autoresearch_dagster.commands.console import DONE, FAILED, out, tell
 from autoresearch_dagster.core.settings import load_settings
+
+if TYPE_CHECKING:
+    from autoresearch_dagster.store.events import SessionEnd
 
 
 def steer(key: str, note: str) -> int:
@@ -18,7 +23,7 @@ def steer(key: str, note: str) -> int:
 
     state = leave(load_settings(), key, note)
     when = "in its next turn" if state.status == "active" else f"when it goes on; it is {state.status}"
-    _say(f"The agent of {state.config.memory_key} reads it {when}.")
+    tell(f"The agent of {state.config.memory_key} reads it {when}.")
     return DONE
 
 
@@ -63,24 +68,20 @@ def resume(key: str) -> int:
     settings = load_settings()
     state = go_on(settings, key)
     if state.driver == "daemon":
-        _say(f"{state.config.memory_key} goes on as soon as Dagster's daemon looks; `autoresearch dev` runs one.")
+        tell(f"{state.config.memory_key} goes on as soon as Dagster's daemon looks; `autoresearch dev` runs one.")
         return DONE
     return DONE if research_in_terminal(state.config, settings, out) else FAILED
 
 
-def _halt(key: str, end: str, *, kill: bool) -> int:
+def _halt(key: str, end: "SessionEnd", *, kill: bool) -> int:
     from autoresearch_dagster.experiments.steering import ask_halt
 
-    state = ask_halt(load_settings(), key, "pause" if end == "pause" else "stop", kill=kill)
-    name = state.config.memory_key
+    state = ask_halt(load_settings(), key, end, kill=kill)
+    name, then = state.config.memory_key, {"pause": "paused", "stop": "finished"}[end]
     if state.asked is None:
-        _say(f"{name} is {state.status}.")
+        tell(f"{name} is {state.status}.")
     elif kill:
-        _say(f"{name} ends its experiments now and is then {'paused' if end == 'pause' else 'finished'}.")
+        tell(f"{name} ends its experiments now and is then {then}.")
     else:
-        _say(f"{name} is {'paused' if end == 'pause' else 'finished'} as soon as its running experiments are done.")
+        tell(f"{name} is {then} as soon as its running experiments are done.")
     return DONE
-
-
-def _say(line: str) -> None:
-    out.print(line, markup=False, soft_wrap=True)

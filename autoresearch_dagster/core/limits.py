@@ -242,6 +242,7 @@ DEFAULT_N_EXPERIMENTS: Final = 6
 DEFAULT_BATCH_SIZE: Final = 3
 DEFAULT_NUM_SHARDS: Final = 1
 DEFAULT_MAX_TURNS: Final = 50
+DEFAULT_MODEL: Final = "claude-sonnet-4-6"  # the tutorial's
 DEFAULT_CONCURRENCY: Final = 4
 DEFAULT_TIME_BUDGET_S: Final = 45
 DEFAULT_SEQUENCE_LENGTH: Final = 512  # targets in a row, of a bundle that is built by itself; the tutorial's

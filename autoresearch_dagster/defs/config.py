@@ -1,6 +1,6 @@
 """What the launchpad and `dagster job launch --config-json` ask for, flat, with defaults."""
 
-from typing import Any, Literal
+from typing import Any
 
 import dagster as dg
 from pydantic import Field, ValidationError
@@ -8,12 +8,12 @@ from pydantic import Field, ValidationError
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.errors import UserError
 from autoresearch_dagster.core.presets import PRESETS, preset
-from autoresearch_dagster.store.events import SessionConfig
+from autoresearch_dagster.store.events import SessionConfig, SessionEnd
 
 SOURCES = "`sample` (needs no network), `climbmix`, `climbmix@REVISION`, or the path of a folder of parquet shards"
 FIXED = "Fixed for the life of a session: a resumed one refuses another."
 ANEW = "Resumed with another value, the session goes on with it."
-HALTS: dict[str, tuple[Literal["pause", "stop"], bool]] = {
+HALTS: dict[str, tuple[SessionEnd, bool]] = {
     "pause": ("pause", False),
     "stop": ("stop", False),
     "pause-now": ("pause", True),
@@ -60,7 +60,7 @@ class ResearchConfig(dg.Config):
     researcher: str = Field(
         "scripted", description=f"Who plans: `claude`, or `scripted`, which needs no key. {ANEW}"
     )
-    model: str = Field("claude-sonnet-4-6", description=f"Language model of the researcher `claude`. {ANEW}")
+    model: str = Field(limits.DEFAULT_MODEL, description=f"Language model of the researcher `claude`. {ANEW}")
     max_usd: float | None = Field(
         None,
         description="Ceiling for the model calls of this launch in US dollars, above 0; none without a value. "

@@ -8,8 +8,7 @@ from autoresearch_dagster.core.experiment import Data
 from autoresearch_dagster.core.progress import Report, silent
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.data.build import DatasetProfile, build_bundle, profile
-from autoresearch_dagster.data.climbmix import NAME as CLIMBMIX
-from autoresearch_dagster.data.climbmix import recorded_climbmix
+from autoresearch_dagster.data.climbmix import NAME as CLIMBMIX, recorded_climbmix
 from autoresearch_dagster.data.folders import MANIFEST, SHORT, name_of, read_manifest
 from autoresearch_dagster.data.sources import open_source
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from autoresearch_dagster.agent.halting import halt
+from autoresearch_dagster.agent.halting import obey
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.experiment import ExperimentKey, ExperimentResult
 from autoresearch_dagster.core.progress import Report
@@ -129,8 +129,7 @@ class Desk:
         """Judge what was trained, answer the paused plan where it is decided; return the session as it stands."""
         if self._lab is not None:
             settle(self._session, self._lab, self._lease)
-            with self.store.journal.transaction(self._session, self._lease) as transaction:
-                halt(transaction)
+            obey(self.store.journal, self._session, self._lease)
         if self._dispatch is not None and self._dispatch.trouble:
             pause(self._session, self.store, self._dispatch.trouble)
         return self.state()

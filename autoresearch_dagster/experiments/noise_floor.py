@@ -32,8 +32,7 @@ from autoresearch_dagster.evaluation.receipt import EVALUATOR_VERSION, Receipt
 from autoresearch_dagster.evaluation.spending import FLOOR_SEEDS, PLANS
 from autoresearch_dagster.experiments.arms import arm_of
 from autoresearch_dagster.experiments.laboratory import Laboratory
-from autoresearch_dagster.store import events as ev
-from autoresearch_dagster.store import promotion_events as pe
+from autoresearch_dagster.store import events as ev, promotion_events as pe
 from autoresearch_dagster.store.leaderboard import BASELINE
 from autoresearch_dagster.store.state import Experiment, SessionState
 from autoresearch_dagster.store.store import Store

@@ -1,4 +1,4 @@
-"""Every session at a glance, and the leaderboard of one; read without folding a journal."""
+"""Every session at a glance, read without folding a journal; and the leaderboard of one, with its hypotheses."""
 
 import difflib
 

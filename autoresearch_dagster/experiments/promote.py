@@ -21,8 +21,7 @@ from autoresearch_dagster.experiments.healing import changed_recipe
 from autoresearch_dagster.experiments.laboratory import Laboratory
 from autoresearch_dagster.experiments.noise_floor import floor_events
 from autoresearch_dagster.experiments.scale_transfer import transfer_events
-from autoresearch_dagster.store import events as ev
-from autoresearch_dagster.store import promotion_events as pe
+from autoresearch_dagster.store import events as ev, promotion_events as pe
 from autoresearch_dagster.store.state import Experiment, SessionState
 
 CHANGED_RECIPE = (

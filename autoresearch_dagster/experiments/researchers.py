@@ -23,15 +23,7 @@ def refuse_unknown(config: ev.SessionConfig, settings: Settings) -> None:
     Raises:
         UserError: there is none of that name, its key is missing, or the price of its model is not known.
     """
-    if config.researcher not in RESEARCHERS:
-        raise UserError(
-            f"There is no researcher {config.researcher!r}; choose {' or '.join(RESEARCHERS)} "
-            "(`scripted` needs no key)."
-        )
-    if config.researcher == "claude":
-        model_of(config.model, settings)
-    elif config.resource_sizing == "model":
-        raise UserError("resource_sizing=model asks the model of researcher=claude; choose that, or `measured`.")
+    _model_of(config, settings)
 
 
 def check_researcher(config: ev.SessionConfig, settings: Settings) -> None:
@@ -40,9 +32,9 @@ def check_researcher(config: ev.SessionConfig, settings: Settings) -> None:
     Raises:
         UserError: the text says what to do instead; nothing was spent.
     """
-    refuse_unknown(config, settings)
-    if config.researcher == "claude":
-        model_of(config.model, settings)[0].check()
+    found = _model_of(config, settings)
+    if found is not None:
+        found[0].check()
 
 
 def make_researcher(
@@ -53,10 +45,26 @@ def make_researcher(
     Raises:
         UserError: it cannot think here.
     """
-    refuse_unknown(config, settings)
-    if config.researcher == "scripted":
-        return ScriptedResearcher()
-    return ClaudeResearcher(bench, *model_of(config.model, settings), tell)
+    found = _model_of(config, settings)
+    return ScriptedResearcher() if found is None else ClaudeResearcher(bench, *found, tell)
+
+
+def _model_of(config: ev.SessionConfig, settings: Settings) -> tuple[Claude, Prices] | None:
+    """Return the model that a session's researcher asks; None: the recorded plans ask nobody.
+
+    Raises:
+        UserError: there is no such researcher, or it cannot think here.
+    """
+    if config.researcher not in RESEARCHERS:
+        raise UserError(
+            f"There is no researcher {config.researcher!r}; choose {' or '.join(RESEARCHERS)} "
+            "(`scripted` needs no key)."
+        )
+    if config.researcher == "claude":
+        return model_of(config.model, settings)
+    if config.resource_sizing == "model":
+        raise UserError("resource_sizing=model asks the model of researcher=claude; choose that, or `measured`.")
+    return None
 
 
 def model_of(name: str, settings: Settings) -> tuple[Claude, Prices]:

@@ -153,7 +153,7 @@ def advance_session(
         researcher: who thinks; by default the one that the session's configuration names.
     """
     bench = bench_of(session, lab, lease)
-    obey(bench)
+    obey(lab.store.journal, session, lease)
     settled = settle(session, lab, lease)
     state = lab.store.journal.state(session)
     if not settled:

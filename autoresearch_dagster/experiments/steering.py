@@ -2,7 +2,6 @@
 
 import getpass
 from contextlib import suppress
-from typing import Literal
 
 from autoresearch_dagster.agent.halting import halt
 from autoresearch_dagster.core import limits
@@ -34,7 +33,7 @@ def steer(settings: Settings, key: str, note: str) -> SessionState:
     return store.journal.state(state.id)
 
 
-def ask_halt(settings: Settings, key: str, end: Literal["pause", "stop"], *, kill: bool = False) -> SessionState:
+def ask_halt(settings: Settings, key: str, end: ev.SessionEnd, *, kill: bool = False) -> SessionState:
     """Pause or end a session at its next step; where nobody drives it, now.
 
     Raises:

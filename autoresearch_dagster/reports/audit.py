@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
 from autoresearch_dagster.core.experiment import Data, Digest, ExperimentKey, Purpose, canonical_json, digest_of
-from autoresearch_dagster.store import events as ev
-from autoresearch_dagster.store import promotion_events as pe
+from autoresearch_dagster.core.limits import DIGEST_PREFIX_CHARS, HISTORY_TEXT_CHARS
+from autoresearch_dagster.reports.text import one_line
+from autoresearch_dagster.store import events as ev, promotion_events as pe
 
 PLATFORM = "platform"
 PERSON = "a person"
@@ -97,6 +98,16 @@ def audit_trail(records: Iterable[ev.Recorded], baseline: bytes) -> Iterator[Aud
         entry = trail.entry(record)
         if entry is not None:
             yield entry
+
+
+def audit_lines(entries: Iterable[AuditEntry]) -> Iterator[str]:
+    """Tell each entry in one line; what others wrote has its control characters escaped and is cut."""
+    for entry in entries:
+        digests = [digest[:DIGEST_PREFIX_CHARS] or "–" for digest in (entry.before, entry.after)]
+        changed = f" [{' → '.join(digests)}]" if entry.after else ""
+        who, what, why = (one_line(text, HISTORY_TEXT_CHARS) for text in (entry.who, entry.what, entry.why))
+        when = f"{entry.at.astimezone():%Y-%m-%d %H:%M:%S}"
+        yield f"{when}  {who}  {what}{changed}{f': {why}' if entry.why else ''}"
 
 
 def _candidate(train_py: str, overrides: Mapping[str, float | int]) -> str:

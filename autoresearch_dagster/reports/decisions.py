@@ -1,8 +1,7 @@
 """Lines of a history about noise floor, screening and promotion."""
 
 from autoresearch_dagster.core.experiment import ExperimentKey, PlannedExperiment
-from autoresearch_dagster.store import events as ev
-from autoresearch_dagster.store import promotion_events as pe
+from autoresearch_dagster.store import events as ev, promotion_events as pe
 from autoresearch_dagster.store.leaderboard import BASELINE
 
 

@@ -16,71 +16,32 @@ from autoresearch_dagster.core.experiment import (
 from autoresearch_dagster.store import promotion_events as pe
 from autoresearch_dagster.store.ledger_events import (
     ExperimentSized as ExperimentSized,
-)
-from autoresearch_dagster.store.ledger_events import (
     ModelAnswered as ModelAnswered,
-)
-from autoresearch_dagster.store.ledger_events import (
     ModelAsked as ModelAsked,
-)
-from autoresearch_dagster.store.ledger_events import (
     ModelFailed as ModelFailed,
-)
-from autoresearch_dagster.store.ledger_events import (
     SessionSlept as SessionSlept,
 )
 from autoresearch_dagster.store.plan_events import (
     BatchPlanned as BatchPlanned,
-)
-from autoresearch_dagster.store.plan_events import (
     BatchSentBack as BatchSentBack,
-)
-from autoresearch_dagster.store.plan_events import (
     CallAnswered as CallAnswered,
-)
-from autoresearch_dagster.store.plan_events import (
     CallKey as CallKey,
-)
-from autoresearch_dagster.store.plan_events import (
     CallPending as CallPending,
-)
-from autoresearch_dagster.store.plan_events import (
     CallRecorded as CallRecorded,
-)
-from autoresearch_dagster.store.plan_events import (
     DirectiveGiven as DirectiveGiven,
-)
-from autoresearch_dagster.store.plan_events import (
     EditSaved as EditSaved,
-)
-from autoresearch_dagster.store.plan_events import (
     HypothesisRecorded as HypothesisRecorded,
-)
-from autoresearch_dagster.store.plan_events import (
     ModelReplied as ModelReplied,
-)
-from autoresearch_dagster.store.plan_events import (
     PlanFinished as PlanFinished,
-)
-from autoresearch_dagster.store.plan_events import (
     PlanStarted as PlanStarted,
-)
-from autoresearch_dagster.store.plan_events import (
     TranscriptCompacted as TranscriptCompacted,
 )
 from autoresearch_dagster.store.run_events import (
     AttemptResumed as AttemptResumed,
-)
-from autoresearch_dagster.store.run_events import (
     AttemptStarted as AttemptStarted,
-)
-from autoresearch_dagster.store.run_events import (
     ExperimentFinished as ExperimentFinished,
-)
-from autoresearch_dagster.store.run_events import (
     HaltAsked as HaltAsked,
-)
-from autoresearch_dagster.store.run_events import (
+    SessionEnd as SessionEnd,
     Steered as Steered,
 )
 
@@ -97,7 +58,7 @@ class SessionConfig(Data):
     time_budget_sec: int = Field(limits.DEFAULT_TIME_BUDGET_S, ge=1)
     concurrency: int = Field(limits.DEFAULT_CONCURRENCY, ge=1)
     researcher: str = "scripted"
-    model: str = "claude-sonnet-4-6"
+    model: str = limits.DEFAULT_MODEL
     max_usd: float | None = Field(None, gt=0)
     max_gpu_hours: float | None = Field(None, gt=0)
     preset: str = "workshop"

@@ -6,8 +6,7 @@ from datetime import datetime
 from typing import Any, assert_never
 
 from autoresearch_dagster.core.experiment import ExperimentKey, PlannedExperiment, Standing, Verdict
-from autoresearch_dagster.store import events as ev
-from autoresearch_dagster.store import promotion_events as pe
+from autoresearch_dagster.store import events as ev, promotion_events as pe
 from autoresearch_dagster.store.state import Edit, Experiment, SessionState, Turn
 
 STANDINGS = {

@@ -10,9 +10,7 @@ from typing import Literal
 import sqlalchemy as sa
 
 from autoresearch_dagster.core.errors import StoreConflict, StoreUnavailable
-from autoresearch_dagster.store import database as db
-from autoresearch_dagster.store import events as ev
-from autoresearch_dagster.store import read_tables
+from autoresearch_dagster.store import database as db, events as ev, read_tables
 from autoresearch_dagster.store.fold import fold
 from autoresearch_dagster.store.leaderboard import Row, leaderboard
 from autoresearch_dagster.store.leases import Lease, Leases

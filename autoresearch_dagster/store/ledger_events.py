@@ -8,7 +8,7 @@ from pydantic import Field, NonNegativeInt
 
 from autoresearch_dagster.core.experiment import Data, Digest, ExperimentKey
 
-Purpose = Literal["turn", "sizing"]
+RequestPurpose = Literal["turn", "sizing"]
 
 
 class TokenUsage(Data):
@@ -38,7 +38,7 @@ class ModelAsked(Data):
     kind: Literal["model_asked"] = "model_asked"
     ticket: str
     """Names this one sending; a retry has another."""
-    purpose: Purpose
+    purpose: RequestPurpose
     turn: int
     request: Digest
     model: str

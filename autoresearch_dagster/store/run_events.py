@@ -4,6 +4,9 @@ from typing import Literal
 
 from autoresearch_dagster.core.experiment import Data, ExperimentKey, ExperimentResult
 
+SessionEnd = Literal["pause", "stop"]
+"""What a person may ask for: a session that goes on later, or one that is finished."""
+
 
 class _Attempt(Data):
     """Who runs an experiment where; operational, not part of a journal's normal form."""
@@ -53,6 +56,6 @@ class HaltAsked(Data):
     """
 
     kind: Literal["halt_asked"] = "halt_asked"
-    end: Literal["pause", "stop"]
+    end: SessionEnd
     kill: bool = False
     by: str = ""

@@ -10,8 +10,7 @@ from autoresearch_dagster.core.experiment import (
     PlannedExperiment,
 )
 from autoresearch_dagster.core.judgement import PromotionDecision, ScreeningDecision
-from autoresearch_dagster.store import events as ev
-from autoresearch_dagster.store import promotion_events as pe
+from autoresearch_dagster.store import events as ev, promotion_events as pe
 from autoresearch_dagster.store.ledger import Ledger
 
 

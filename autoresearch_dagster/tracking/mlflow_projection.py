@@ -9,13 +9,11 @@ from pathlib import Path
 from mlflow.entities import (
     Dataset,
     DatasetInput,
+    Experiment as MlflowExperiment,
     InputTag,
     Metric,
     Param,
     RunTag,
-)
-from mlflow.entities import (
-    Experiment as MlflowExperiment,
 )
 from mlflow.tracking import MlflowClient
 

@@ -2,8 +2,7 @@
 
 import dagster as dg
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from autoresearch_dagster.data.statistics import LengthBin
 from autoresearch_dagster.definitions import defs

@@ -19,8 +19,7 @@ from autoresearch_dagster.definitions import defs
 from autoresearch_dagster.defs import assets
 from autoresearch_dagster.defs.experiments import experiment_event, reproduction_metadata
 from autoresearch_dagster.experiments.review import review_of
-from autoresearch_dagster.store import events as ev
-from autoresearch_dagster.store import promotion_events as pe
+from autoresearch_dagster.store import events as ev, promotion_events as pe
 from autoresearch_dagster.store.leaderboard import leaderboard
 from autoresearch_dagster.store.store import open_store
 from tests.plans import finish, plan

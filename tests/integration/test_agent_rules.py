@@ -10,8 +10,7 @@ from autoresearch_dagster.agent.tools.dispatcher import TOOLBOX, call_tool
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.experiment import canonical_json, digest_of
 from autoresearch_dagster.core.presets import gpu_reserve_s, preset
-from autoresearch_dagster.store import events as ev
-from autoresearch_dagster.store import promotion_events as pe
+from autoresearch_dagster.store import events as ev, promotion_events as pe
 from tests.agent_bench import BASELINE, begin_turn, bench, call, result_for
 from tests.judged import measured, noise_floor, promotion, screening
 

@@ -1,6 +1,5 @@
 import subprocess
 import sys
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from autoresearch_dagster.core.errors import PlanDiverged
 from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store.normal_form import normal_form
 from tests.agent_bench import Says, bench, train_one
+from tests.mortal import Killed, Mortal
 
 
 def finish(home: Path, researcher: Any = None, **config: Any) -> Any:
@@ -22,28 +22,6 @@ def finish(home: Path, researcher: Any = None, **config: Any) -> Any:
         while train_one(desk):
             pass
     return desk
-
-
-class Killed(BaseException):
-    pass
-
-
-class Mortal:
-    """A journal whose process dies around its nth transaction."""
-
-    def __init__(self, journal: Any, fuse: list[int], when: str) -> None:
-        self.journal, self.fuse, self.when = journal, fuse, when
-        self.state, self.events = journal.state, journal.events
-
-    @contextmanager
-    def transaction(self, session: str, lease: Any = None):
-        self.fuse[0] -= 1
-        with self.journal.transaction(session, lease) as tx:
-            yield tx
-            if self.fuse[0] == 0 and self.when == "before":
-                raise Killed
-        if self.fuse[0] == 0:
-            raise Killed
 
 
 @pytest.fixture(scope="module")

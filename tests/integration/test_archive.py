@@ -9,8 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from autoresearch_dagster.core.errors import StoreConflict, StoreUnavailable, UserError
 from autoresearch_dagster.core.experiment import canonical_json, digest_of

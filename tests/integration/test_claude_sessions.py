@@ -1,6 +1,5 @@
 """Whole sessions with Claude over the wire: what is kept, what is paid, what ends them."""
 
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -26,6 +25,7 @@ from tests.claude import (
     events_of,
     never_repeated,
 )
+from tests.mortal import Killed, Mortal
 
 
 def finish(desk: Any, server: AnthropicServer) -> Any:
@@ -158,28 +158,6 @@ def test_a_paid_reply_is_kept_although_the_session_was_paused_meanwhile(tmp_path
     assert (state.status, len(state.turns)) == ("paused", 1)
 
 
-class Killed(BaseException):
-    pass
-
-
-class Mortal:
-    """A journal whose process dies around its nth transaction."""
-
-    def __init__(self, journal: Any, fuse: int, when: str) -> None:
-        self.journal, self.fuse, self.when = journal, fuse, when
-        self.state, self.events = journal.state, journal.events
-
-    @contextmanager
-    def transaction(self, session: str, lease: Any = None):
-        self.fuse -= 1
-        with self.journal.transaction(session, lease) as tx:
-            yield tx
-            if self.fuse == 0 and self.when == "before":
-                raise Killed
-        if self.fuse == 0:
-            raise Killed
-
-
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_session_killed_around_every_transaction_repeats_no_stored_answer(tmp_path: Path, when: str) -> None:
     with AnthropicServer(by_turn(*SESSION)) as server:
@@ -188,7 +166,7 @@ def test_a_session_killed_around_every_transaction_repeats_no_stored_answer(tmp_
         undisturbed, deaths, fuse = len(server.sent), 0, 1
         desk = claude_bench(tmp_path / "killed")
         while True:
-            mortal = replace(desk, journal=Mortal(desk.journal, fuse, when))
+            mortal = replace(desk, journal=Mortal(desk.journal, [fuse], when))
             try:
                 if advance(mortal, claude_at(mortal, server)) == "finished":
                     break

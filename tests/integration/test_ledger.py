@@ -7,8 +7,7 @@ from decimal import Decimal
 from itertools import count
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from autoresearch_dagster.core.errors import BudgetExceeded
 from autoresearch_dagster.core.experiment import (
@@ -21,8 +20,7 @@ from autoresearch_dagster.core.experiment import (
     TrainConfig,
     Verdict,
 )
-from autoresearch_dagster.store import events as ev
-from autoresearch_dagster.store import promotion_events as pe
+from autoresearch_dagster.store import events as ev, promotion_events as pe
 from autoresearch_dagster.store.ledger import Ledger, ensure_gpu, ensure_usd, gpu_left_s, usd_left
 from autoresearch_dagster.store.ledger_events import ModelAnswered, ModelAsked, ModelFailed, TokenUsage
 from tests.agent_bench import bench

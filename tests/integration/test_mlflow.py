@@ -26,9 +26,7 @@ from autoresearch_dagster.core.experiment import (
     canonical_json,
 )
 from autoresearch_dagster.core.settings import PROJECT_ROOT, Settings
-from autoresearch_dagster.store import database as db
-from autoresearch_dagster.store import events as ev
-from autoresearch_dagster.store import promotion_events as pe
+from autoresearch_dagster.store import database as db, events as ev, promotion_events as pe
 from autoresearch_dagster.store.store import Store, open_store
 from autoresearch_dagster.tracking.mlflow_projection import Projector
 from tests.judged import measured, noise_floor, promotion, screening

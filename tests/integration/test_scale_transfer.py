@@ -31,8 +31,7 @@ from autoresearch_dagster.experiments.scale_transfer import least_growth, transf
 from autoresearch_dagster.experiments.scoring import attempt_of
 from autoresearch_dagster.reports.decisions import decision
 from autoresearch_dagster.reports.standings import standings_markdown
-from autoresearch_dagster.store import events as ev
-from autoresearch_dagster.store import promotion_events as pe
+from autoresearch_dagster.store import events as ev, promotion_events as pe
 from autoresearch_dagster.store.leaderboard import leader
 from autoresearch_dagster.tracking.describe import tags
 from tests.bundles import tiny_bundle

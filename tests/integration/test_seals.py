@@ -4,8 +4,7 @@ import socket
 
 import pytest
 
-from autoresearch_dagster.containers import bubblewrap_runner
-from autoresearch_dagster.containers import docker_runner as docker_module
+from autoresearch_dagster.containers import bubblewrap_runner, docker_runner as docker_module
 from autoresearch_dagster.containers.bubblewrap_runner import BubblewrapRunner, find_sandbox
 from autoresearch_dagster.containers.docker_runner import DockerRunner, ping
 from autoresearch_dagster.containers.local_runner import LocalRunner

@@ -4,14 +4,11 @@ import sqlite3
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from autoresearch_dagster.core.errors import StoreUnavailable
 from autoresearch_dagster.core.settings import Settings
-from autoresearch_dagster.store import database as db
-from autoresearch_dagster.store import events as ev
-from autoresearch_dagster.store import read_tables
+from autoresearch_dagster.store import database as db, events as ev, read_tables
 from autoresearch_dagster.store.fold import fold
 from autoresearch_dagster.store.journal import Journal
 from autoresearch_dagster.store.leaderboard import leaderboard, lowest

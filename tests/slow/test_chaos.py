@@ -17,8 +17,7 @@ import pytest
 
 from autoresearch_dagster.core.experiment import Label
 from autoresearch_dagster.core.settings import PROJECT_ROOT, Settings
-from autoresearch_dagster.store import events as ev
-from autoresearch_dagster.store import promotion_events as pe
+from autoresearch_dagster.store import events as ev, promotion_events as pe
 from autoresearch_dagster.store.journal import Journal
 from autoresearch_dagster.store.normal_form import normal_form
 from autoresearch_dagster.store.store import open_store

@@ -13,8 +13,7 @@ from mlflow.tracking import MlflowClient
 from autoresearch_dagster.core.folders import find_folders
 from autoresearch_dagster.core.settings import PROJECT_ROOT, Settings
 from autoresearch_dagster.experiments.laboratory import scratch_prefix
-from autoresearch_dagster.store import database as db
-from autoresearch_dagster.store import events as ev
+from autoresearch_dagster.store import database as db, events as ev
 from autoresearch_dagster.store.store import open_store
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2_400)]

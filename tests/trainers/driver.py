@@ -22,8 +22,7 @@ from autoresearch_dagster.core.limits import MIB
 from autoresearch_dagster.core.presets import PRESETS, Preset
 from autoresearch_dagster.core.settings import Settings, load_settings
 from autoresearch_dagster.data.layout import Bundle
-from autoresearch_dagster.experiments import desk as desk_module
-from autoresearch_dagster.experiments import session as session_module
+from autoresearch_dagster.experiments import desk as desk_module, session as session_module
 from autoresearch_dagster.experiments.desk import Desk
 from autoresearch_dagster.experiments.laboratory import Laboratory
 from autoresearch_dagster.experiments.maintain import clear

@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from autoresearch_dagster.core.errors import EvaluationFault
 from autoresearch_dagster.core.limits import ANSWER_BATCH_ROWS

@@ -1,5 +1,4 @@
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from autoresearch_dagster.core.limits import MAINTENANCE_AGAIN_MAX_S, MAINTENANCE_AGAIN_S
 from autoresearch_dagster.experiments.backoff import due, recall, retain

@@ -7,8 +7,7 @@ from autoresearch_dagster.agent.axes.judge import Axis
 from autoresearch_dagster.agent.hypotheses.calibration import calibration, hypothesis_of, scores_by_key, table
 from autoresearch_dagster.agent.hypotheses.effects import Effect
 from autoresearch_dagster.core.experiment import ExperimentKey, Outcome
-from autoresearch_dagster.store import events as ev
-from autoresearch_dagster.store import promotion_events as pe
+from autoresearch_dagster.store import events as ev, promotion_events as pe
 from tests.agent_bench import BASELINE, begin_turn, bench, call, result_for
 from tests.judged import measured, noise_floor, promotion, screening
 

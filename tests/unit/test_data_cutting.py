@@ -4,12 +4,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import regex
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from autoresearch_dagster.core.errors import BundleError
-from autoresearch_dagster.data import chunks as chunking
-from autoresearch_dagster.data import tokenizer
+from autoresearch_dagster.data import chunks as chunking, tokenizer
 from autoresearch_dagster.data.cutting import look_ahead_cuts, safe_cuts, whitespace
 from autoresearch_dagster.data.encoding import FAST_PATTERN, Encoder
 from tests import corpora

@@ -4,8 +4,7 @@ import math
 from statistics import median
 
 import pytest
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
+from hypothesis import assume, given, settings, strategies as st
 
 from autoresearch_dagster.core import limits as lim
 from autoresearch_dagster.core.experiment import CurvePoint

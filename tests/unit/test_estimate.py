@@ -2,8 +2,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from autoresearch_dagster.core.experiment import ExperimentKey, PlannedExperiment, TrainConfig, digest_of
 from autoresearch_dagster.experiments.bundle import Forecast

@@ -4,8 +4,7 @@ import threading
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from autoresearch_dagster.containers.machine_slots import machine_slots, still_in
 from autoresearch_dagster.containers.taken_out import put_back, take_out, taken_out

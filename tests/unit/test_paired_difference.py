@@ -5,8 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from autoresearch_dagster.core.errors import EvaluationFault
 from autoresearch_dagster.core.experiment import canonical_json

@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from autoresearch_dagster.agent.model.prices import Prices, Rate, given_prices, prices_of
 from autoresearch_dagster.core.errors import UserError

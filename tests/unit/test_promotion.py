@@ -1,8 +1,7 @@
 """Looks at a candidate: what is promoted, what is not, and what it costs in error rate."""
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from autoresearch_dagster.core.errors import EvaluationFault
 from autoresearch_dagster.core.experiment import canonical_json

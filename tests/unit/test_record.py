@@ -1,6 +1,5 @@
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from autoresearch_dagster.core.errors import BundleError
 from autoresearch_dagster.core.limits import PACKED_PER_SHARD_BYTE

@@ -1,8 +1,7 @@
 import itertools
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from autoresearch_dagster.core.errors import BundleError
 from autoresearch_dagster.data.retries import Passing, Patience, RetryLimits, Stopped

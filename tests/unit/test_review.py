@@ -1,8 +1,7 @@
 """What the cheat review points at, and what it leaves alone."""
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from autoresearch_dagster.core.experiment import canonical_json
 from autoresearch_dagster.core.limits import REVIEW_FINDINGS, REVIEW_LINE_CHARS, TRAIN_PY_BYTES

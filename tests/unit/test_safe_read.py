@@ -7,8 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from autoresearch_dagster.core.experiment import Claims, CurvePoint
 from autoresearch_dagster.core.limits import CURVE_POINTS, MODEL_NAME_CHARS

@@ -4,8 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from autoresearch_dagster.evaluation.failures import BadLogits
 from autoresearch_dagster.evaluation.score import TILE, row_nats

@@ -1,7 +1,6 @@
 from datetime import timedelta
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store.fold import fold

@@ -7,8 +7,7 @@ import pytest
 
 from autoresearch_dagster.core.errors import StoreUnavailable
 from autoresearch_dagster.core.settings import Settings
-from autoresearch_dagster.store import database as db
-from autoresearch_dagster.store import events as ev
+from autoresearch_dagster.store import database as db, events as ev
 from autoresearch_dagster.store.journal import Journal
 from autoresearch_dagster.store.leases import Leases
 from autoresearch_dagster.store.projections import Projections

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from autoresearch_dagster.core.errors import StoreConflict
 from autoresearch_dagster.core.experiment import (
@@ -23,8 +22,7 @@ from autoresearch_dagster.core.experiment import (
     TrainConfig,
 )
 from autoresearch_dagster.core.settings import PROJECT_ROOT, Settings
-from autoresearch_dagster.store import database as db
-from autoresearch_dagster.store import events as ev
+from autoresearch_dagster.store import database as db, events as ev
 from autoresearch_dagster.store.store import Store, open_store
 
 CONFIG = ev.SessionConfig(memory_key="tests", preset="demo")

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from autoresearch_dagster.core.limits import LEASE_S, SLOT_HANDOVER_S, SLOT_POLL_S, SLOT_SILENT_S
 from autoresearch_dagster.core.slot import Slot

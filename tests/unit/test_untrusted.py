@@ -3,8 +3,7 @@ import re
 import unicodedata
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 
 from autoresearch_dagster.agent.tools.untrusted import fenced, identifier, spliced, visible
 from autoresearch_dagster.core import limits

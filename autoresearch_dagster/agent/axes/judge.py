@@ -4,8 +4,7 @@ import ast
 import functools
 from collections.abc import Mapping
 
-from autoresearch_dagster.agent.axes.axis import AXIS_OF_FIELD
-from autoresearch_dagster.agent.axes.axis import Axis as Axis
+from autoresearch_dagster.agent.axes.axis import AXIS_OF_FIELD, Axis as Axis
 from autoresearch_dagster.agent.axes.changes import changes
 from autoresearch_dagster.agent.axes.rules import Judge
 from autoresearch_dagster.agent.axes.units import bound, identifiers, plain_tree

@@ -25,7 +25,7 @@ from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.errors import ModelFault
 from autoresearch_dagster.core.experiment import canonical_json
 from autoresearch_dagster.store.ledger import ensure_usd
-from autoresearch_dagster.store.ledger_events import ModelAnswered, ModelAsked, ModelFailed, Purpose
+from autoresearch_dagster.store.ledger_events import ModelAnswered, ModelAsked, ModelFailed, RequestPurpose
 from autoresearch_dagster.store.state import SessionState
 
 
@@ -94,7 +94,7 @@ def ask(
     model: Model,
     prices: Prices,
     request: Request,
-    purpose: Purpose,
+    purpose: RequestPurpose,
     turn: int,
     *,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
