@@ -199,6 +199,7 @@ PLAN_PAUSES: Final = 20  # durable calls of one plan
 PLAN_REQUEST_S: Final = 30.0  # seconds before a silent sandbox worker is given up
 PLAN_STDOUT_BYTES: Final = 1 * MIB
 PLAN_ERRORS_IN_A_ROW: Final = 5
+IDLE_TURNS: Final = 10  # in a row that launch nothing, refusals included: each is paid, and none brings a score
 SNAPSHOT_BYTES: Final = 16 * MIB  # a larger snapshot is not kept: the plan is replayed instead
 CALL_RESULT_BYTES: Final = 1 * MIB
 OBSERVATION_CHARS: Final = 20_000  # of one observation, head and tail kept

@@ -70,6 +70,11 @@ class CallPending(Data):
     """One per requested title, in order: an object for what is answered at once (duplicate, cached, limit),
     or the key of the experiment whose result is the answer."""
 
+    @property
+    def deferred(self) -> bool:
+        """Whether it is answered before gains are confirmed."""
+        return self.arguments.get("confirm") == "deferred"
+
 
 class CallAnswered(Data):
     """A durable call has its answer; the plan may go on."""

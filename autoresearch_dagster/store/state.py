@@ -8,6 +8,7 @@ from autoresearch_dagster.core.experiment import (
     ExperimentKey,
     ExperimentResult,
     PlannedExperiment,
+    title_key,
 )
 from autoresearch_dagster.core.judgement import PromotionDecision, ScreeningDecision
 from autoresearch_dagster.store import events as ev, promotion_events as pe
@@ -162,6 +163,20 @@ class SessionState:
         return self.turns[-1].pending if self.turns else None
 
     @property
+    def undecided(self) -> list[Experiment]:
+        """Candidates that deserve a confirmation and have none yet, in planned order."""
+        return [one for one in self.experiments.values() if one.undecided]
+
+    @property
+    def deferring(self) -> bool:
+        """Whether confirmations wait for the end of the running plan, as its last launch asked."""
+        turn = self.turns[-1] if self.turns else None
+        if turn is None or turn.finished is not None:
+            return False
+        launches = [call for call in turn.calls if isinstance(call, ev.CallPending)]
+        return bool(launches) and launches[-1].deferred
+
+    @property
     def unfinished(self) -> list[Experiment]:
         """Planned trainings of any purpose without a result, in planned order, candidates first."""
         return [one for one in self.everything.values() if one.result is None]
@@ -211,5 +226,5 @@ class SessionState:
 
     def latest_edit(self, title: str) -> Edit | None:
         """The newest revision of a title, compared without case and outer blanks."""
-        wanted = title.strip().lower()
-        return next((edit for edit in reversed(self.edits) if edit.saved.title.strip().lower() == wanted), None)
+        wanted = title_key(title)
+        return next((edit for edit in reversed(self.edits) if title_key(edit.saved.title) == wanted), None)
