@@ -23,7 +23,8 @@ def shorter(state: SessionState) -> ev.TranscriptCompacted | ev.SessionPaused:
     if told >= done:
         return ev.SessionPaused(
             reason="Even in short the conversation is too long for this model; resume with a model of a larger "
-            "context, or choose another memory_key."
+            "context, or choose another memory_key.",
+            trouble=True,
         )
     read = state.turns[-1].replied.input_tokens
     return ev.TranscriptCompacted(turn=told + max(1, (done - told + 1) // 2), input_tokens=read)

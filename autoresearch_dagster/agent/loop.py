@@ -108,7 +108,7 @@ def _run(bench: Workbench, state: SessionState, turn: Turn) -> bool:
         )
     except PlanDiverged as fault:
         with bench.transaction() as tx:
-            tx.append(ev.SessionPaused(reason=str(fault)))
+            tx.append(ev.SessionPaused(reason=str(fault), trouble=True))
         raise
     if isinstance(end, Paused):
         return False

@@ -64,7 +64,7 @@ def _asked(researcher: Researcher, view: ResearcherView) -> Reply | Sleep | TooL
     except BudgetExceeded as fault:
         return ev.SessionFinished(reason=str(fault), summary=summary(view.state))
     except ModelFault as fault:
-        return ev.SessionPaused(reason=str(fault))
+        return ev.SessionPaused(reason=str(fault), trouble=True)
 
 
 def _kept(reply: Reply | Sleep | TooLong | ev.Event, now: SessionState, asked: SessionState) -> Iterator[ev.Event]:

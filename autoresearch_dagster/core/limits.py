@@ -281,6 +281,9 @@ JSON_BLOB_BYTES: Final = 1 * MIB  # of a receipt; larger blobs name no others
 # --- telling a person -----------------------------------------------------------------------------------
 PROGRESS_EVERY_S: Final = 0.5  # seconds between two amounts of one task: a bar that moves
 PROGRESS_LINE_S: Final = 10.0  # seconds between two lines of one task in a log
+WEBHOOK_S: Final = 10.0  # for the server of a webhook to take a note; research waits that long at most
+WATCH_LOOK_S: Final = 1.0  # seconds between two looks of `watch` at the journal
+PULSE_EVERY_S: Final = 2.0  # seconds between two looks at the journal for the line that says how far a session is
 PROGRESS_BAR_CHARS: Final = 70  # columns of a terminal below which a bar has only its percentage beside it
 HISTORY_TEXT_CHARS: Final = 160  # of one text in a history's line; `--turn` shows it whole
 HISTORY_PLAN_LINES: Final = 6  # of a plan in a history; `--turn` shows it whole

@@ -17,6 +17,7 @@ from autoresearch_dagster.defs.partitions import experiment_partitions
 from autoresearch_dagster.defs.shown import tag_worker
 from autoresearch_dagster.defs.tags import resource_tags
 from autoresearch_dagster.experiments.desk import Desk
+from autoresearch_dagster.experiments.notes import note_end
 from autoresearch_dagster.experiments.project import project
 from autoresearch_dagster.experiments.review import review_of
 from autoresearch_dagster.experiments.session import open_session
@@ -108,8 +109,9 @@ def settle_batch(context: dg.OpExecutionContext, _keys: list[str]) -> None:
         return
     state = desk.settle()
     problem = project(desk.settings, desk.store, state.id)
-    if problem:
-        context.log.warning(problem)
+    for said in (problem, note_end(desk.settings, desk.store, state.id)):
+        if said:
+            context.log.warning(said)
     for judged in desk.newly_judged():  # the partition was filled when it was trained, before it was compared
         context.log_event(experiment_event(judged, review_of(state, judged.planned.key, desk.store.blobs)))
     context.add_output_metadata(dispatch_metadata(state, desk.board))

@@ -186,11 +186,11 @@ def bench_of(session: str, lab: Laboratory, lease: Lease | None) -> Workbench:
     )
 
 
-def pause(session: str, store: Store, reason: str) -> None:
-    """Mark a session as paused; its work stays where it is."""
+def pause(session: str, store: Store, reason: str, *, trouble: bool = False) -> None:
+    """Mark a session as paused, by a person or by `trouble`; its work stays where it is."""
     with store.journal.transaction(session) as transaction:
         if transaction.state.status == "active":
-            transaction.append(ev.SessionPaused(reason=reason))
+            transaction.append(ev.SessionPaused(reason=reason, trouble=trouble))
 
 
 def stop_experiments(session: str, store: Store, reason: str) -> list[ExperimentKey]:

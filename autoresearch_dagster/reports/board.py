@@ -2,6 +2,7 @@
 
 import threading
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from autoresearch_dagster.core.experiment import CurvePoint, ExperimentKey, ExperimentResult
 from autoresearch_dagster.core.slot import Slot
@@ -20,6 +21,14 @@ class Card:
     left_s: float = 0.0
     losses: tuple[float, ...] = field(default=())
     result: ExperimentResult | None = None
+
+
+class Cards(Protocol):
+    """Whoever knows what runs."""
+
+    def cards(self) -> list[Card]:
+        """Return the cards as they are now, in planned order."""
+        ...
 
 
 class Board:

@@ -93,6 +93,8 @@ class SessionPaused(Data):
 
     kind: Literal["session_paused"] = "session_paused"
     reason: str
+    trouble: bool = False
+    """Whether something went wrong, so that a person has to look; else somebody asked for it."""
 
 
 class SessionFinished(Data):

@@ -29,6 +29,8 @@ class Experiment:
     run_id: str = ""
     started_at: datetime | None = None
     """When the last attempt began."""
+    slot: str = ""
+    """Where its last attempt runs or ran, as `Slot.text` writes it."""
     sized_bytes: int = 0
     """Memory that the model estimated for it; 0: it was not asked."""
     screening: ScreeningDecision | None = None
@@ -98,6 +100,8 @@ class SessionState:
     status: Literal["active", "paused", "finished"] = "active"
     summary: str = ""
     reason: str = ""
+    trouble: bool = False
+    """Whether it is paused because something went wrong."""
     allotted: int = 0
     """Experiments granted over all launches of this session."""
     sequence: int = -1
