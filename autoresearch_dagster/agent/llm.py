@@ -144,14 +144,16 @@ class Claude:
                         "fatal",
                         possibly_charged=True,
                     )
+                secret = self._key.get_secret_value()  # a server may repeat it in the middle of a reply, too
                 answer = wire.read_stream(
-                    _data(response.http_response), lambda: time.monotonic() - begun > limits.MODEL_REPLY_S
+                    (data.replace(secret, "***") for data in _data(response.http_response)),
+                    lambda: time.monotonic() - begun > limits.MODEL_REPLY_S,
                 )
         except anthropic.APIStatusError as fault:
             raise self._status_fault(fault) from None
         except anthropic.APIConnectionError as fault:
             raise self._connection_fault(fault) from None
-        except (anthropic.AnthropicError, httpx2.HTTPError, httpx2.StreamError) as fault:
+        except (anthropic.AnthropicError, httpx2.HTTPError, httpx2.StreamError, UnicodeDecodeError) as fault:
             told = self._clean(f"{type(fault).__name__}: {fault}")
             raise ModelFault(f"The model's reply was cut off ({told}).", "cut", possibly_charged=True) from None
         return wire.Answer(
