@@ -46,8 +46,10 @@ def ask_halt(settings: Settings, key: str, end: ev.SessionEnd, *, kill: bool = F
     store = open_store(settings)
     driven = store.leases.holder(lease_name(state.id)) is not None
     with store.journal.transaction(state.id) as tx:
+        if tx.state.status == "finished":  # it ended since we looked
+            return tx.state
         tx.append(ev.HaltAsked(end=end, kill=kill, by=who()))
-        if not driven:
+        if not driven or tx.state.status == "paused":  # whoever held a paused one takes no further step
             halt(tx)
     return store.journal.state(state.id)
 
