@@ -46,7 +46,7 @@ def think(bench: Workbench, researcher: Researcher, state: SessionState) -> None
     last = is_last(state, number)
     view = ResearcherView(
         system=prompt.system_prompt(state, bench.preset, TOOLBOX),
-        messages=prompt.messages(state, last=last),
+        messages=prompt.messages(state),
         state=state,
         turns_taken=len(taken),
         last=last,

@@ -71,6 +71,10 @@ def open_session(
         )
     if found.status == "active" and (found.driver, found.config) == (driver, config):
         return found
+    for cap in ("max_usd", "max_gpu_hours"):
+        before = getattr(found.config, cap)
+        if before is not None and getattr(config, cap) is None:
+            report(f"The cap {cap}={before:g} of the launch before does not hold in this one, which names none.")
     with store.journal.transaction(found.id) as transaction:
         transaction.append(ev.SessionResumed(config=config, driver=driver))
     return store.journal.state(found.id)

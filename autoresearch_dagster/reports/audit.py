@@ -51,7 +51,8 @@ class _Trail:
             case ev.SessionStarted() | ev.SessionResumed():
                 config = event.config
                 self.researcher = config.model if config.researcher == "claude" else config.researcher
-                return self._changed(at, PERSON, f"configuration, driver {event.driver}", "", config.model_dump())
+                changed = self._changed(at, PERSON, "configuration", "", config.model_dump())
+                return changed.model_copy(update={"what": f"configuration, driver {event.driver}"})
             case ev.EditSaved():
                 return self._edited(at, event)
             case ev.HypothesisRecorded():

@@ -150,7 +150,7 @@ def _apply(state: SessionState, record: ev.Recorded) -> None:  # noqa: C901 (one
         case ev.Steered():
             state.notes.append((event, record.at))
         case ev.HaltAsked():
-            state.asked = event
+            state.asked = event if state.status != "finished" else None
         case ev.AttemptResumed():
             _change(state, event.key, slot=event.slot)
         case _:

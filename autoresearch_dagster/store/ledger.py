@@ -57,7 +57,9 @@ class Ledger:
         return other
 
     def grant(self) -> None:
-        """Begin a new launch."""
+        """Begin a new launch; nobody is left to settle what was reserved in the one before."""
+        self.usd_possible, self.asked = self.usd_committed - self.usd, {}
+        self.gpu_lost_s, self.gpu_open = self.gpu_committed_s - self.gpu_s, {}
         self.granted_at_usd, self.granted_at_gpu_s = self.usd_committed, self.gpu_committed_s
 
     def ask(self, event: ModelAsked) -> None:

@@ -147,3 +147,5 @@ class TranscriptCompacted(Data):
     kind: Literal["transcript_compacted"] = "transcript_compacted"
     turn: int
     input_tokens: int
+    text: str = ""
+    """What is told instead, kept so that it stays the same; '' in journals of before that was."""

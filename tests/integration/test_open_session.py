@@ -50,3 +50,11 @@ def test_a_session_that_somebody_drives_keeps_its_terms_and_says_who_that_is(
     ):
         open_session(store, settings, raised, "daemon", print)
     assert kinds(store) == ["session_started"]
+
+
+def test_a_cap_that_a_new_launch_drops_is_told(store: Store, settings: Settings) -> None:
+    told: list[object] = []
+    open_session(store, settings, CONFIG.model_copy(update={"max_usd": 5.0}), "cli", told.append)
+    assert told == []
+    open_session(store, settings, CONFIG, "cli", told.append)
+    assert told == ["The cap max_usd=5 of the launch before does not hold in this one, which names none."]
