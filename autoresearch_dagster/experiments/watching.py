@@ -11,7 +11,6 @@ from pathlib import Path
 
 from autoresearch_dagster.core.folders import find_folders
 from autoresearch_dagster.core.settings import Settings
-from autoresearch_dagster.core.slot import slot_of
 from autoresearch_dagster.experiments.attempt_record import FILE, AttemptRecord
 from autoresearch_dagster.experiments.laboratory import scratch_prefix
 from autoresearch_dagster.experiments.outlook import time_left_s
@@ -48,7 +47,7 @@ class Watch:
         return [self._card(one) for key, one in everything.items() if key not in self._known]
 
     def _card(self, one: Experiment) -> Card:
-        card = Card(one.planned.key, one.planned.shown_as, slot=slot_of(one.slot) if one.slot else None)
+        card = Card(one.planned.key, one.planned.shown_as, slot=one.slot)
         if one.result is not None:
             return replace(card, stage="done", result=one.result)
         if one.started_at is None:

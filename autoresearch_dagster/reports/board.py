@@ -15,7 +15,7 @@ class Card:
     key: ExperimentKey
     title: str
     stage: str = "waiting"
-    slot: Slot | None = None
+    slot: str = ""
     point: CurvePoint | None = None
     used_s: float = 0.0
     left_s: float = 0.0
@@ -47,7 +47,7 @@ class Board:
         """Say what happens to it now and in which slot."""
         with self._lock:
             card = self._cards[key]
-            self._cards[key] = replace(card, stage=stage, slot=slot or card.slot)
+            self._cards[key] = replace(card, stage=stage, slot=str(slot) if slot else card.slot)
 
     def progress(self, key: ExperimentKey, point: CurvePoint | None, used_s: float, left_s: float) -> None:
         """Record a look at its training."""

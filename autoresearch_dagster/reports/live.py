@@ -124,9 +124,8 @@ class LiveView:
                 continue
             self._told[card.key] = card.stage
             if card.stage == "done" or (self._live is None and card.stage != "waiting"):
-                where = str(card.slot or "")
                 title, said = one_line(card.title, TITLE_CHARS), one_line(describe(card), SAID_CHARS)
-                line = f"  {card.key}  {where:7} {title:<{TITLE_CHARS}} {said}"
+                line = f"  {card.key}  {card.slot:7} {title:<{TITLE_CHARS}} {said}"
                 # Beside the display rich would not crop the display either, and lose count of its lines.
                 self._console.print(Text(line), soft_wrap=self._live is None)
                 if card.stage == "done" and self._live is None and (said := self._pulse()):
@@ -144,7 +143,7 @@ def _table(cards: list[Card], width: int) -> Table:
         step = str(point.step) if point else ""
         cells = (
             card.key,
-            str(card.slot or "–"),
+            card.slot or "–",
             card.title,
             step,
             f"{point.loss:.3f}" if point else "",

@@ -16,7 +16,7 @@ def pulse(state: SessionState, left_s: float | None) -> str:
     if waits := sum(one.planned.key not in state.experiments for one in state.unfinished):
         parts.append(f"{waits} trainings to judge them by")
     if (top := leader(state)) is not None:
-        parts.append(f"best {top.val_bpb:.4f}")
+        parts.append(f"champion {top.val_bpb:.4f}")
     parts += _costs(state)
     if left_s is not None and state.status == "active":
         parts.append(f"about {in_time(left_s)} left")

@@ -30,7 +30,7 @@ class Experiment:
     started_at: datetime | None = None
     """When the last attempt began."""
     slot: str = ""
-    """Where its last attempt runs or ran, as `Slot.text` writes it."""
+    """Where its last attempt runs or ran, as a person reads it: `core 1`."""
     sized_bytes: int = 0
     """Memory that the model estimated for it; 0: it was not asked."""
     screening: ScreeningDecision | None = None

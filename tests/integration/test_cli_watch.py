@@ -37,7 +37,7 @@ def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def begin(store: Store, key: ExperimentKey, slot: str = "1") -> None:
+def begin(store: Store, key: ExperimentKey, slot: str = "core 1") -> None:
     with store.journal.transaction("s01") as tx:
         tx.append(ev.AttemptStarted(key=key, attempt=1, owner="elsewhere:1:1", slot=slot))
 
@@ -63,7 +63,7 @@ def test_each_stage_of_an_experiment_is_seen_from_outside(store: Store, settings
     assert [card.stage for card in watch.cards()] == ["waiting", "waiting"]
     begin(store, first)
     assert watch.cards()[0].stage == "starting"
-    assert str(watch.cards()[0].slot) == "core 1"
+    assert watch.cards()[0].slot == "core 1"
     folder = workspace(scratch, settings, first)
     progress(folder, 9.0, 5.0, 4.0)
     card = watch.cards()[0]
