@@ -283,6 +283,7 @@ PROGRESS_EVERY_S: Final = 0.5  # seconds between two amounts of one task: a bar 
 PROGRESS_LINE_S: Final = 10.0  # seconds between two lines of one task in a log
 WEBHOOK_S: Final = 10.0  # for the server of a webhook to take a note; research waits that long at most
 WATCH_LOOK_S: Final = 1.0  # seconds between two looks of `watch` at the journal
+DIFF_SHOWN_LINES: Final = 200  # of a change on an experiment's page in Dagster; the report and MLflow have all
 PULSE_EVERY_S: Final = 2.0  # seconds between two looks at the journal for the line that says how far a session is
 PROGRESS_BAR_CHARS: Final = 70  # columns of a terminal below which a bar has only its percentage beside it
 HISTORY_TEXT_CHARS: Final = 160  # of one text in a history's line; `--turn` shows it whole
