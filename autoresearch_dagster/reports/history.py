@@ -17,6 +17,7 @@ from autoresearch_dagster.core.progress import in_time
 from autoresearch_dagster.evaluation.review import Finding, new_findings, review
 from autoresearch_dagster.reports.bill import ledger_line
 from autoresearch_dagster.reports.decisions import decision
+from autoresearch_dagster.reports.lineage import Latest
 from autoresearch_dagster.reports.review import review_text
 from autoresearch_dagster.reports.text import block, one_line
 from autoresearch_dagster.store import events as ev
@@ -40,7 +41,7 @@ class Teller:
         self._baseline = baseline
         self._code = code
         self._zone = zone
-        self._latest: dict[str, Digest] = {}
+        self._latest = Latest[Digest]()
         self._day = ""
 
     def tell(self, records: Iterable[ev.Recorded], turn: int | None = None) -> Iterator[Text]:
@@ -49,7 +50,7 @@ class Teller:
         for record in records:
             if isinstance(record.event, ev.ModelReplied):
                 current = record.event.turn
-            told = self._told(record.event, whole=turn is not None)
+            told = self.sentence(record.event, whole=turn is not None)
             if told is None or turn not in (None, current):
                 continue
             yield from self._heading(record)
@@ -69,7 +70,8 @@ class Teller:
         if below:
             yield Text(below, style="dim")
 
-    def _told(self, event: ev.Event, *, whole: bool) -> Told | None:  # noqa: C901 (one arm for each event)
+    def sentence(self, event: ev.Event, *, whole: bool) -> Told | None:  # noqa: C901 (one arm for each event)
+        """Tell one event, after those before it; None: it is not worth a line."""
         match event:
             case ev.ModelReplied():
                 return _reply(event, whole=whole)
@@ -112,9 +114,8 @@ class Teller:
                 return _session_event(event)
 
     def _edit(self, edit: ev.EditSaved, *, whole: bool) -> Told:
-        parent = _same(edit.parent_title) if edit.parent_title else _same(edit.title)
-        before = self._latest.get(parent, digest_of(self._baseline.encode()))
-        self._latest[_same(edit.title)] = edit.train_py
+        before = self._latest.parent(edit) or digest_of(self._baseline.encode())
+        self._latest.save(edit, edit.train_py)
         diff = self._diff(before, edit.train_py)
         overrides = ", ".join(f"{name}={value}" for name, value in edit.config_overrides.items())
         digests = f"{before[:SHORT]} → {edit.train_py[:SHORT]}"
@@ -204,11 +205,6 @@ def _launch(config: ev.SessionConfig, driver: str) -> str:
         f"{DRIVERS.get(driver, driver)}: {config.n_experiments} experiments in batches of {config.batch_size}, "
         f"preset {config.preset}, source {_cut(config.source)}, researcher {config.researcher}"
     )
-
-
-def _same(title: str) -> str:
-    """Titles are compared without case and outer blanks."""
-    return title.strip().lower()
 
 
 def _cut(text: str) -> str:
