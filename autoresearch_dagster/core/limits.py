@@ -286,6 +286,7 @@ HISTORY_PLAN_LINES: Final = 6  # of a plan in a history; `--turn` shows it whole
 
 # --- the report, one HTML page ------------------------------------------------------------------------------
 REPORT_REFRESH_S: Final = 15  # seconds between two looks of an open page at a session that goes on
+REPORT_STALE_S: Final = 60.0  # seconds after which it is written again between two dispatches; it may take four
 REPORT_LINE_CHARS: Final = 300  # of a title, a reason or a claim where it stands in a line or a cell
 REPORT_TEXT_CHARS: Final = 6_000  # of a plan, an answer, a log: some 100 lines; `history --turn` has the rest
 REPORT_TEXTS_CHARS: Final = 1_200_000  # of all such texts: where they are more, each is cut shorter

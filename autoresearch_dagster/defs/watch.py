@@ -11,6 +11,7 @@ from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.defs.drive import drive
 from autoresearch_dagster.experiments.laboratory import running_on
 from autoresearch_dagster.experiments.look_ahead import estimate_launch
+from autoresearch_dagster.experiments.report import report_file
 from autoresearch_dagster.experiments.session import pause
 from autoresearch_dagster.reports.bill import bill
 from autoresearch_dagster.reports.board import Board
@@ -123,8 +124,7 @@ def _conclude(state: SessionState, settings: Settings, out: Console) -> None:
     _say(out, verdict(state))
     if spent := bill(state):
         _say(out, f"Spent: {spent}.")
-    report = settings.home.resolve() / "reports" / f"{state.id}.md"
-    _say(out, f"\nReport   {report}")
+    _say(out, f"\nReport   {report_file(settings, state.id)}")
     _say(out, "Look     `autoresearch dev` opens Dagster (runs, partitions) and MLflow (code, curves, lineage)")
     _say(out, f"History  `{shlex.join(['autoresearch', 'history', state.config.memory_key])}`")
     _say(out, f"Go on    `{go_on(state.config)}`")

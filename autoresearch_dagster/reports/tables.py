@@ -79,7 +79,13 @@ def leaderboard_table(
         table.add_column("key", no_wrap=True)
     for row in rows:
         style = "bold green" if leads(row, floor) else ("" if row.outcome is Outcome.TRAINED else "dim")
-        figures = (score_text(row), delta_text(row), gain_text(row), str(row.steps or "–"), f"{row.duration_sec:.0f}")
+        figures = (
+            score_text(row),
+            delta_text(row),
+            gain_text(row),
+            str(row.steps or "–"),
+            f"{row.duration_sec:.0f}",
+        )
         cells = (row.rank, row.title, *(figures if wide else figures[:1]), state_text(row))
         table.add_row(*map(cell, (*cells, row.key) if wide else cells), style=style)
     for seed, score in enumerate(floor.scores_bpb if floor else ()):

@@ -3,7 +3,11 @@
 from autoresearch_dagster.agent.hypotheses.calibration import calibration
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.reports.page.activity import chapters
-from autoresearch_dagster.reports.page.charts import Chart, calibration_chart, cost_charts, curves_chart, progress_chart
+from autoresearch_dagster.reports.page.charts.calibration import calibration_chart
+from autoresearch_dagster.reports.page.charts.costs import cost_charts
+from autoresearch_dagster.reports.page.charts.curves import curves_chart
+from autoresearch_dagster.reports.page.charts.drawing import Chart
+from autoresearch_dagster.reports.page.charts.progress import progress_chart
 from autoresearch_dagster.reports.page.costs import costs_of
 from autoresearch_dagster.reports.page.edits import edits_of
 from autoresearch_dagster.reports.page.figures import clock
@@ -35,22 +39,32 @@ def report_html(view: ReportView, *, charts: bool = True) -> str:
     foretold, axes, costs = list(predictions(view.state)), calibration(view.state), costs_of(view)
     drawn: dict[str, Chart] = {}
     if charts:
-        found = (progress_chart(view), curves_chart(view), calibration_chart(foretold), *cost_charts(costs.over_time))
+        found = (
+            progress_chart(view.state),
+            curves_chart(view),
+            calibration_chart(foretold),
+            *cost_charts(costs.over_time),
+        )
         drawn = {chart.name: chart for chart in found if chart is not None}
-    return environment().get_template("page.html.j2").render(
-        tabs=TABS,
-        title=short(view.state.config.memory_key),
-        state=view.state,
-        live=view.live,
-        refresh_s=limits.REPORT_REFRESH_S,
-        as_of=clock(view.now, view.zone),
-        now=view.now.isoformat(timespec="seconds"),
-        files=page_files(charts=bool(drawn)),
-        charts=drawn,
-        summary=summary_of(view, axes, foretold),
-        chapters=chapters(view),
-        leaderboard=leaderboard_of(view),
-        edits=edits_of(view),
-        memory=memory_of(view, foretold),
-        costs=costs,
+    return (
+        environment()
+        .get_template("page.html.j2")
+        .render(
+            tabs=TABS,
+            title=short(view.state.config.memory_key),
+            state=view.state,
+            live=view.live,
+            refresh_s=limits.REPORT_REFRESH_S,
+            as_of=clock(view.now, view.zone),
+            zone=f"{view.now.astimezone(view.zone):UTC%z}",
+            now=view.now.isoformat(timespec="seconds"),
+            files=page_files(charts=bool(drawn)),
+            charts=drawn,
+            summary=summary_of(view, axes, foretold),
+            chapters=chapters(view),
+            leaderboard=leaderboard_of(view),
+            edits=edits_of(view),
+            memory=memory_of(view, foretold),
+            costs=costs,
+        )
     )

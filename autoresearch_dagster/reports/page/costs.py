@@ -103,7 +103,9 @@ def costs_of(view: ReportView) -> Costs:
 def _lines(state: SessionState) -> Iterator[Line]:
     ledger, config = state.ledger, state.config
     if ledger.calls or ledger.usd_committed:
-        yield Line("Model, answered requests", dollars(ledger.usd), f"{ledger.calls} answers of {short(config.model)}")
+        yield Line(
+            "Model, answered requests", dollars(ledger.usd), f"{ledger.calls} answers of {short(config.model)}"
+        )
         reserved = sum((one.reserved_usd for one in ledger.asked.values()), Decimal(0))
         if ledger.usd_possible:
             yield Line("Model, possibly charged", dollars(ledger.usd_possible), "requests that failed on the way")
@@ -112,7 +114,10 @@ def _lines(state: SessionState) -> Iterator[Line]:
     else:
         yield Line("Model", NONE, f"none was asked: the researcher is {short(config.researcher)}")
     left = usd_left(ledger, config)
-    yield Line("Cap for the model", *_cap(dollars(Decimal(str(config.max_usd or 0))), dollars(left) if left is not None else None))
+    yield Line(
+        "Cap for the model",
+        *_cap(dollars(Decimal(str(config.max_usd or 0))), dollars(left) if left is not None else None),
+    )
     yield Line("CPU time", in_time(ledger.cpu_s) if ledger.cpu_s else NONE, "of trainings that have a result")
     if ledger.gpu_committed_s:
         possible = ledger.gpu_committed_s - ledger.gpu_s
@@ -121,7 +126,10 @@ def _lines(state: SessionState) -> Iterator[Line]:
     else:
         yield Line("GPU time", NONE, "no GPU was used")
     left_s = gpu_left_s(ledger, config)
-    yield Line("Cap for GPUs", *_cap(f"{config.max_gpu_hours or 0:g} h", in_time(max(0.0, left_s)) if left_s is not None else None))
+    yield Line(
+        "Cap for GPUs",
+        *_cap(f"{config.max_gpu_hours or 0:g} h", in_time(max(0.0, left_s)) if left_s is not None else None),
+    )
 
 
 def _cap(amount: str, left: str | None) -> tuple[str, str]:

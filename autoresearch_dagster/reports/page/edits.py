@@ -91,9 +91,14 @@ def edits_of(view: ReportView) -> Edits:
     found = parents([edit.saved for edit in saved])
     compare = _Comparer(view)
     trials = _trials(view)
-    to_parent = [compare(saved[at].saved.train_py if at is not None else None, edit) for at, edit in zip(found, saved, strict=True)]
+    to_parent = [
+        compare(saved[at].saved.train_py if at is not None else None, edit)
+        for at, edit in zip(found, saved, strict=True)
+    ]
     to_baseline = [
-        Comparison(None, SAME_AS_PARENT) if at is None or saved[at].saved.train_py == compare.baseline else compare(None, edit)
+        Comparison(None, SAME_AS_PARENT)
+        if at is None or saved[at].saved.train_py == compare.baseline
+        else compare(None, edit)
         for at, edit in zip(found, saved, strict=True)
     ]
     revisions = tuple(

@@ -1,8 +1,8 @@
 """How text becomes HTML.
 
-What is covered: whatever a candidate, a model or a person wrote is text here.  Templates escape every value; control
-and direction characters are written out; Markdown loses HTML, links and images; what is embedded for scripts cannot
-end its element.
+What is covered: whatever a candidate, a model or a person wrote is text here.  Templates escape every value;
+control and direction characters are written out; Markdown loses HTML, links and images; what is embedded for
+scripts cannot end its element.
 What is not covered: that such text says something false.
 """
 
@@ -61,7 +61,7 @@ def markdown(text: str) -> Markup:
         if token.type in ("heading_open", "heading_close"):
             token.tag = f"h{min(6, int(token.tag[1:]) + DEEPER)}"
     html = parser.renderer.render(tokens, parser.options, {})
-    safe = Markup(nh3.clean(html, tags=TAGS, attributes={}))  # noqa: S704 (cleaned just now)
+    safe = Markup(nh3.clean(html, tags=TAGS, attributes={}))
     if told.left_out:
         safe += Markup("<p>… {} more characters.</p>").format(f"{told.left_out:,}")
     return safe

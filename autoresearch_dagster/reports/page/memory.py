@@ -78,9 +78,12 @@ def memory_of(view: ReportView, predictions: Sequence[Prediction]) -> Memory:
         sent_back=tuple(
             f"Turn {one.turn}: {len(one.signatures)} edits, all about {short(one.axis)}" for one in state.sent_back
         ),
-        notes=tuple(Note(clock(at, view.zone), short(one.by or "a person"), passage(one.note)) for one, at in state.notes),
+        notes=tuple(
+            Note(clock(at, view.zone), short(one.by or "a person"), passage(one.note)) for one, at in state.notes
+        ),
         directives=tuple(
-            Note(f"after {turns} turns" if turns else "at the start", "", passage(text)) for turns, text in state.directives
+            Note(f"after {turns} turns" if turns else "at the start", "", passage(text))
+            for turns, text in state.directives
         ),
         trail=tuple(_trail(view)),
     )

@@ -63,5 +63,8 @@ def told(effect: Effect) -> str:
         return effect.direction or "no change in bpb stated"
     if effect.low == effect.high:
         return change(effect.low)
-    ends = (change(effect.low) if effect.low is not None else "", change(effect.high) if effect.high is not None else "")
+    ends = (
+        change(effect.low) if effect.low is not None else "",
+        change(effect.high) if effect.high is not None else "",
+    )
     return " to ".join(ends) if all(ends) else f"{ends[0]} or more" if ends[0] else f"{ends[1]} or less"

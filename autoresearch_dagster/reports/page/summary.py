@@ -8,6 +8,7 @@ from autoresearch_dagster.agent.axes.axis import Axis
 from autoresearch_dagster.agent.hypotheses.calibration import AxisCalibration
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.experiment import ExperimentKey
+from autoresearch_dagster.core.judgement import PromotionDecision
 from autoresearch_dagster.core.progress import in_time
 from autoresearch_dagster.reports.bill import bill
 from autoresearch_dagster.reports.page.figures import NONE, bpb, change, clock, gain_interval, span
@@ -75,9 +76,7 @@ class Summary:
     conclusion: str
 
 
-def summary_of(
-    view: ReportView, axes: Sequence[AxisCalibration], predictions: Sequence[Prediction]
-) -> Summary:
+def summary_of(view: ReportView, axes: Sequence[AxisCalibration], predictions: Sequence[Prediction]) -> Summary:
     """Sum the session up."""
     state = view.state
     return Summary(
@@ -108,12 +107,14 @@ def _facts(view: ReportView) -> Iterator[Fact]:
     state = view.state
     top = leader(state)
     if top is None:
-        yield Fact("Leader", NONE, "no score of record yet")
+        yield Fact("Champion", NONE, "no score of record yet")
     elif top.experiment is None:
-        yield Fact("Leader", bpb(top.val_bpb), f"the {BASELINE}; nothing was confirmed against it")
+        yield Fact("Champion", bpb(top.val_bpb), f"still the {BASELINE}: nothing is confirmed against it")
     else:
-        kind = "champion" if state.champion is not None else "lowest score; no noise floor to confirm it against"
-        yield Fact("Leader", bpb(top.val_bpb), f"{short(top.title)}, {kind}")
+        unsure = (
+            "" if state.champion is not None else ": the lowest score, without a noise floor to confirm it against"
+        )
+        yield Fact("Champion", bpb(top.val_bpb), f"{short(top.title)}{unsure}")
     if state.floor is not None:
         floor = state.floor.floor
         yield Fact("Baseline", bpb(floor.scores_bpb[0]), f"seed 0; mean over seeds {floor_interval(floor)}")
@@ -124,22 +125,29 @@ def _facts(view: ReportView) -> Iterator[Fact]:
     scored = sum(score(one) is not None for one in state.experiments.values())
     known = "" if done == scored else f", {done - scored} of them without a score"
     of = f"{done} of {len(state.experiments)}" if done != len(state.experiments) else str(done)
-    yield Fact("Experiments", of, f"finished{known}; {len(state.trainings)} trainings more for noise and confirmation")
+    yield Fact(
+        "Experiments", of, f"finished{known}; {len(state.trainings)} trainings more for noise and confirmation"
+    )
     ended = view.now if view.live else (state.updated_at or state.started_at)
     yield Fact("Time", span(state.started_at, ended), f"since {clock(state.started_at, view.zone)}, rests included")
 
 
+def _decisions(state: SessionState) -> list[PromotionDecision]:
+    """Return the comparisons that made champions, in order."""
+    crowned = (state.experiments[key].promotion for key, _ in state.reigns)
+    return [decided for decided in crowned if decided is not None]
+
+
 def _gain(state: SessionState) -> Fact:
-    reigns = [state.experiments[key] for key, _ in state.reigns]
-    decisions = [one.promotion for one in reigns if one.promotion is not None]
+    decisions = _decisions(state)
     if not decisions:
         return Fact("Gain", NONE, "no candidate is confirmed better than the baseline")
-    total = sum(one.gain_bpb for one in decisions)
-    if len(decisions) == 1:
-        one = decisions[0]
-        seeds = f"{one.n_seeds} fresh seeds" if one.n_seeds > 1 else "one fresh seed"
-        return Fact("Gain", f"{change(total)} bpb", f"95 %: {gain_interval(one.difference)}, over {seeds}")
-    return Fact("Gain", f"{change(total)} bpb", f"sum of {len(decisions)} confirmed steps; their intervals are below")
+    total = change(sum(one.gain_bpb for one in decisions))
+    if len(decisions) > 1:
+        return Fact("Gain", f"{total} bpb", f"sum of {len(decisions)} confirmed steps; their intervals are below")
+    one = decisions[0]
+    seeds = f"{one.n_seeds} fresh seeds" if one.n_seeds > 1 else "one fresh seed"
+    return Fact("Gain", f"{total} bpb", f"95 %: {gain_interval(one.difference)}, over {seeds}")
 
 
 def _reigns(view: ReportView) -> Iterator[Reign]:
@@ -164,12 +172,14 @@ def _reigns(view: ReportView) -> Iterator[Reign]:
 
 def _economy(state: SessionState) -> Iterator[Fact]:
     """What the gain cost; a cost that is not known is said, never taken for zero."""
-    decisions = [one.promotion for key, _ in state.reigns if (one := state.experiments[key]).promotion is not None]
-    gain = sum(one.gain_bpb for one in decisions if one is not None)
+    decisions = _decisions(state)
+    gain = sum(one.gain_bpb for one in decisions)
     none = "there is no confirmed gain" if not decisions else ""
     ledger = state.ledger
     usd = float(ledger.usd_committed)
-    asked = "no model was asked, so research cost no dollars" if not ledger.calls and not usd else "its price is zero"
+    asked = (
+        "no model was asked, so research cost no dollars" if not ledger.calls and not usd else "its price is zero"
+    )
     amounts = (
         ("Gain per US$", usd, asked),
         ("Gain per GPU-hour", ledger.gpu_committed_s / HOUR_S, "no GPU was used"),
@@ -179,7 +189,7 @@ def _economy(state: SessionState) -> Iterator[Fact]:
         if none or not amount:
             yield Fact(name, NONE, none or missing)
         else:
-            yield Fact(name, f"{change(gain / amount)} bpb", f"{change(gain)} bpb for {_of(name, amount)}")
+            yield Fact(name, f"{gain / amount:+.3g} bpb", f"{change(gain)} bpb for {_of(name, amount)}")
 
 
 def _of(name: str, amount: float) -> str:

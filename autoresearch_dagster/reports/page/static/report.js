@@ -42,7 +42,7 @@
     const panel = target && target.closest(".panel");
     if (!panel) return show(panels[0]);
     show(panel);
-    if (target === panel) return;
+    if (target === panel) return scrollTo(0, 0);
     for (let one = target; one; one = one.parentElement) if (one.tagName === "DETAILS") one.open = true;
     if (target.hidden) reset();
     all(".found").forEach((one) => one.classList.remove("found"));
@@ -227,10 +227,11 @@
     go(here.at);
     if (here.y) scrollTo(0, Number(here.y));
     if (here.focus && byId(here.focus)) byId(here.focus).focus({ preventScroll: true });
-    here.y = here.focus = "";
   };
+  history.scrollRestoration = "manual";
   restore();
   setUpRefresh();
+  addEventListener("load", () => requestAnimationFrame(restore));  // the browser itself goes to what `#` names
   addEventListener("hashchange", restore);
   addEventListener("beforeprint", () => panels.forEach(draw));
 })();
