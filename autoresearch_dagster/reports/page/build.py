@@ -1,6 +1,6 @@
 """Build the report page: a pure function of a session's journal."""
 
-from autoresearch_dagster.agent.hypotheses.calibration import calibration
+from autoresearch_dagster.agent.hypotheses.calibration import by_axis, scores_by_key
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.reports.page.activity import chapters
 from autoresearch_dagster.reports.page.charts.calibration import calibration_chart
@@ -36,7 +36,8 @@ def report_html(view: ReportView, *, charts: bool = True) -> str:
         view: the session.
         charts: whether the drawing library is included; without it the tables speak alone.
     """
-    foretold, axes, costs = list(predictions(view.state)), calibration(view.state), costs_of(view)
+    scores, costs = scores_by_key(view.state), costs_of(view)
+    foretold, axes = list(predictions(scores)), by_axis(list(scores.values()))
     drawn: dict[str, Chart] = {}
     if charts:
         found = (

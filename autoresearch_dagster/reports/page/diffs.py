@@ -65,47 +65,46 @@ def diff(before: str, after: str) -> Diff:
             lines += [_Line("add", None, one + 1, new[one]) for one in range(new_from, new_to)]
             added, removed = added + new_to - new_from, removed + old_to - old_from
     shown = lines[: limits.REPORT_DIFF_LINES]
-    html = Markup("").join(_row(line) for line in shown)
-    return Diff(added, removed, html, sum(line is not None for line in lines[len(shown) :]))
+    html = "".join(_row(line) for line in shown)
+    return Diff(added, removed, Markup(html), sum(line is not None for line in lines[len(shown) :]))
 
 
-GAP = Markup('<tr class="gap"><td colspan="4">⋯</td></tr>')
+GAP = "<tr class=gap><td colspan=4>⋯"
+SIGNS = {"add": "+", "del": "−", "ctx": ""}
+"""Rows and cells have no end tags, which HTML lets them leave out: a page has many."""
 
 
-def _row(line: _Line | None) -> Markup:
+def _row(line: _Line | None) -> str:
     if line is None:
         return GAP
-    sign = {"add": "+", "del": "−", "ctx": ""}[line.mark]
-    return Markup('<tr class="{}"><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>').format(
-        line.mark, line.old or "", line.new or "", sign, highlighted(line.code)
-    )
+    numbers = f"<td>{line.old or ''}<td>{line.new or ''}<td>{SIGNS[line.mark]}"
+    return f"<tr class={line.mark}>{numbers}<td>{highlighted(line.code)}"
 
 
 @lru_cache(maxsize=CACHED_LINES)
-def highlighted(code: str) -> Markup:
-    """Mark the parts of one line of Python; control characters are escaped, long lines cut."""
-    indent = len(code) - len(code.lstrip(" "))
-    shown = " " * min(indent, limits.REPORT_DIFF_LINE_CHARS) + one_line_of_code(code[indent:])
+def highlighted(code: str) -> str:
+    """Return one line of Python as HTML with its parts marked; control characters are escaped, long lines cut."""
     parts: list[tuple[str, str]] = []
-    for kind, text in _lexer().get_tokens(shown):
+    for _, kind, text in _lexer().get_tokens_unprocessed(one_line_of_code(code)):
         name = next((name for token, name in CLASSES if kind in token), "")
         if parts and parts[-1][0] == name:
             parts[-1] = name, parts[-1][1] + text
         else:
             parts.append((name, text))
-    return Markup("").join(
-        Markup('<i class="{}">{}</i>').format(name, text) if name else escape(text) for name, text in parts
-    )
+    return "".join(f"<i class={name}>{escape(text)}</i>" if name else str(escape(text)) for name, text in parts)
 
 
 def one_line_of_code(code: str) -> str:
     """Escape what does not print; blanks within a line stay."""
-    shown = "".join(character if character.isprintable() else _escaped(character) for character in code)
     limit = limits.REPORT_DIFF_LINE_CHARS
+    kept = code[: limit + 1]
+    shown = kept if kept.isprintable() else "".join(map(_escaped, kept))
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
 def _escaped(character: str) -> str:
+    if character.isprintable():
+        return character
     return "    " if character == "\t" else character.encode("unicode_escape").decode()
 
 

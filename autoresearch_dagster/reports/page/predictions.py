@@ -1,14 +1,13 @@
 """Hypotheses beside what was measured, as the page shows them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from autoresearch_dagster.agent.hypotheses.calibration import hypothesis_of, scores_by_key
+from autoresearch_dagster.agent.hypotheses.calibration import Scored
 from autoresearch_dagster.agent.hypotheses.effects import Effect
 from autoresearch_dagster.core.experiment import ExperimentKey
 from autoresearch_dagster.reports.page.figures import NONE, change
 from autoresearch_dagster.reports.page.markup import short
-from autoresearch_dagster.store.state import SessionState
 
 TRUTH = {True: "right", False: "wrong", None: NONE}
 
@@ -37,16 +36,15 @@ class Prediction:
         return change(self.measured_bpb)
 
 
-def predictions(state: SessionState) -> Iterator[Prediction]:
+def predictions(scores: Mapping[ExperimentKey, Scored]) -> Iterator[Prediction]:
     """Tell each decided candidate that had a hypothesis, in planned order."""
-    for key, scored in scores_by_key(state).items():
-        claim = hypothesis_of(state, state.experiments[key])
+    for key, scored in scores.items():
         yield Prediction(
             key=key,
             title=short(scored.title),
             axes=tuple(sorted(axis.value.replace("_", " ") for axis in scored.axes)),
-            claim=short(claim.hypothesis) if claim else "",
-            expected=short(claim.expected_effect) if claim else "",
+            claim=short(scored.claim.hypothesis),
+            expected=short(scored.claim.expected_effect),
             predicted=told(scored.predicted),
             predicted_bpb=scored.predicted.middle_bpb,
             measured_bpb=scored.measured_bpb,
