@@ -10,7 +10,7 @@ from pygments.token import Token
 
 from autoresearch_dagster.core import limits
 
-CONTEXT_LINES = 3
+CONTEXT_LINES = 2
 CACHED_LINES = 20_000  # of code, highlighted; most edits share most of their lines
 CLASSES = (
     (Token.Comment, "c"),

@@ -1,5 +1,6 @@
 """The tab of code: every saved revision against what it was made from and against the baseline, and their tree."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -41,6 +42,7 @@ class Trial:
     """An experiment that ran a revision."""
 
     key: ExperimentKey
+    rank: int
     score: str
     word: str
 
@@ -86,21 +88,16 @@ class Edits:
 
 
 def edits_of(view: ReportView) -> Edits:
-    """Compare every revision."""
+    """Compare every revision: first with its parent; then with the baseline, the best scores first."""
     saved = view.state.edits
     found = parents([edit.saved for edit in saved])
-    compare = _Comparer(view)
-    trials = _trials(view)
-    to_parent = [
-        compare(saved[at].saved.train_py if at is not None else None, edit)
-        for at, edit in zip(found, saved, strict=True)
-    ]
-    to_baseline = [
-        Comparison(None, SAME_AS_PARENT)
-        if at is None or saved[at].saved.train_py == compare.baseline
-        else compare(None, edit)
-        for at, edit in zip(found, saved, strict=True)
-    ]
+    sources = [saved[at].saved.train_py if at is not None else None for at in found]
+    compare, trials = _Comparer(view), _trials(view)
+    to_parent = [compare(source, edit) for source, edit in zip(sources, saved, strict=True)]
+    to_baseline: dict[int, Comparison] = {}
+    for number in sorted(range(len(saved)), key=lambda number: _best(trials, saved[number])):
+        direct = sources[number] in (None, compare.baseline)
+        to_baseline[number] = Comparison(None, SAME_AS_PARENT) if direct else compare(None, saved[number])
     revisions = tuple(
         _revision(view, number, edit, found[number], saved, trials, to_parent[number], to_baseline[number])
         for number, edit in enumerate(saved)
@@ -133,13 +130,25 @@ class _Comparer:
         return self._view.baseline if digest == self.baseline else self._view.code(digest)
 
 
-def _trials(view: ReportView) -> dict[tuple[str, int], list[Trial]]:
-    found: dict[tuple[str, int], list[Trial]] = {}
+Trials = dict[tuple[str, int], list[Trial]]
+"""Experiments by title and revision, the best first."""
+
+
+def _trials(view: ReportView) -> Trials:
+    found: Trials = {}
     for row in leaderboard(view.state):
         planned = view.state.experiments[row.key].planned
-        trial = Trial(row.key, bpb(row.val_bpb), standing_word(row))
+        trial = Trial(row.key, row.rank, bpb(row.val_bpb), standing_word(row))
         found.setdefault((title_key(planned.title), planned.revision), []).append(trial)
     return found
+
+
+def _of(trials: Trials, edit: Edit) -> list[Trial]:
+    return trials.get((title_key(edit.saved.title), edit.saved.revision), [])
+
+
+def _best(trials: Trials, edit: Edit) -> float:
+    return min((trial.rank for trial in _of(trials, edit)), default=math.inf)
 
 
 def _revision(
@@ -148,7 +157,7 @@ def _revision(
     edit: Edit,
     parent: int | None,
     saved: Sequence[Edit],
-    trials: dict[tuple[str, int], list[Trial]],
+    trials: Trials,
     to_parent: Comparison,
     to_baseline: Comparison,
 ) -> Revision:
@@ -165,7 +174,7 @@ def _revision(
         overrides=short(", ".join(f"{name} = {value}" for name, value in event.config_overrides.items())),
         adjusted=tuple(short(f"{name}: {why}") for name, why in event.adjusted.items()),
         digest=event.train_py[: limits.DIGEST_PREFIX_CHARS],
-        trials=tuple(trials.get((title_key(event.title), event.revision), ())),
+        trials=tuple(_of(trials, edit)),
         to_parent=to_parent,
         to_baseline=to_baseline,
     )

@@ -14,8 +14,11 @@ from autoresearch_dagster.tracking.describe import reigns
 BAND_SDS = 2.0
 OUTLIER_SPREADS = 3.0
 """Times the spread of the middle half above it: what is worse is drawn at the chart's upper edge."""
+CONFIRMED = "confirmed or champion"
+FEW = 150
+"""Points that are drawn large."""
 KINDS = {
-    "confirmed or champion": ("diamond", ACCENT),
+    CONFIRMED: ("diamond", ACCENT),
     "screened": ("circle", INK),
     "within noise": ("circle", MUTED),
     "regression": ("cross", MUTED),
@@ -31,6 +34,8 @@ def progress_chart(state: SessionState) -> Chart | None:
         return None
     top = _upper_edge([value for _, _, value in scored], state)
     points = [_point(place, one, value, top) for place, one, value in scored]
+    points.sort(key=lambda point: point["kind"] == CONFIRMED)  # what is drawn last lies on top
+    few = len(points) <= FEW
     total = max(place for place, _, _ in scored)
     steps = _steps(state, total)
     kinds = [kind for kind in KINDS if any(point["kind"] == kind for point in points)]
@@ -43,7 +48,7 @@ def progress_chart(state: SessionState) -> Chart | None:
     x = x.scale(domain=[0, total + 1], nice=False)
     dots = (
         alt.Chart(alt.NamedData("points"))
-        .mark_point(size=70, strokeWidth=2, opacity=1)
+        .mark_point(size=70 if few else 22, strokeWidth=2 if few else 1.2, opacity=1)
         .encode(
             x=x,
             y=y,
@@ -92,8 +97,8 @@ def _upper_edge(scores: Sequence[float], state: SessionState) -> float:
 def _point(place: int, one: Experiment, value: float, top: float) -> dict[str, Any]:
     standing = one.result.standing if one.result is not None else None
     kind = {
-        Standing.CHAMPION: "confirmed or champion",
-        Standing.CONFIRMED: "confirmed or champion",
+        Standing.CHAMPION: CONFIRMED,
+        Standing.CONFIRMED: CONFIRMED,
         Standing.WITHIN_NOISE: "within noise",
         Standing.REGRESSION: "regression",
     }.get(standing or Standing.SCREENED, "screened")

@@ -34,6 +34,7 @@
       tabs[index].setAttribute("aria-selected", String(chosen));
       tabs[index].tabIndex = chosen ? 0 : -1;
       if (chosen && focus) tabs[index].focus();
+      if (chosen) tabs[index].scrollIntoView({ block: "nearest", inline: "nearest" });
     });
     draw(panel);
   };
