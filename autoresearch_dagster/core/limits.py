@@ -292,6 +292,7 @@ REPORT_TEXT_CHARS: Final = 6_000  # of a plan, an answer, a log: some 100 lines;
 REPORT_TEXTS_CHARS: Final = 1_200_000  # of all such texts: where they are more, each is cut shorter
 REPORT_TEXT_LEAST_CHARS: Final = 200  # of one of them, however many there are
 REPORT_CONCLUSION_CHARS: Final = 20_000  # of what the researcher concludes; as much as it is shown itself
+COMPARED_LINES: Final = 2_000  # of a train.py that are compared line by line: that takes time squared, at worst
 REPORT_DIFF_LINES: Final = 400  # of one diff; three times the baseline's train.py
 REPORT_DIFF_LINE_CHARS: Final = 400  # of one line in it
 REPORT_DIFFS_BYTES: Final = 3 * MIB  # of HTML of all diffs: a page of 1,000 experiments stays below 10 MiB

@@ -12,7 +12,12 @@ from datetime import tzinfo
 from rich.text import Text
 
 from autoresearch_dagster.core.experiment import Digest, ExperimentResult, Verdict, digest_of
-from autoresearch_dagster.core.limits import HISTORY_PLAN_LINES, HISTORY_TEXT_CHARS, OBSERVATION_CHARS
+from autoresearch_dagster.core.limits import (
+    COMPARED_LINES,
+    HISTORY_PLAN_LINES,
+    HISTORY_TEXT_CHARS,
+    OBSERVATION_CHARS,
+)
 from autoresearch_dagster.core.progress import in_time
 from autoresearch_dagster.evaluation.review import Finding, new_findings, review
 from autoresearch_dagster.reports.bill import ledger_line
@@ -31,6 +36,7 @@ DRIVERS = {"cli": "the command line", "daemon": "Dagster"}
 SHORT = 8  # characters of a digest
 WHOLE_LINES = 100_000  # of one text in the turn that is asked for
 MARGIN = "            │ "
+TOO_LONG = "too long to be compared"
 
 
 class Teller:
@@ -141,12 +147,21 @@ class Teller:
         old, new = self._text(before), self._text(after)
         if old is None or new is None:
             return None
+        if too_long(old, new):
+            return [TOO_LONG]
         return list(difflib.unified_diff(old.splitlines(), new.splitlines(), "before", "after", lineterm="", n=2))
+
+
+def too_long(*texts: str) -> bool:
+    """Whether one of some texts has too many lines to be compared: somebody may want that to take for ever."""
+    return any(len(text.splitlines()) > COMPARED_LINES for text in texts)
 
 
 def _changed(diff: list[str] | None) -> str:
     if diff is None:
         return "code not kept any more"
+    if diff == [TOO_LONG]:
+        return TOO_LONG
     added = sum(line.startswith("+") for line in diff[2:])
     removed = sum(line.startswith("-") for line in diff[2:])
     return f"+{added} −{removed} lines"

@@ -55,7 +55,8 @@ def diff(before: str, after: str) -> Diff:
     lines: list[_Line | None] = []
     added = removed = 0
     for group in difflib.SequenceMatcher(None, old, new).get_grouped_opcodes(CONTEXT_LINES):
-        lines.append(None)
+        if lines:
+            lines.append(None)
         for tag, old_from, old_to, new_from, new_to in group:
             if tag == "equal":
                 pairs = zip(range(old_from, old_to), range(new_from, new_to), strict=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from autoresearch_dagster.agent.history import title_key
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.experiment import Digest, ExperimentKey, digest_of
+from autoresearch_dagster.reports.history import too_long
 from autoresearch_dagster.reports.lineage import parents
 from autoresearch_dagster.reports.page.diffs import Diff, diff
 from autoresearch_dagster.reports.page.figures import NONE, bpb, clock
@@ -17,6 +18,7 @@ from autoresearch_dagster.store.leaderboard import BASELINE, leaderboard
 from autoresearch_dagster.store.state import Edit
 
 NO_ROOM = "Not shown here: with it the page would be too large."
+TOO_LONG = "The code is too long to be compared here."
 NOT_KEPT = "The code is not kept any more."
 SAME = "train.py is the same."
 SAME_AS_PARENT = "The parent's train.py is the baseline's, so this is the difference above."
@@ -120,6 +122,8 @@ class _Comparer:
         old, new = self._text(before), self._text(edit.saved.train_py)
         if old is None or new is None:
             return Comparison(None, NOT_KEPT)
+        if too_long(old, new):
+            return Comparison(None, TOO_LONG)
         if self._room <= 0:
             return Comparison(None, NO_ROOM)
         made = diff(old, new)

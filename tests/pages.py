@@ -1,0 +1,70 @@
+"""An HTML page as tests read it: its elements in order, with attributes and text, as a browser without scripts."""
+
+import re
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+
+VOID = {"meta", "br", "hr", "input", "link", "img"}
+
+
+@dataclass
+class Element:
+    name: str
+    attributes: dict[str, str]
+    text: str = ""
+    within: tuple[str, ...] = field(default=())
+
+
+class Page(HTMLParser):
+    """Collects elements; `text` of one is all that stands in it."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: list[Element] = []
+        self._open: list[Element] = []
+        self.html = html
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        element = Element(
+            tag, {name: value or "" for name, value in attrs}, within=tuple(one.name for one in self._open)
+        )
+        self.elements.append(element)
+        if tag not in VOID:
+            self._open.append(element)
+
+    def handle_endtag(self, tag: str) -> None:
+        names = [one.name for one in self._open]
+        if tag in names:
+            while self._open.pop().name != tag:  # closes what has no end tag of its own
+                pass
+
+    def handle_data(self, data: str) -> None:
+        for element in self._open:
+            element.text += data
+
+    def all(self, name: str, **attributes: str) -> list[Element]:
+        return [
+            one
+            for one in self.elements
+            if one.name == name
+            and all(one.attributes.get(key.rstrip("_")) == value for key, value in attributes.items())
+        ]
+
+    def one(self, name: str, **attributes: str) -> Element:
+        found = self.all(name, **attributes)
+        assert len(found) == 1, (name, attributes, len(found))
+        return found[0]
+
+    def part(self, name: str) -> str:
+        """The text of one tab, blanks joined."""
+        return " ".join(self.one("section", id=name).text.split())
+
+    @property
+    def ids(self) -> list[str]:
+        return [one.attributes["id"] for one in self.elements if "id" in one.attributes]
+
+    @property
+    def shown(self) -> str:
+        """All that a reader sees: neither style nor scripts."""
+        return " ".join(re.sub(r"\s+", " ", self.one("body").text.partition('{"')[0]).split())
