@@ -167,7 +167,7 @@ def test_the_tree_has_every_edit_below_its_parent():
 
 
 def test_a_diff_has_its_lines_with_their_numbers():
-    page = Page(f"<table>{diff('a\nb\nc\n', 'a\nB\nc\nd\n').html}</table>")
+    page = Page(str(diff("a\nb\nc\n", "a\nB\nc\nd\n").html))
 
     assert [row.attributes["class"] for row in page.all("tr")] == ["ctx", "del", "add", "ctx", "add"]
 
