@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
 SILENT = {"script", "style"}
+INLINE = {"a", "code", "em", "i", "span", "strong"}
+ENDED_BY = {"tr": ("tr",), "td": ("td", "th"), "th": ("td", "th")}
 VOID = {"meta", "br", "hr", "input", "link", "img"}
 
 
@@ -11,8 +13,12 @@ VOID = {"meta", "br", "hr", "input", "link", "img"}
 class Element:
     name: str
     attributes: dict[str, str]
-    text: str = ""
-    within: tuple[str, ...] = field(default=())
+    within: tuple[str, ...] = ()
+    parts: list[str] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        return "".join(self.parts)
 
 
 class Page(HTMLParser):
@@ -29,6 +35,11 @@ class Page(HTMLParser):
         attributes = {name: value or "" for name, value in attrs}
         element = Element(tag, attributes, within=tuple(one.name for one in self._open))
         self.elements.append(element)
+        for name in ENDED_BY.get(tag, ()):  # rows and cells may leave their end tags out
+            if any(one.name == name for one in self._open[-4:]):
+                self.handle_endtag(name)
+        if tag not in INLINE:
+            self.handle_data(" ")
         if tag not in VOID:
             self._open.append(element)
 
@@ -41,7 +52,7 @@ class Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         told = self._open[-1:] if self._open and self._open[-1].name in SILENT else self._open
         for element in told:
-            element.text += data
+            element.parts.append(data)
 
     def all(self, name: str, **attributes: str) -> list[Element]:
         wanted = {key.rstrip("_"): value for key, value in attributes.items()}

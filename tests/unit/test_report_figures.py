@@ -45,7 +45,7 @@ def test_filters_count_every_candidate_once(view):
     found = leaderboard_of(view)
 
     assert sum(one.count for one in found.filters) == len(found.rows) == 21
-    assert [one.word for one in found.filters][:2] == ["champion", "within_noise"]
+    assert [one.word for one in found.filters][:3] == ["champion", "confirmed", "within_noise"]
 
 
 def test_the_verdict_is_that_of_the_terminal(view, page):
@@ -68,7 +68,7 @@ def test_hypotheses_by_axis_are_the_calibration(view, page):
 
     for row in calibration(view.state):
         name = row.axis.value.replace("_", " ")
-        assert f"{name}{row.n}{row.direction_right} of {row.directed}" in table.replace(" of ", " of ")
+        assert f"{name} {row.n} {row.direction_right} of {row.directed} " in table
 
 
 def test_the_audit_trail_is_whole(view, page):

@@ -120,7 +120,7 @@ def test_a_gpu_whose_time_was_possibly_used_counts():
 
     page = Page(report_html(research.view()))
     assert "Gain per GPU-hour +0.4 bpb" in page.part("summary")
-    assert "for this launch; 1.8 h left" in page.part("costs")
+    assert "for this launch; 105 min left" in page.part("costs")
 
 
 def test_what_to_try_next_names_what_was_left_undecided_and_what_nobody_touched():

@@ -91,7 +91,7 @@ def costs_of(view: ReportView) -> Costs:
     usage = state.ledger.usage.model_dump()
     tokens = (Line(name, f"{usage[field]:,}") for field, name in TOKENS.items() if usage[field])
     return Costs(
-        bill=bill(state),
+        bill=short(bill(state)),
         lines=tuple(_lines(state)),
         tokens=tuple(tokens),
         shares=tuple(_shares(state)),

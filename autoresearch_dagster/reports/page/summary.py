@@ -80,12 +80,12 @@ def summary_of(view: ReportView, axes: Sequence[AxisCalibration], predictions: S
     """Sum the session up."""
     state = view.state
     return Summary(
-        verdict=short_sentences(verdict(state)),
+        verdict=short(verdict(state)),
         facts=tuple(_facts(view)),
         floor=floor_sentence(state),
         reigns=tuple(_reigns(view)),
         economy=tuple(_economy(state)),
-        bill=bill(state),
+        bill=short(bill(state)),
         axes=tuple(axes),
         kept=tuple(one for one in predictions if one.kept)[: limits.REPORT_SUGGESTIONS],
         refuted=tuple(one for one in predictions if one.refuted)[: limits.REPORT_SUGGESTIONS],
@@ -96,11 +96,6 @@ def summary_of(view: ReportView, axes: Sequence[AxisCalibration], predictions: S
         left=_left(state),
         conclusion=state.summary,
     )
-
-
-def short_sentences(text: str) -> str:
-    """Make a sentence of ours, which may quote a title, safe to show."""
-    return short(text)
 
 
 def _facts(view: ReportView) -> Iterator[Fact]:
@@ -165,7 +160,7 @@ def _reigns(view: ReportView) -> Iterator[Reign]:
             gain=change(decided.gain_bpb) if decided else NONE,
             interval=gain_interval(decided.difference) if decided else NONE,
             seeds=str(decided.n_seeds) if decided else NONE,
-            transfer=transfer_sentence(one),
+            transfer=short(transfer_sentence(one)),
         )
         before = title
 
