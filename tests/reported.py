@@ -162,7 +162,7 @@ class Research:
                 call="c",
                 function="get_budget",
                 arguments={"memory_key": ""},
-                result={"text": "x" * size},
+                result={"text": '{"a": 1}, ' * (size // 10)},
                 duration_s=0.002,
             )
         )

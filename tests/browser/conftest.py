@@ -49,7 +49,7 @@ class Watched:
 
     def open(self, file: Path, at: str = "") -> Page:
         self.page.goto(file.as_uri() + (f"#{at}" if at else ""))
-        self.page.wait_for_function("document.documentElement.classList.contains('js')")
+        self.page.wait_for_selector("html.js")
         return self.page
 
 
@@ -74,12 +74,12 @@ def report(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def live_report(tmp_path) -> Path:
-    """The report of a session that goes on; it looks for news four times a second."""
+    """The report of a session that goes on; it looks for news twice a second."""
     research = researched(9)
     research.events.pop()
     file = tmp_path / "live.html"
     html = report_html(research.view())
-    file.write_text(html.replace('data-refresh="15"', 'data-refresh="0.25"'), encoding="utf-8")
+    file.write_text(html.replace('data-refresh="15"', 'data-refresh="0.5"'), encoding="utf-8")
     return file
 
 

@@ -10,13 +10,13 @@ from itertools import pairwise
 
 import pytest
 
-from autoresearch_dagster.core.limits import MIB, REPORT_LINEAGE_DEPTH
+from autoresearch_dagster.core.limits import REPORT_LINEAGE_DEPTH
 from autoresearch_dagster.reports.page.build import TABS, report_html
 from autoresearch_dagster.store import events as ev
 from tests.pages import Page
 from tests.reported import Research, researched
 
-LARGEST = 10 * MIB
+LARGEST_BYTES = 10_000_000
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +147,7 @@ def test_a_thousand_experiments_fit():
 
     html = report_html(view)
 
-    assert len(html.encode()) <= LARGEST
+    assert len(html.encode()) <= LARGEST_BYTES
     assert len(re.findall('<tr id="row-', html)) == 1_000
     assert html.count('<table class="diff">') > 500
 

@@ -92,10 +92,13 @@ def _text(event: ev.Event, below: str) -> str:
 
 
 def _fair_limit(texts: Sequence[str]) -> int:
-    """Characters of each text, so that all of them fit on the page."""
-    total = sum(min(len(text), limits.REPORT_TEXT_CHARS) for text in texts)
-    share = min(1.0, limits.REPORT_TEXTS_CHARS / max(1, total))
-    return max(limits.REPORT_TEXT_LEAST_CHARS, int(limits.REPORT_TEXT_CHARS * share))
+    """Return where each text is cut, so that all of them fit on the page: long ones make room for short ones."""
+    room, left = limits.REPORT_TEXTS_CHARS, len(texts)
+    for length in sorted(map(len, texts)):
+        if length * left > room:
+            return min(limits.REPORT_TEXT_CHARS, max(limits.REPORT_TEXT_LEAST_CHARS, room // left))
+        room, left = room - length, left - 1
+    return limits.REPORT_TEXT_CHARS
 
 
 def _chapter(view: ReportView, told: Sequence[_Told], limit: int) -> Chapter:

@@ -194,13 +194,11 @@
   };
 
   /* --- a session that goes on --- */
+  const showHeld = () => { byId("hold")?.setAttribute("aria-pressed", String(here.hold === "yes")); };
   const setUpRefresh = () => {
     const seconds = Number(document.body.dataset.refresh);
     if (!seconds) return;
-    const hold = byId("hold");
-    const held = () => { hold.setAttribute("aria-pressed", String(here.hold === "yes")); };
-    held();
-    hold.addEventListener("click", () => { here.hold = here.hold ? "" : "yes"; held(); write(); });
+    byId("hold").addEventListener("click", () => { here.hold = here.hold ? "" : "yes"; showHeld(); write(); });
     const busy = () => here.hold || document.hidden || document.activeElement === search || !getSelection().isCollapsed;
     setInterval(() => {
       if (busy()) return;
@@ -225,6 +223,7 @@
     }
     for (const id of here.open.split(" ")) if (byId(id)) byId(id).open = true;
     for (const id of here.shut.split(" ")) if (byId(id)) byId(id).open = false;
+    showHeld();
     go(here.at);
     if (here.y) scrollTo(0, Number(here.y));
     if (here.focus && byId(here.focus)) byId(here.focus).focus({ preventScroll: true });
