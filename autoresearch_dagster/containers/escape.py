@@ -6,7 +6,9 @@ KEPT = frozenset("\n\t")
 def printable(data: bytes | str, limit: int) -> str:
     """Decode leniently, escape control characters, keep the last `limit` characters."""
     text = data.decode("utf-8", errors="replace") if isinstance(data, bytes) else data
-    shown = "".join(c if c in KEPT or c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    shown = text
+    if not text.replace("\n", "").replace("\t", "").isprintable():
+        shown = "".join(c if c in KEPT or c.isprintable() else c.encode("unicode_escape").decode() for c in text)
     return shown if len(shown) <= limit else "… " + shown[-limit:]
 
 

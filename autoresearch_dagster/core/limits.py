@@ -289,6 +289,24 @@ PROGRESS_BAR_CHARS: Final = 70  # columns of a terminal below which a bar has on
 HISTORY_TEXT_CHARS: Final = 160  # of one text in a history's line; `--turn` shows it whole
 HISTORY_PLAN_LINES: Final = 6  # of a plan in a history; `--turn` shows it whole
 
+# --- the report, one HTML page ------------------------------------------------------------------------------
+REPORT_REFRESH_S: Final = 15  # seconds between two looks of an open page at a session that goes on
+REPORT_STALE_S: Final = 60.0  # seconds after which it is written again between two dispatches; it may take four
+REPORT_LINE_CHARS: Final = 300  # of a title, a reason or a claim where it stands in a line or a cell
+REPORT_TEXT_CHARS: Final = 6_000  # of a plan, an answer, a log: some 100 lines; `history --turn` has the rest
+REPORT_TEXTS_CHARS: Final = 800_000  # of all such texts: where they are more, each is cut shorter
+REPORT_TEXT_LEAST_CHARS: Final = 200  # of one of them, however many there are
+REPORT_CONCLUSION_CHARS: Final = 20_000  # of what the researcher concludes; as much as it is shown itself
+COMPARED_LINES: Final = 2_000  # of a train.py that are compared line by line: that takes time squared, at worst
+REPORT_DIFF_LINES: Final = 400  # of one diff; three times the baseline's train.py
+REPORT_DIFF_LINE_CHARS: Final = 400  # of one line in it
+REPORT_DIFFS_BYTES: Final = 2 * MIB  # of HTML of all diffs: a page of 1,000 experiments stays below 10 MB
+REPORT_CURVES: Final = 5  # training curves in one chart, beside the baseline's: more cannot be told apart
+REPORT_CURVE_POINTS: Final = 100  # of a curve in it; about a point every six pixels
+REPORT_CHART_POINTS: Final = 4_000  # of a line over time; what lies between is left out
+REPORT_LINEAGE_DEPTH: Final = 8  # levels by which the tree of edits is indented; a telephone shows no more
+REPORT_SUGGESTIONS: Final = 5  # candidates or hypotheses of one kind in the summary; the tabs have all
+
 # --- the model key ----------------------------------------------------------------------------------------
 MODEL_KEY_CHARS: Final = 1024  # longer than any key that is handed out; a whole file is refused
 MODEL_KEY_SHOWN_CHARS: Final = 4  # of its end, so that a person can tell two keys apart

@@ -64,6 +64,8 @@ class Settings(BaseSettings):
     """Tests that need a container fail instead of being skipped."""
     require_bubblewrap: bool = False
     """Tests that need a sandbox of bubblewrap fail instead of being skipped."""
+    require_browser: bool = False
+    """Tests that need a browser fail instead of being skipped."""
 
     @property
     def home_id(self) -> str:

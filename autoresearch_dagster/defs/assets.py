@@ -16,6 +16,7 @@ from autoresearch_dagster.defs.tables import partition_link, table
 from autoresearch_dagster.defs.tags import OWNER, resource_tags
 from autoresearch_dagster.experiments.dossier import dossier_of
 from autoresearch_dagster.experiments.kept_receipts import receipt_problems, scores_of_record
+from autoresearch_dagster.experiments.report import report_file, write_report
 from autoresearch_dagster.experiments.reproduce import reproduce
 from autoresearch_dagster.reports.document import session_report
 from autoresearch_dagster.reports.standings import standings_markdown
@@ -90,13 +91,12 @@ def _numbers(state: SessionState) -> dict[str, dg.MetadataValue]:
 
 
 def report_metadata(settings: Settings, state: SessionState) -> dict[str, dg.MetadataValue]:
-    """Write the session's report and say where it is."""
-    folder = settings.home.resolve() / "reports"
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{state.id}.md"
-    text = session_report(state)
-    path.write_text(text, encoding="utf-8")
-    return {"file": dg.MetadataValue.path(path), "report": dg.MetadataValue.md(text)}
+    """Say where the session's report is, and show it in short."""
+    path = report_file(settings, state.id)
+    found: dict[str, dg.MetadataValue] = {"report": dg.MetadataValue.md(session_report(state))}
+    if path.exists():
+        found |= {"path": dg.MetadataValue.path(path), "url": dg.MetadataValue.url(path.as_uri())}
+    return found
 
 
 def _session_of(store: Store, key: ExperimentKey) -> SessionState:
@@ -140,11 +140,12 @@ def leaderboard() -> dg.MaterializeResult:
     return dg.MaterializeResult(metadata=leaderboard_metadata(_states(load_settings())))
 
 
-@dg.asset(group_name=GROUP, deps=[leaderboard], kinds={"markdown"}, owners=[OWNER], op_tags=resource_tags(AGENT))
+@dg.asset(group_name=GROUP, deps=[leaderboard], kinds={"html"}, owners=[OWNER], op_tags=resource_tags(AGENT))
 def research_report() -> dg.MaterializeResult:
-    """The report of the latest session; computed from the journal."""
+    """The report of the latest session, one HTML file; computed from the journal."""
     settings = load_settings()
     states = _states(settings)
     if not states:
         return dg.MaterializeResult(metadata={"report": "No research yet: launch the job `research`."})
+    write_report(settings, open_store(settings), states[-1].id)
     return dg.MaterializeResult(metadata=report_metadata(settings, states[-1]))

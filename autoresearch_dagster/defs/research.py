@@ -20,6 +20,7 @@ from autoresearch_dagster.experiments.desk import Desk
 from autoresearch_dagster.experiments.dossier import dossier_of
 from autoresearch_dagster.experiments.notes import note_end
 from autoresearch_dagster.experiments.project import project
+from autoresearch_dagster.experiments.report import freshen_report, keep_report
 from autoresearch_dagster.experiments.session import open_session
 from autoresearch_dagster.experiments.steering import ask_halt, steer
 
@@ -57,6 +58,7 @@ def advance_session(context: dg.OpExecutionContext, config: ResearchConfig) -> I
         raise dg.Failure(str(fault), allow_retries=False) from fault
     state = desk.state()
     context.log.info(thought(state))
+    _warn(context, freshen_report(desk.settings, desk.store, state.id))
     context.instance.add_dynamic_partitions(experiment_partitions.name or "experiment", keys)
     for key in keys:
         yield dg.DynamicOutput(str(key), mapping_key=str(key), metadata=plan_metadata(state, key))
@@ -73,6 +75,12 @@ def _told(config: ResearchConfig, desk: Desk) -> str:
         state = ask_halt(desk.settings, config.memory_key, end, kill=kill)
         done.append(f"it is {state.status}" if state.asked is None else f"it is to {end} at its next step")
     return f"{config.memory_key}: {'; '.join(done)}."
+
+
+def _warn(context: dg.OpExecutionContext, problem: str | None) -> None:
+    """Log why MLflow or the report is behind: research goes on without them."""
+    if problem:
+        context.log.warning(problem)
 
 
 @dg.op(
@@ -94,6 +102,7 @@ def train_experiment(context: dg.OpExecutionContext, key: str) -> str:
     experiment = state.everything[ExperimentKey(key)]
     context.log.info(f"{key} {headline(experiment)}; {where(desk.board, key)}.")
     context.log_event(experiment_event(experiment, dossier_of(state, ExperimentKey(key), desk.store.blobs)))
+    _warn(context, freshen_report(desk.settings, desk.store, state.id))
     return key
 
 
@@ -108,12 +117,11 @@ def settle_batch(context: dg.OpExecutionContext, _keys: list[str]) -> None:
     if not desk.session:
         return
     state = desk.settle()
-    problem = project(desk.settings, desk.store, state.id)
-    for said in (problem, note_end(desk.settings, desk.store, state.id)):
-        if said:
-            context.log.warning(said)
+    _warn(context, project(desk.settings, desk.store, state.id))
     for judged in desk.newly_judged():  # the partition was filled when it was trained, before it was compared
         context.log_event(experiment_event(judged, dossier_of(state, judged.planned.key, desk.store.blobs)))
+    _warn(context, keep_report(desk.settings, desk.store, state.id))
+    _warn(context, note_end(desk.settings, desk.store, state.id))
     context.add_output_metadata(dispatch_metadata(state, desk.board))
     evaluation = receipts_evaluation([state], desk.store)
     context.log_event(evaluation)  # pyright: ignore[reportArgumentType] (it takes them; its type does not say so)

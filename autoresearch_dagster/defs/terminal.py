@@ -13,6 +13,7 @@ from autoresearch_dagster.experiments.laboratory import running_on
 from autoresearch_dagster.experiments.look_ahead import estimate_launch
 from autoresearch_dagster.experiments.notes import note_failure
 from autoresearch_dagster.experiments.outlook import time_left_s
+from autoresearch_dagster.experiments.report import report_file
 from autoresearch_dagster.experiments.session import pause
 from autoresearch_dagster.reports.board import Board
 from autoresearch_dagster.reports.live import LiveView
@@ -49,7 +50,7 @@ def research_in_terminal(config: SessionConfig, settings: Settings, out: Console
         if unsent := note_failure(settings, open_store(settings), config.memory_key, str(fault)):
             say(out, unsent)
         raise
-    conclude(state, settings.home.resolve() / "reports" / f"{state.id}.md", out)
+    conclude(state, report_file(settings, state.id), out)
     return lowest(state) is not None
 
 

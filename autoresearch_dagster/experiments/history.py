@@ -6,8 +6,9 @@ from autoresearch_dagster.core.errors import StoreUnavailable, UserError
 from autoresearch_dagster.core.experiment import Digest
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.experiments.laboratory import BASELINE_FILE
-from autoresearch_dagster.experiments.overview import session_of
+from autoresearch_dagster.experiments.overview import find
 from autoresearch_dagster.store import events as ev
+from autoresearch_dagster.store.fold import fold
 from autoresearch_dagster.store.state import SessionState
 from autoresearch_dagster.store.store import Store, open_store
 
@@ -55,9 +56,12 @@ def open_history(settings: Settings, memory_key: str) -> History | None:
     Raises:
         UserError: no session has that memory key.
     """
-    state = session_of(settings, memory_key)
-    if state is None:
-        return None
     store = open_store(settings)
-    events = store.journal.events(state.id)
-    return History(state, events, BASELINE_FILE.read_text(encoding="utf-8"), store)
+    found = find(store, memory_key)
+    return history_of(store, found.session) if found else None
+
+
+def history_of(store: Store, session: str) -> History:
+    """Read the history of a session that is known to be there."""
+    events = store.journal.events(session)
+    return History(fold(events), events, BASELINE_FILE.read_text(encoding="utf-8"), store)

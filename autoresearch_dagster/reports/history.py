@@ -11,12 +11,18 @@ from datetime import tzinfo
 
 from rich.text import Text
 
-from autoresearch_dagster.core.experiment import Digest, ExperimentResult, Verdict, digest_of, title_key
-from autoresearch_dagster.core.limits import HISTORY_PLAN_LINES, HISTORY_TEXT_CHARS, OBSERVATION_CHARS
+from autoresearch_dagster.core.experiment import Digest, ExperimentResult, Verdict, digest_of
+from autoresearch_dagster.core.limits import (
+    COMPARED_LINES,
+    HISTORY_PLAN_LINES,
+    HISTORY_TEXT_CHARS,
+    OBSERVATION_CHARS,
+)
 from autoresearch_dagster.core.progress import in_time
 from autoresearch_dagster.evaluation.review import Finding, new_findings, review
 from autoresearch_dagster.reports.bill import ledger_line
 from autoresearch_dagster.reports.decisions import decision
+from autoresearch_dagster.reports.lineage import Latest
 from autoresearch_dagster.reports.review import review_text
 from autoresearch_dagster.reports.text import block, one_line
 from autoresearch_dagster.store import events as ev
@@ -30,6 +36,7 @@ DRIVERS = {"cli": "the command line", "daemon": "Dagster"}
 SHORT = 8  # characters of a digest
 WHOLE_LINES = 100_000  # of one text in the turn that is asked for
 MARGIN = "            │ "
+TOO_LONG = "too long to be compared"
 
 
 class Teller:
@@ -40,7 +47,7 @@ class Teller:
         self._baseline = baseline
         self._code = code
         self._zone = zone
-        self._latest: dict[str, Digest] = {}
+        self._latest = Latest[Digest]()
         self._day = ""
 
     def tell(self, records: Iterable[ev.Recorded], turn: int | None = None) -> Iterator[Text]:
@@ -49,7 +56,7 @@ class Teller:
         for record in records:
             if isinstance(record.event, ev.ModelReplied):
                 current = record.event.turn
-            told = self._told(record.event, whole=turn is not None)
+            told = self.sentence(record.event, whole=turn is not None)
             if told is None or turn not in (None, current):
                 continue
             yield from self._heading(record)
@@ -69,7 +76,8 @@ class Teller:
         if below:
             yield Text(below, style="dim")
 
-    def _told(self, event: ev.Event, *, whole: bool) -> Told | None:  # noqa: C901 (one arm for each event)
+    def sentence(self, event: ev.Event, *, whole: bool) -> Told | None:  # noqa: C901 (one arm for each event)
+        """Tell one event, after those before it; None: it is not worth a line."""
         match event:
             case ev.ModelReplied():
                 return _reply(event, whole=whole)
@@ -112,9 +120,8 @@ class Teller:
                 return _session_event(event)
 
     def _edit(self, edit: ev.EditSaved, *, whole: bool) -> Told:
-        parent = title_key(edit.parent_title) if edit.parent_title else title_key(edit.title)
-        before = self._latest.get(parent, digest_of(self._baseline.encode()))
-        self._latest[title_key(edit.title)] = edit.train_py
+        before = self._latest.parent(edit) or digest_of(self._baseline.encode())
+        self._latest.save(edit, edit.train_py)
         diff = self._diff(before, edit.train_py)
         overrides = ", ".join(f"{name}={value}" for name, value in edit.config_overrides.items())
         digests = f"{before[:SHORT]} → {edit.train_py[:SHORT]}"
@@ -140,12 +147,21 @@ class Teller:
         old, new = self._text(before), self._text(after)
         if old is None or new is None:
             return None
+        if too_long(old, new):
+            return [TOO_LONG]
         return list(difflib.unified_diff(old.splitlines(), new.splitlines(), "before", "after", lineterm="", n=2))
+
+
+def too_long(*texts: str) -> bool:
+    """Whether one of some texts has too many lines to be compared: somebody may want that to take for ever."""
+    return any(len(text.splitlines()) > COMPARED_LINES for text in texts)
 
 
 def _changed(diff: list[str] | None) -> str:
     if diff is None:
         return "code not kept any more"
+    if diff == [TOO_LONG]:
+        return TOO_LONG
     added = sum(line.startswith("+") for line in diff[2:])
     removed = sum(line.startswith("-") for line in diff[2:])
     return f"+{added} −{removed} lines"

@@ -14,25 +14,32 @@ from autoresearch_dagster.store.leaderboard import BASELINE, Row
 CELL_CHARS = 500  # of one text in Markdown
 
 
-def _score(row: Row) -> str:
+def score_text(row: Row) -> str:
+    """Write the score of record; – where there is none."""
     return f"{row.val_bpb:.4f}" if row.val_bpb is not None else "–"
 
 
-def _delta(row: Row) -> str:
+def delta_text(row: Row) -> str:
+    """Write how far it is behind the lowest score."""
     if row.delta_vs_best is None:
         return ""
     return f"{row.delta_vs_best:+.4f}" if row.delta_vs_best else "best"
 
 
-def _gain(row: Row) -> str:
-    """What it is better than the champion that it was compared with."""
+def gain_text(row: Row) -> str:
+    """Write what it is better than the champion that it was compared with."""
     return f"{row.gain_bpb:+.4f}" if row.gain_bpb is not None else ""
 
 
-def _state(row: Row) -> str:
-    """One word for what became of it: its standing if it has one, `rejected`, or else its outcome."""
+def standing_word(row: Row) -> str:
+    """Name what became of it: its standing if it has one, `rejected`, or else its outcome."""
     ended = row.verdict if row.verdict is Verdict.REJECTED else row.outcome
-    words = [str(row.standing or ended or "planned")]
+    return str(row.standing or ended or "planned")
+
+
+def state_text(row: Row) -> str:
+    """Write what became of it, and its labels."""
+    words = [standing_word(row)]
     words += [str(label) for label in row.labels]
     return ", ".join(words)
 
@@ -71,9 +78,15 @@ def leaderboard_table(
     if wide:
         table.add_column("key", no_wrap=True)
     for row in rows:
-        style = "bold green" if _leads(row, floor) else ("" if row.outcome is Outcome.TRAINED else "dim")
-        figures = (_score(row), _delta(row), _gain(row), str(row.steps or "–"), f"{row.duration_sec:.0f}")
-        cells = (row.rank, row.title, *(figures if wide else figures[:1]), _state(row))
+        style = "bold green" if leads(row, floor) else ("" if row.outcome is Outcome.TRAINED else "dim")
+        figures = (
+            score_text(row),
+            delta_text(row),
+            gain_text(row),
+            str(row.steps or "–"),
+            f"{row.duration_sec:.0f}",
+        )
+        cells = (row.rank, row.title, *(figures if wide else figures[:1]), state_text(row))
         table.add_row(*map(cell, (*cells, row.key) if wide else cells), style=style)
     for seed, score in enumerate(floor.scores_bpb if floor else ()):
         blanks = ("",) * 4 if wide else ()
@@ -82,7 +95,7 @@ def leaderboard_table(
     return table
 
 
-def _leads(row: Row, floor: NoiseFloor | None) -> bool:
+def leads(row: Row, floor: NoiseFloor | None) -> bool:
     """Whether a row is the champion's; before noise floors were measured, the lowest score's."""
     return row.standing is Standing.CHAMPION if floor is not None else row.delta_vs_best == 0
 
@@ -97,11 +110,11 @@ def leaderboard_markdown(rows: Sequence[Row], link: Callable[[ExperimentKey], st
         cells = (
             row.rank,
             plain(row.title),
-            _score(row),
-            _delta(row),
-            _gain(row),
+            score_text(row),
+            delta_text(row),
+            gain_text(row),
             row.steps or "–",
-            _state(row),
+            state_text(row),
             plain(row.parent_title or ""),
             link(row.key),
         )

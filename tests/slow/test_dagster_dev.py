@@ -168,7 +168,7 @@ def test_a_launched_job_becomes_a_finished_session_by_the_sensor_alone(dev: Dev)
         asset = dg.AssetKey("experiment")
         assert set(instance.get_materialized_partitions(asset)) == set(state.everything)
         assert instance.get_latest_materialization_event(dg.AssetKey("leaderboard")) is not None
-    assert (dev.home / "reports" / f"{state.id}.md").is_file()
+    assert (dev.home / "reports" / f"{state.id}.html").is_file()
 
 
 def test_a_killed_run_worker_is_followed_by_a_run_that_goes_on(dev: Dev) -> None:

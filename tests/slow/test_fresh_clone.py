@@ -55,7 +55,7 @@ def test_make_demo_in_a_fresh_clone_ends_with_six_scored_experiments(clone: Path
     assert sum(row["standing"] == "champion" for row in rows) <= 1
     assert len({row["key"] for row in rows}) == 6
     assert (clone / "mlruns" / "mlflow.db").exists()
-    assert (clone / ".autoresearch" / "reports" / "s01.md").exists()
+    assert (clone / ".autoresearch" / "reports" / "s01.html").exists()
 
 
 def test_the_demo_leaves_the_checkout_as_it_was(clone: Path) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from autoresearch_dagster.agent.axes.judge import Axis
 from autoresearch_dagster.agent.hypotheses.effects import Effect, parse_effect
@@ -10,7 +11,10 @@ from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.experiment import ExperimentKey, title_key
 from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store.leaderboard import score
-from autoresearch_dagster.store.state import Experiment, SessionState
+from autoresearch_dagster.store.state import Edit, Experiment, SessionState
+
+Claim = tuple[ev.HypothesisRecorded, datetime]
+"""A hypothesis and when it was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,8 @@ class Scored:
     direction_right: bool | None
     within: bool | None
     kept: bool
+    claim: ev.HypothesisRecorded
+    """The hypothesis itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +55,26 @@ class AxisCalibration:
 
 def calibration(state: SessionState) -> list[AxisCalibration]:
     """Return how predictions came true on each axis that was tried, the most tried first."""
-    scored = list(scores_by_key(state).values())
+    return by_axis(list(scores_by_key(state).values()))
+
+
+def by_axis(scored: Sequence[Scored]) -> list[AxisCalibration]:
+    """Sum candidates up by axis, the most tried first."""
     found = [_of_axis(axis, [one for one in scored if axis in one.axes]) for axis in Axis]
     return sorted((row for row in found if row is not None), key=lambda row: -row.n)
 
 
 def scores_by_key(state: SessionState) -> dict[ExperimentKey, Scored]:
     """Return every decided candidate that has a hypothesis and something to be compared with, in planned order."""
+    claims: dict[str, list[Claim]] = {}
+    for claim, at in state.hypotheses:
+        claims.setdefault(title_key(claim.title), []).append((claim, at))
+    edits = {(title_key(one.saved.title), one.saved.revision): one for one in reversed(state.edits)}
     found: dict[ExperimentKey, Scored] = {}
     for key, experiment in state.experiments.items():
-        scored = _scored(state, experiment)
+        title = title_key(experiment.planned.title)
+        edit = edits.get((title, experiment.planned.revision))
+        scored = _scored(state, experiment, _before(experiment, claims.get(title, ())), edit)
         if scored is not None:
             found[key] = scored
     return found
@@ -67,10 +83,11 @@ def scores_by_key(state: SessionState) -> dict[ExperimentKey, Scored]:
 def hypothesis_of(state: SessionState, experiment: Experiment) -> ev.HypothesisRecorded | None:
     """Return the last claim for a title from before it was planned: what is written afterwards predicts nothing."""
     wanted = title_key(experiment.planned.title)
-    claims = [
-        claim for claim, at in state.hypotheses if title_key(claim.title) == wanted and at <= experiment.planned_at
-    ]
-    return claims[-1] if claims else None
+    return _before(experiment, [one for one in state.hypotheses if title_key(one[0].title) == wanted])
+
+
+def _before(experiment: Experiment, claims: Sequence[Claim]) -> ev.HypothesisRecorded | None:
+    return next((claim for claim, at in reversed(claims) if at <= experiment.planned_at), None)
 
 
 def table(rows: Sequence[AxisCalibration]) -> str:
@@ -105,12 +122,13 @@ def _of_axis(axis: Axis, scored: Sequence[Scored]) -> AxisCalibration | None:
     )
 
 
-def _scored(state: SessionState, experiment: Experiment) -> Scored | None:
-    claim, value = hypothesis_of(state, experiment), score(experiment)
+def _scored(
+    state: SessionState, experiment: Experiment, claim: ev.HypothesisRecorded | None, edit: Edit | None
+) -> Scored | None:
+    value = score(experiment)
     if claim is None or value is None or experiment.undecided:
         return None
     reference = _reference(state, experiment)
-    edit = edit_rules.edit_of(state, experiment)
     decision = experiment.decision
     if decision is None and reference is None:
         return None
@@ -127,6 +145,7 @@ def _scored(state: SessionState, experiment: Experiment) -> Scored | None:
         direction_right=None if predicted.direction is None else predicted.direction == came,
         within=_within(predicted, measured, noise),
         kept=_kept(state, experiment, came),
+        claim=claim,
     )
 
 

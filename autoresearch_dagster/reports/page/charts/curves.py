@@ -1,0 +1,78 @@
+"""Training curves of the best few, as their programs report them."""
+
+import json
+import math
+from typing import Any
+
+from autoresearch_dagster.core import limits
+from autoresearch_dagster.core.experiment import CurvePoint
+from autoresearch_dagster.reports.page.charts.drawing import ACCENT, INK, MUTED, TICKS, Chart, finished
+from autoresearch_dagster.reports.page.markup import short
+from autoresearch_dagster.reports.page.view import ReportView
+from autoresearch_dagster.store.leaderboard import BASELINE, score
+from autoresearch_dagster.store.state import Experiment
+
+
+def curves_chart(view: ReportView) -> Chart | None:
+    """Draw the training curves of the best few; None where none is kept."""
+    import altair as alt
+
+    state = view.state
+    best = sorted((value, key) for key, one in state.experiments.items() if (value := score(one)) is not None)
+    chosen = [state.experiments[key] for _, key in best[: limits.REPORT_CURVES]]
+    if state.champion is not None and state.champion not in chosen:
+        chosen = [state.champion, *chosen[:-1]]
+    floor = [one for one in state.trainings.values() if state.floor is not None and one.planned.title == BASELINE]
+    names, points = list[str](), list[dict[str, Any]]()
+    for one in (*chosen, *floor[:1]):
+        name = (
+            short(one.planned.title)
+            if one.planned.title == BASELINE
+            else f"{short(one.planned.title)} ({one.planned.key})"
+        )
+        curve = _curve(view, one)
+        if curve:
+            names.append(name)
+            points += [
+                {"run": name, "seconds": round(point.elapsed_s, 2), "loss": round(point.loss, 4)} for point in curve
+            ]
+    if not points:
+        return None
+    dashes = [[1, 0], [6, 3], [2, 2], [8, 2, 2, 2], [4, 4], [1, 3], [10, 4]][: len(names)]
+    champion = state.champion.planned.key if state.champion is not None else NO_KEY
+    colours = [ACCENT if champion in name else MUTED if name == BASELINE else INK for name in names]
+    chart = (
+        alt.Chart(alt.NamedData("points"))
+        .mark_line(strokeWidth=2)
+        .encode(
+            x=alt.X("seconds:Q", title="seconds of training", axis=alt.Axis(tickCount=TICKS)),
+            y=alt.Y("loss:Q", title="training loss, nats", scale=alt.Scale(zero=False)),
+            color=alt.Color("run:N", scale=alt.Scale(domain=names, range=colours)),
+            strokeDash=alt.StrokeDash("run:N", scale=alt.Scale(domain=names, range=dashes)),
+            tooltip=[alt.Tooltip("run:N"), alt.Tooltip("seconds:Q"), alt.Tooltip("loss:Q")],
+        )
+    )
+    caption = (
+        f"The {len(chosen)} lowest scores{' and the baseline' if BASELINE in names else ''}. The loss is what "
+        "their programs report: a claim, not a score. The champion is in colour."
+    )
+    return Chart("curves", "Training curves of the best", caption, finished(chart, {"points": points}))
+
+
+NO_KEY = "no key"
+
+
+def _curve(view: ReportView, one: Experiment) -> list[CurvePoint]:
+    """Read a curve and thin it out; a blob that is gone or broken is no curve."""
+    if one.result is None or one.result.curve is None:
+        return []
+    text = view.code(one.result.curve)
+    if text is None:
+        return []
+    try:
+        points = [CurvePoint.model_validate(point) for point in json.loads(text)]
+    except (ValueError, TypeError):
+        return []
+    finite = [point for point in points if math.isfinite(point.loss) and math.isfinite(point.elapsed_s)]
+    every = max(1, math.ceil(len(finite) / limits.REPORT_CURVE_POINTS))
+    return [*finite[::every], *finite[-1:]]

@@ -1,0 +1,81 @@
+"""How text becomes HTML.
+
+What is covered: whatever a candidate, a model or a person wrote is text here.  Templates escape every value;
+control and direction characters are written out; Markdown loses HTML, links and images; what is embedded for
+scripts cannot end its element.
+What is not covered: that such text says something false.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+import nh3
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+
+from autoresearch_dagster.containers.escape import printable
+from autoresearch_dagster.core import limits
+from autoresearch_dagster.reports.text import ESCAPED_CHARS, one_line
+
+DEEPER = 3  # levels by which headings of a foreign text are put below ours
+TAGS = {
+    *("p", "br", "hr", "blockquote", "ul", "ol", "li", "pre", "code", "em", "strong", "s"),
+    *("h4", "h5", "h6", "table", "thead", "tbody", "tr", "th", "td"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A longer text as it is shown: its beginning, and how many characters are not."""
+
+    text: str
+    left_out: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.text)
+
+
+def passage(text: str, limit: int = limits.REPORT_TEXT_CHARS) -> Passage:
+    """Escape control characters and keep the beginning of a text."""
+    shown = readable(text[:limit])
+    return Passage(shown, max(0, len(text) - limit))
+
+
+def readable(text: str) -> str:
+    """Escape control and direction characters; lines stay lines."""
+    return printable(text, ESCAPED_CHARS * len(text))
+
+
+def short(text: object) -> str:
+    """Make one line of a text."""
+    return one_line(str(text), limits.REPORT_LINE_CHARS)
+
+
+def markdown(text: str) -> Markup:
+    """Render Markdown that somebody else wrote, without HTML, links and images."""
+    parser = MarkdownIt("commonmark", {"html": False}).enable("table").disable(["link", "image", "autolink"])
+    told = passage(text, limits.REPORT_CONCLUSION_CHARS)
+    tokens = parser.parse(told.text)
+    for token in tokens:
+        if token.type in ("heading_open", "heading_close"):
+            token.tag = f"h{min(6, int(token.tag[1:]) + DEEPER)}"
+    html = parser.renderer.render(tokens, parser.options, {})
+    safe = Markup(nh3.clean(html, tags=TAGS, attributes={}))
+    if told.left_out:
+        safe += Markup("<p>… {} more characters.</p>").format(f"{told.left_out:,}")
+    return safe
+
+
+@cache
+def environment() -> Environment:
+    """The templates, which escape what they are given and fail where a value is missing."""
+    found = Environment(
+        loader=PackageLoader("autoresearch_dagster.reports.page", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.filters.update(short=short, markdown=markdown)
+    return found

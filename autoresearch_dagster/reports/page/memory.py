@@ -1,0 +1,122 @@
+"""The tab of what is remembered: hypotheses with their scores, plans of batches, notes, the audit trail."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from autoresearch_dagster.core.limits import DIGEST_PREFIX_CHARS
+from autoresearch_dagster.reports.audit import audit_trail
+from autoresearch_dagster.reports.page.figures import NONE, clock
+from autoresearch_dagster.reports.page.markup import Passage, passage, short
+from autoresearch_dagster.reports.page.predictions import Prediction
+from autoresearch_dagster.reports.page.view import ReportView
+
+TITLE, CLAIM = "title", "hypothesis"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A hypothesis that has no score: nothing ran under it, or nothing could be compared."""
+
+    title: str
+    claim: str
+    expected: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A plan of a batch, as the researcher wrote it."""
+
+    name: str
+    at: str
+    items: tuple[tuple[str, str, str], ...]
+    """Title, hypothesis, and what else was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something that was said to the researcher."""
+
+    at: str
+    by: str
+    text: Passage
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One line of the audit trail."""
+
+    at: str
+    who: str
+    what: str
+    why: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """All of the tab but its chart."""
+
+    predictions: tuple[Prediction, ...]
+    open_claims: tuple[Claim, ...]
+    batches: tuple[Batch, ...]
+    sent_back: tuple[str, ...]
+    notes: tuple[Note, ...]
+    directives: tuple[Note, ...]
+    trail: tuple[Change, ...]
+
+
+def memory_of(view: ReportView, predictions: Sequence[Prediction]) -> Memory:
+    """Collect what is remembered."""
+    state = view.state
+    return Memory(
+        predictions=tuple(predictions),
+        open_claims=tuple(_open(view, {one.title for one in predictions})),
+        batches=tuple(_batches(view)),
+        sent_back=tuple(
+            f"Turn {one.turn}: {len(one.signatures)} edits, all about {short(one.axis)}" for one in state.sent_back
+        ),
+        notes=tuple(
+            Note(clock(at, view.zone), short(one.by or "a person"), passage(one.note)) for one, at in state.notes
+        ),
+        directives=tuple(
+            Note(f"after {turns} turns" if turns else "at the start", "", passage(text))
+            for turns, text in state.directives
+        ),
+        trail=tuple(_trail(view)),
+    )
+
+
+def _open(view: ReportView, scored: set[str]) -> Iterator[Claim]:
+    for one, at in view.state.hypotheses:
+        if short(one.title) not in scored:
+            yield Claim(short(one.title), short(one.hypothesis), short(one.expected_effect), clock(at, view.zone))
+
+
+def _batches(view: ReportView) -> Iterator[Batch]:
+    for planned, at in view.state.batches.values():
+        items = tuple(_item(dict(item)) for item in planned.experiments)
+        yield Batch(short(planned.batch_id), clock(at, view.zone), items)
+
+
+def _item(item: dict[str, object]) -> tuple[str, str, str]:
+    rest = {name: value for name, value in item.items() if name not in (TITLE, CLAIM)}
+    told = ", ".join(
+        f"{name}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)}"
+        for name, value in rest.items()
+    )
+    return short(item.get(TITLE, NONE)), short(item.get(CLAIM, "")), short(told)
+
+
+def _trail(view: ReportView) -> Iterator[Change]:
+    for entry in audit_trail(view.events, view.baseline.encode()):
+        yield Change(
+            at=clock(entry.at, view.zone),
+            who=short(entry.who),
+            what=short(entry.what),
+            why=short(entry.why),
+            before=entry.before[:DIGEST_PREFIX_CHARS] or NONE,
+            after=entry.after[:DIGEST_PREFIX_CHARS] or NONE,
+        )
