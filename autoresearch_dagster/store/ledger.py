@@ -27,6 +27,10 @@ class Ledger:
     """Of answered requests."""
     usd_possible: Decimal = NOTHING
     """Reserved for requests that failed in a way in which they may have been charged."""
+    unanswered: int = 0
+    """Requests in a row that may have been charged and brought no answer, since the session was last resumed."""
+    models: dict[str, int] = field(default_factory=dict)
+    """Answers by the model that gave them, in the order of their first."""
     asked: dict[str, ModelAsked] = field(default_factory=dict)
     """Requests without an answer yet, by ticket; left by a dead process, they may have been charged."""
     cpu_s: float = 0.0
@@ -53,7 +57,7 @@ class Ledger:
     def clone(self) -> "Ledger":
         """Copy what folding may change."""
         other = copy(self)
-        other.asked, other.gpu_open = dict(self.asked), dict(self.gpu_open)
+        other.asked, other.models, other.gpu_open = dict(self.asked), dict(self.models), dict(self.gpu_open)
         return other
 
     def grant(self) -> None:
@@ -66,9 +70,13 @@ class Ledger:
 
     def answer(self, event: ModelAnswered) -> None:
         """Settle; a second answer to the same ticket changes nothing."""
-        if self.asked.pop(event.ticket, None) is None:
+        asked = self.asked.pop(event.ticket, None)
+        if asked is None:
             return
         self.calls += 1
+        self.unanswered = 0
+        who = event.model or asked.model
+        self.models[who] = self.models.get(who, 0) + 1
         self.usd += event.usd
         sums = {name: getattr(self.usage, name) + getattr(event.usage, name) for name in TokenUsage.model_fields}
         self.usage = TokenUsage(**sums)
@@ -78,6 +86,7 @@ class Ledger:
         asked = self.asked.pop(event.ticket, None)
         if asked is not None and event.possibly_charged:
             self.usd_possible += asked.reserved_usd
+            self.unanswered += 1
 
     def attempt(self, key: ExperimentKey, reserve_s: float) -> None:
         """Reserve the GPU time of an attempt; the one before it never reported and may have used all it had."""
