@@ -152,7 +152,8 @@ class Claude:
         except (anthropic.AnthropicError, httpx2.HTTPError, httpx2.StreamError, UnicodeDecodeError) as fault:
             told = self._clean(f"{type(fault).__name__}: {fault}")
             raise ModelFault(f"The model's reply was cut off ({told}).", "cut", possibly_charged=True) from None
-        return replace(answer, duration_s=round(time.monotonic() - begun, 3))
+        told = answer.text.replace(secret, "***")  # the pieces of a key that was cut show only here
+        return replace(answer, text=told, duration_s=round(time.monotonic() - begun, 3))
 
     @cached_property
     def _client(self) -> "anthropic.Anthropic":

@@ -21,6 +21,6 @@ def host_of(address: str) -> str:
             host = place.hostname
     except (ValueError, httpx2.InvalidURL):
         pass
-    if not host or not address.isprintable():
+    if not host or not address.isprintable() or " " in address:
         raise UserError(f"{MODEL_ADDRESS_VARIABLE} is no http(s) address; correct or unset it.")
     return host

@@ -64,8 +64,8 @@ class Answer:
     """A whole reply.
 
     `text` joins the blocks of text, other blocks are left out; `stop_reason` is the API's word for why it ended;
-    `model` is the one that answered, which may have a date in its name; `metered` tells whether it says what it read
-    and what it wrote.
+    `model` is the one that answered, which may have a date in its name; `metered` tells whether it says what it
+    read and what it wrote.
     """
 
     text: str
