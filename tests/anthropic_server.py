@@ -1,9 +1,9 @@
 """The Messages API on loopback, as anthropic 2.13 speaks with it, with every fault that we can think of.
 
 `AnthropicServer(script)` plays one step of its script for each `POST /v1/messages`.  A step is a text, a `Reply`, a
-fault (`Refused`, `Cut`, `BrokenOff`, `Raw`, `Endless`), one of these behind a `Held` or `Slow`, or a function of the
-request that gives any of these.  A script that is one function answers every request by its content: so other processes,
-which know only `server.url`, may ask in any order.  After the last step comes `otherwise`, for ever.
+fault (`Refused`, `Cut`, `BrokenOff`, `Raw`, `Endless`), one of these behind a `Held` or `Slow`, or a function of
+the request that gives any of these.  A script that is one function answers every request by its content: so other
+processes, which know only `server.url`, may ask in any order.  After the last step comes `otherwise`, for ever.
 """
 
 import json
