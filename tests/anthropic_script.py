@@ -38,12 +38,16 @@ class Seen:
 
 @dataclass(frozen=True)
 class Reply:
-    """A whole reply; `blocks` instead of `text` for other content, `usage` overrides what is counted."""
+    """A whole reply; `blocks` instead of `text` for other content, `usage` overrides what is counted.
+
+    `model` is who answers; None: the one asked.
+    """
 
     text: str = ""
     stop_reason: str = "end_turn"
     blocks: Sequence[dict[str, Any]] | None = None
     usage: dict[str, Any] = field(default_factory=dict)
+    model: str | None = None
 
 
 @dataclass(frozen=True)
@@ -77,10 +81,20 @@ class BrokenOff:
 
 @dataclass(frozen=True)
 class Raw:
-    """Status 200 and any body."""
+    """Any body; status 200 if no other is named."""
 
     data: bytes
     content_type: str = "text/event-stream"
+    status: int = 200
+
+
+@dataclass(frozen=True)
+class Endless:
+    """A `Raw` body that never ends: after it comes `more`, for as long as anybody reads."""
+
+    begin: Raw
+    more: bytes
+    every_s: float = 0.02
 
 
 @dataclass(frozen=True)
@@ -153,8 +167,9 @@ def events_of(reply, model, usage, *, whole=False):
     output = sum(tokens(json.dumps(block)) for block in blocks) if reply.blocks else tokens(reply.text)
     name = hashlib.sha256(f"{time.monotonic_ns()}".encode()).hexdigest()[:12]
     begun = {
-        "id": f"msg_{name}", "type": "message", "role": "assistant", "model": model, "content": [],
+        "id": f"msg_{name}", "type": "message", "role": "assistant", "content": [],
         "stop_reason": None, "stop_sequence": None, "usage": {**usage, "output_tokens": 1, **reply.usage},
+        "model": model if reply.model is None else reply.model,
     }  # fmt: skip
     events = [{"type": "message_start", "message": begun}]
     for index, block in enumerate(blocks):

@@ -1,9 +1,9 @@
 """The Messages API on loopback, as anthropic 2.13 speaks with it, with every fault that we can think of.
 
 `AnthropicServer(script)` plays one step of its script for each `POST /v1/messages`.  A step is a text, a `Reply`, a
-fault (`Refused`, `Cut`, `BrokenOff`, `Raw`), one of these behind a `Held` or `Slow`, or a function of the request
-that gives any of these.  A script that is one function answers every request by its content: so other processes,
-which know only `server.url`, may ask in any order.  After the last step comes `otherwise`, for ever.
+fault (`Refused`, `Cut`, `BrokenOff`, `Raw`, `Endless`), one of these behind a `Held` or `Slow`, or a function of
+the request that gives any of these.  A script that is one function answers every request by its content: so other
+processes, which know only `server.url`, may ask in any order.  After the last step comes `otherwise`, for ever.
 """
 
 import json
@@ -19,6 +19,7 @@ from tests.anthropic_script import (
     MODEL,
     BrokenOff,
     Cut,
+    Endless,
     Held,
     PromptCache,
     Raw,
@@ -56,16 +57,18 @@ class AnthropicServer:
         key: str = "",
         counts: bool = True,
         routes: bool = True,
+        extras: Raw | None = None,
     ) -> None:
         """Play a script.
 
         `models` are known (None: all), `key` is accepted alone (empty: any), `counts` and `routes` tell whether
-        count_tokens and models are answered: gateways often lack them.
+        count_tokens and models are answered: gateways often lack them; `extras` is all that both answer.
         """
         self.requests: list[Seen] = []
         self.held = threading.Semaphore(0)
         self.release = threading.Event()
         self.models, self.key, self.counts, self.routes = models, key, counts, routes
+        self.extras = extras
         self._every = script if callable(script) else None
         self._steps = [] if callable(script) else list(script)
         self._otherwise = otherwise
@@ -111,7 +114,7 @@ class AnthropicServer:
                 case Slow():
                     time.sleep(step.seconds)
                     step = step.step
-                case Reply() | Refused() | Cut() | BrokenOff() | Raw():
+                case Reply() | Refused() | Cut() | BrokenOff() | Raw() | Endless():
                     return step
                 case _:
                     step = self._decide(step, seen)
@@ -134,6 +137,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         self._note({})
         server, name = self.server_of, self.path.removeprefix("/v1/models/")
+        if server.extras:
+            return self._play(server.extras, {})
         if not server.routes:
             return self._json(404, {"detail": "Not Found"})
         if self._key_refused():
@@ -150,6 +155,8 @@ class _Handler(BaseHTTPRequestHandler):
         path = self.path.split("?")[0]
         if self._key_refused():
             return None
+        if path != "/v1/messages" and self.server_of.extras:
+            return self._play(self.server_of.extras, body)
         if path == "/v1/messages/count_tokens" and self.server_of.counts:
             return self._json(200, {"input_tokens": sum(tokens(block["text"]) for block in blocks_of(body))})
         if path != "/v1/messages":
@@ -166,7 +173,9 @@ class _Handler(BaseHTTPRequestHandler):
             case Refused():
                 return self._error(step)
             case Raw():
-                return self._answer(200, step.data, step.content_type)
+                return self._answer(step.status, step.data, step.content_type)
+            case Endless():
+                return self._go_on(step)
             case Cut(where="at once"):
                 return self._break()
             case BrokenOff():
@@ -207,6 +216,16 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         elif chunked:
             self.wfile.write(b"0\r\n\r\n")
+
+    def _go_on(self, step):
+        self.send_response(step.begin.status)
+        self.send_header("Content-Type", step.begin.content_type)
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.close_connection = True
+        self.wfile.write(step.begin.data)
+        while not self.server_of.release.wait(step.every_s):
+            self.wfile.write(step.more)
 
     def _break(self):
         """Reset the connection, as a machine that dies does."""

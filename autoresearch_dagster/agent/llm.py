@@ -1,20 +1,23 @@
 """Claude over the network: the only module that uses anthropic, and only once somebody is asked.
 
 What is covered: no retries but ours, explicit timeouts, a key that is sent in one header and shown nowhere, no
-credentials but that key, no redirects, no reply that is not whole.  Proxies of the environment are used.
-What is not covered: ANTHROPIC_CUSTOM_HEADERS, which the library adds to every request, as its owner wants.
+credentials but that key, no redirects, no reply that is not whole, none without end.  Proxies of the environment
+are used.
+What is not covered: ANTHROPIC_CUSTOM_HEADERS, which the library adds to every request, as its owner wants; a server
+that sends the head of its answer for ever, a byte at a time, or compresses what it was asked to send as it is.
 """
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
 from autoresearch_dagster.agent.model import wire
+from autoresearch_dagster.agent.model.address import host_of
 from autoresearch_dagster.containers.escape import printable_line
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.errors import ModelFault, UserError
@@ -53,13 +56,10 @@ class Claude:
         secret = key.get_secret_value()
         if not secret or not all("!" <= character <= "~" for character in secret):
             raise UserError(f"The model key is none: one line without blanks is expected; {RENEW}.")
-        place = urlsplit(address or ADDRESS)
-        if place.scheme not in {"http", "https"} or not place.hostname:
-            raise UserError(f"{MODEL_ADDRESS_VARIABLE} is no http(s) address; correct or unset it.")
         self.model = model
         self._key = key
         self._address = address or ADDRESS
-        self._host = place.hostname
+        self._host = host_of(self._address)
         self._sleep = sleep
 
     def close(self) -> None:
@@ -105,7 +105,7 @@ class Claude:
                 raise UserError(
                     f"{self._host} knows no model {self.model!r}; start the session with another `model`."
                 ) from None
-        except anthropic.AnthropicError:
+        except (anthropic.AnthropicError, ValueError, RecursionError):
             pass  # an answer that is none of the API's: the first request will tell
         return True
 
@@ -119,10 +119,9 @@ class Claude:
             found = client.messages.count_tokens(
                 model=self.model, messages=body["messages"], system=body.get("system", anthropic.omit)
             )
-        except anthropic.AnthropicError:
+        except (anthropic.AnthropicError, ValueError, RecursionError):  # the library lets broken JSON through
             return None
-        tokens: object = getattr(found, "input_tokens", None)
-        return tokens if isinstance(tokens, int) and tokens >= 0 else None
+        return wire.tokens_said(getattr(found, "input_tokens", None))
 
     def send(self, request: wire.Request) -> wire.Answer:
         """Send one request, once, and return the whole reply.
@@ -145,10 +144,7 @@ class Claude:
                         possibly_charged=True,
                     )
                 secret = self._key.get_secret_value()  # a server may repeat it in the middle of a reply, too
-                answer = wire.read_stream(
-                    (data.replace(secret, "***") for data in _data(response.http_response)),
-                    lambda: time.monotonic() - begun > limits.MODEL_REPLY_S,
-                )
+                answer = wire.read_stream(data.replace(secret, "***") for data in _data(response.http_response))
         except anthropic.APIStatusError as fault:
             raise self._status_fault(fault) from None
         except anthropic.APIConnectionError as fault:
@@ -156,23 +152,19 @@ class Claude:
         except (anthropic.AnthropicError, httpx2.HTTPError, httpx2.StreamError, UnicodeDecodeError) as fault:
             told = self._clean(f"{type(fault).__name__}: {fault}")
             raise ModelFault(f"The model's reply was cut off ({told}).", "cut", possibly_charged=True) from None
-        return wire.Answer(
-            answer.text,
-            answer.stop_reason,
-            answer.usage,
-            answer.message_id,
-            answer.model,
-            round(time.monotonic() - begun, 3),
-        )
+        told = answer.text.replace(secret, "***")  # the pieces of a key that was cut show only here
+        return replace(answer, text=told, duration_s=round(time.monotonic() - begun, 3))
 
     @cached_property
     def _client(self) -> "anthropic.Anthropic":
         """The library's client.
 
         A key that is passed keeps it from looking for other credentials; redirects would carry the conversation
-        elsewhere; traces are the journal's business.
+        elsewhere; what is not compressed has a bound on its bytes; traces are the journal's business.
         """
         import anthropic
+
+        from autoresearch_dagster.agent.model.bounded import bound  # loads httpx2
 
         timeout = anthropic.Timeout(limits.MODEL_SILENT_S, connect=limits.MODEL_CONNECT_S)
         return anthropic.Anthropic(
@@ -181,12 +173,17 @@ class Claude:
             timeout=timeout,
             max_retries=0,
             open_telemetry=False,
-            http_client=anthropic.DefaultHttpxClient(follow_redirects=False, timeout=timeout),
+            http_client=anthropic.DefaultHttpxClient(
+                follow_redirects=False,
+                timeout=timeout,
+                headers={"accept-encoding": "identity"},
+                event_hooks={"response": [bound]},
+            ),
         )
 
     def _status_fault(self, fault: "anthropic.APIStatusError") -> ModelFault:
         status, told = fault.status_code, self._told(fault)
-        said = (fault.api_message or "").lower()
+        said = str(fault.api_message or "").lower()  # a gateway may put anything there
         if status in BUSY or status >= 500:
             return ModelFault(
                 f"The model's server is busy ({told}).",

@@ -324,6 +324,7 @@ MODEL_SILENT_S: Final = (
     120.0  # seconds without a byte of a reply before it is given up; not measured against the API
 )
 MODEL_REPLY_S: Final = 1200.0  # seconds of one reply, pings or not: 16,000 tokens at 20 a second take 800
+MODEL_REPLY_BYTES: Final = 1024 * MODEL_MAX_TOKENS  # of one reply: an event for each token has some 150
 MODEL_COUNT_S: Final = 30.0  # seconds in which a small answer must come: a count of tokens, a model's name
 MODEL_CHECK_WAITS_S: Final = (0.5, 1.0)  # between the tries of the check at the start: a person waits
 MODEL_FIRST_WAIT_S: Final = 1.0  # before the second try, up to twice that by chance; doubled for each further one
@@ -333,6 +334,9 @@ MODEL_PATIENCE_S: Final = 300.0  # seconds over all tries of one request; then t
 MODEL_SLEEP_FIRST_S: Final = 60.0  # of the first sleep; doubled for each further one without an answer between
 MODEL_SLEEP_LONGEST_S: Final = 1800.0  # of a sleep, where the server names no time
 MODEL_SLEEP_NAMED_S: Final = 6 * 3600.0  # longest sleep that the server may name; a year has been seen
+MODEL_CHARGED_AT_ONCE: Final = 2  # requests in a row, charged perhaps and not answered; after them a sleep each
+MODEL_CHARGED_IN_A_ROW: Final = 5  # of them, then a person is asked: with the sleeps some seven minutes
+MODEL_USAGE_TOKENS: Final = 1_000_000_000  # of one request; a larger count says nothing
 MODEL_MESSAGE_CHARS: Final = 300  # of a server's own error text that is kept
 MODEL_COUNT_MARGIN: Final = 1.05  # times a count of tokens that is reserved: the API calls its count an estimate
 MODEL_EXTRA_TOKENS: Final = 1_000  # reserved beyond any count: what the API itself adds to a prompt

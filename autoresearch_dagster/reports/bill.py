@@ -1,5 +1,6 @@
 """What a session spent, in words: for a line of its history, and for its end."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 from autoresearch_dagster.core.limits import HISTORY_TEXT_CHARS
@@ -14,7 +15,7 @@ def bill(state: SessionState) -> str:
     ledger = state.ledger
     parts: list[str] = []
     if ledger.calls or ledger.usd_committed:
-        words = f"{dollars(ledger.usd)} for {ledger.calls} answers of {state.config.model}"
+        words = f"{dollars(ledger.usd)} for {_answers(ledger.models) or f'0 answers of {state.config.model}'}"
         possible = ledger.usd_committed - ledger.usd
         parts.append(f"{words}, perhaps {dollars(possible)} more" if possible else words)
     if ledger.gpu_committed_s:
@@ -22,6 +23,12 @@ def bill(state: SessionState) -> str:
     if ledger.cpu_s:
         parts.append(f"{in_time(ledger.cpu_s)} of CPU time")
     return "; ".join(parts)
+
+
+def _answers(models: Mapping[str, int]) -> str:
+    """Tell how many answers came of whom; the names are the server's words."""
+    told = [f"{count} answer{'s'[: count != 1]} of {name}" for name, count in models.items()]
+    return one_line(" and ".join(told), HISTORY_TEXT_CHARS)
 
 
 def dollars(amount: Decimal) -> str:
@@ -37,8 +44,9 @@ def ledger_line(event: ev.Event, *, whole: bool) -> str | None:
         case ev.ModelAnswered():
             usage = event.usage
             cached = f", {usage.cache_read_tokens:,} of them from the cache" if usage.cache_read_tokens else ""
+            who = one_line(event.model, HISTORY_TEXT_CHARS) or "the model"
             return (
-                f"the model answered: {usage.read_tokens:,} tokens read{cached}, {usage.output_tokens:,} written, "
+                f"{who} answered: {usage.read_tokens:,} tokens read{cached}, {usage.output_tokens:,} written, "
                 f"{dollars(event.usd)}, {event.duration_s:.1f} s"
             )
         case ev.ModelFailed():

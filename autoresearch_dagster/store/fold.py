@@ -65,7 +65,7 @@ def _apply(state: SessionState, record: ev.Recorded) -> None:  # noqa: C901 (one
                 state.allotted = len(state.experiments) + event.config.n_experiments
                 state.ledger.grant()
             state.config, state.driver, state.status = event.config, event.driver, "active"
-            state.trouble = False
+            state.trouble, state.ledger.unanswered = False, 0
             state.floor_tries, state.resumed_at = 0, record.at
             state.asked, state.asleep_until, state.sleeps = None, None, 0
         case ev.SessionPaused():

@@ -27,6 +27,10 @@ class Ledger:
     """Of answered requests."""
     usd_possible: Decimal = NOTHING
     """Reserved for requests that failed in a way in which they may have been charged."""
+    unanswered: int = 0
+    """Requests in a row that may have been charged and brought no answer, since the session was last resumed."""
+    models: dict[str, int] = field(default_factory=dict)
+    """Answers by the model that gave them, in the order of their first."""
     asked: dict[str, ModelAsked] = field(default_factory=dict)
     """Requests without an answer yet, by ticket; left by a dead process, they may have been charged."""
     cpu_s: float = 0.0
@@ -39,6 +43,8 @@ class Ledger:
     granted_at_usd: Decimal = NOTHING
     """Committed when this launch began: caps count from there, as `n_experiments` does."""
     granted_at_gpu_s: float = 0.0
+    early: frozenset[str] = frozenset()
+    """Tickets and keys that were open then: what they settle for is the earlier launch's, too."""
 
     @property
     def usd_committed(self) -> Decimal:
@@ -53,7 +59,7 @@ class Ledger:
     def clone(self) -> "Ledger":
         """Copy what folding may change."""
         other = copy(self)
-        other.asked, other.gpu_open = dict(self.asked), dict(self.gpu_open)
+        other.asked, other.models, other.gpu_open = dict(self.asked), dict(self.models), dict(self.gpu_open)
         return other
 
     def grant(self) -> None:
@@ -61,6 +67,7 @@ class Ledger:
         self.usd_possible, self.asked = self.usd_committed - self.usd, {}
         self.gpu_lost_s, self.gpu_open = self.gpu_committed_s - self.gpu_s, {}
         self.granted_at_usd, self.granted_at_gpu_s = self.usd_committed, self.gpu_committed_s
+        self.early = frozenset(self.asked) | frozenset(self.gpu_open)
 
     def ask(self, event: ModelAsked) -> None:
         """Reserve."""
@@ -68,22 +75,37 @@ class Ledger:
 
     def answer(self, event: ModelAnswered) -> None:
         """Settle; a second answer to the same ticket changes nothing."""
-        if self.asked.pop(event.ticket, None) is None:
+        asked = self.asked.pop(event.ticket, None)
+        if asked is None:
             return
         self.calls += 1
+        self.unanswered = 0
+        who = event.model or asked.model
+        self.models[who] = self.models.get(who, 0) + 1
         self.usd += event.usd
+        self._settle_early(event.ticket, event.usd - asked.reserved_usd)
         sums = {name: getattr(self.usage, name) + getattr(event.usage, name) for name in TokenUsage.model_fields}
         self.usage = TokenUsage(**sums)
 
     def fail(self, event: ModelFailed) -> None:
         """Free the reservation, or keep it as possibly spent."""
         asked = self.asked.pop(event.ticket, None)
-        if asked is not None and event.possibly_charged:
+        if asked is None:
+            return
+        if event.possibly_charged:
             self.usd_possible += asked.reserved_usd
+            self.unanswered += 1
+        else:
+            self._settle_early(event.ticket, -asked.reserved_usd)
+
+    def _settle_early(self, ticket: str, more: Decimal) -> None:
+        if ticket in self.early:
+            self.granted_at_usd += more
 
     def attempt(self, key: ExperimentKey, reserve_s: float) -> None:
         """Reserve the GPU time of an attempt; the one before it never reported and may have used all it had."""
         self.gpu_lost_s += self.gpu_open.pop(key, 0.0)
+        self.early -= {key}
         if reserve_s:
             self.gpu_open[key] = reserve_s
 
@@ -92,6 +114,8 @@ class Ledger:
         reserved_s = self.gpu_open.pop(key, 0.0)
         if not result.gpu_sec:
             self.gpu_lost_s += reserved_s
+        elif key in self.early:
+            self.granted_at_gpu_s += result.gpu_sec - reserved_s
         self.gpu_s += result.gpu_sec
         self.cpu_s += result.cpu_sec + sum(one.cpu_sec for one in result.out_of_memory)
 

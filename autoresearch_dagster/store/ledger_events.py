@@ -53,6 +53,8 @@ class ModelAnswered(Data):
     kind: Literal["model_answered"] = "model_answered"
     ticket: str
     message_id: str = ""
+    model: str = ""
+    """Who answered, as the server says; '' in older journals: whoever was asked."""
     usage: TokenUsage
     usd: Decimal = Field(ge=0)
     duration_s: float = 0.0

@@ -11,18 +11,20 @@ from pydantic import SecretStr
 
 from autoresearch_dagster.agent.llm import Claude
 from autoresearch_dagster.agent.model.asking import Asked, Sleep, ask, sleep_s
-from autoresearch_dagster.agent.model.prices import given_prices
+from autoresearch_dagster.agent.model.prices import given_prices, prices_of
 from autoresearch_dagster.agent.model.wire import Request
 from autoresearch_dagster.agent.researcher import Message
+from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.errors import BudgetExceeded, ModelFault
 from autoresearch_dagster.core.experiment import canonical_json
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store.store import open_store
 from tests.agent_bench import bench
-from tests.anthropic_script import MODEL, BrokenOff, Cut, Held, Refused, Reply
+from tests.anthropic_script import MODEL, BrokenOff, Cut, Held, Raw, Refused, Reply
 from tests.anthropic_server import AnthropicServer
 
+KEY = SecretStr("sk-ant-test")
 PRICES = given_prices("3,15")
 REQUEST = Request("You are a researcher.", (Message("user", "Begin."),), 1000)
 BUSY = Refused(529, "overloaded_error", "Overloaded")
@@ -44,14 +46,15 @@ class Asking:
     """A session, a server with a script, and the time."""
 
     def __init__(self, home, server, **config):
+        self.home = home
         self.bench, self.server, self.time = bench(home, researcher="claude", **config), server, Time()
         self.tickets = count(1)
 
-    def __call__(self, model=None):
+    def __call__(self, model=None, prices=PRICES):
         return ask(
             self.bench,
-            model or Claude(MODEL, SecretStr("sk-ant-test"), self.server.url),
-            PRICES,
+            model or Claude(MODEL, KEY, self.server.url),
+            prices,
             REQUEST,
             "turn",
             1,
@@ -184,7 +187,60 @@ def test_sleeps_have_a_longest_and_a_named_one_too():
     assert sleep_s(3, 5) == 480  # asking for little again and again is no reason to come back at once
 
 
-@pytest.mark.parametrize(("named", "slept"), [("3600", 3600), ("31536000", 6 * 3600), ("61", 61)])
+UNREADABLE = Raw(b"data: no json\n\n")
+
+
+def sleep_through(one):
+    """Ask; sleep as long as that says, and ask again, until a fault is raised; how long each sleep was."""
+    slept = []
+    while True:
+        try:
+            asleep = one()
+        except ModelFault as fault:
+            return slept, fault
+        slept.append((asleep.until - one.time.now).total_seconds())
+        one.append(ev.SessionSlept(until=asleep.until, reason=asleep.reason))
+        one.time.now = asleep.until
+
+
+def test_replies_that_are_never_whole_are_not_paid_for_ever(asking):
+    one = asking([UNREADABLE] * 60)
+    slept, fault = sleep_through(one)
+    assert len(one.server.sent) == limits.MODEL_CHARGED_IN_A_ROW == 5
+    assert slept == [60, 120, 240]  # a server that is down for minutes does not end the night
+    assert (fault.kind, str(fault)) == (
+        "fatal",
+        "5 requests in a row may have been charged and brought no answer (the last: The model's reply cannot be "
+        "read.); see to the model's server, then resume the session.",
+    )
+
+
+def test_a_new_process_does_not_begin_to_count_anew_but_a_person_who_resumes_does(asking):
+    one = asking([UNREADABLE] * 60)
+    sleep_through(one)
+    one.bench = replace(one.bench, journal=open_store(Settings(home=one.home)).journal)
+    for _ in range(2):
+        with pytest.raises(ModelFault, match=r"5 requests in a row .* brought no answer; see to"):
+            one()
+    assert len(one.server.sent) == 5
+    one.append(ev.SessionResumed(config=one.state.config, driver="cli"))
+    assert isinstance(one(), Sleep)
+    assert len(one.server.sent) == 7
+
+
+def test_an_answer_between_or_what_was_not_charged_does_not_count_as_paid_for_nothing(asking):
+    one = asking([UNREADABLE, "a", UNREADABLE, BUSY, "b", UNREADABLE, "c", UNREADABLE, "d", UNREADABLE, "e"])
+    for text in "abcde":
+        asked = one()
+        assert asked.answer.text == text
+        one.append(asked.settled)
+        assert one.state.ledger.unanswered == 0
+
+
+@pytest.mark.parametrize(
+    ("named", "slept"),
+    [("3600", 3600), ("31536000", 6 * 3600), ("61", 61), ("1e300", 6 * 3600), ("9" * 20, 6 * 3600)],
+)
 def test_a_server_that_names_a_long_time_is_not_waited_for(asking, named, slept):
     one = asking([replace(BUSY, retry_after=named)])
     asleep = one()
@@ -203,6 +259,7 @@ def test_the_cap_refuses_before_anything_is_sent(asking):
 
 def test_retries_stop_at_the_cap_when_cut_replies_may_have_been_charged(asking):
     one = asking([Cut()] * 10, max_usd=0.06)  # a sending reserves 0.021
+    assert isinstance(one(), Sleep)
     with pytest.raises(BudgetExceeded):
         one()
     assert len(one.server.sent) == 2
@@ -240,6 +297,60 @@ def test_an_answer_that_does_not_say_what_it_used_costs_all_that_was_reserved(as
     nothing = {"input_tokens": 0, "cache_creation_input_tokens": 0, "cache_creation": None, "output_tokens": 0}
     one = asking([Reply("print(1)", usage=nothing)])
     assert one().settled.usd == one.state.ledger.asked["t1"].reserved_usd
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        {"input_tokens": 0, "cache_creation_input_tokens": 0, "cache_creation": None},
+        {"input_tokens": None, "cache_creation_input_tokens": None, "cache_creation": None},
+        {"output_tokens": None},
+        {"output_tokens": 0},
+        {"output_tokens": -1},
+    ],
+)
+def test_an_answer_that_says_a_part_of_what_it_used_costs_all_that_was_reserved(asking, usage):
+    one = asking([Reply("print(1)", usage=usage)])
+    assert one().settled.usd == one.state.ledger.asked["t1"].reserved_usd
+
+
+OPUS, HAIKU = "claude-opus-4-6", "claude-haiku-4-5"
+
+
+@pytest.mark.parametrize(
+    ("asked", "answers", "dearer"),
+    [
+        (HAIKU, OPUS, OPUS),
+        (OPUS, HAIKU, OPUS),
+        (HAIKU, f"{HAIKU}-20251001", HAIKU),
+        (HAIKU, "a-model-of-the-gateway", HAIKU),
+        (HAIKU, "", HAIKU),
+    ],
+)
+def test_an_answer_of_another_model_costs_the_dearer_of_both_and_names_it(asking, asked, answers, dearer):
+    one = asking([Reply("print(1)", model=answers)])
+    settled = one(Claude(asked, KEY, one.server.url), prices_of(asked, "", START)).settled
+    assert settled.usd == prices_of(dearer, "", START).cost(settled.usage)
+    assert settled.model == answers
+
+
+def test_an_answer_of_another_model_that_is_not_counted_costs_the_most_of_the_dearer(asking):
+    one = asking([Reply("print(1)", model=OPUS, usage={"output_tokens": None})])
+    settled = one(Claude(HAIKU, KEY, one.server.url), prices_of(HAIKU, "", START)).settled
+    assert settled.usd == one.state.ledger.asked["t1"].reserved_usd * 5
+
+
+def test_prices_that_a_person_gave_hold_for_whatever_answers(asking):
+    one = asking([Reply("print(1)", model=OPUS)])
+    settled = one(prices=given_prices("0,0")).settled
+    assert (settled.usd, settled.model) == (0, OPUS)
+
+
+def test_the_name_of_who_answered_is_one_printable_line(asking):
+    one = asking([Reply("print(1)", model="a\n\x1b[31mb" + "x" * 9000)])
+    name = one().settled.model
+    assert name.isprintable()
+    assert len(name) < 400
 
 
 def test_what_a_process_reserved_before_it_died_stays_counted(asking):

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +95,22 @@ def test_a_cut_reply_is_asked_again_and_counts_as_possibly_paid(tmp_path: Path, 
     assert failed.possibly_charged
     assert state.ledger.usd_possible == events_of(desk, ev.ModelAsked)[0].reserved_usd
     assert len(server.sent) == 4
+
+
+def test_a_session_whose_replies_are_never_whole_is_paused_with_one_sentence_and_goes_on_when_resumed(
+    tmp_path: Path,
+) -> None:
+    desk = claude_bench(tmp_path)
+    times = (datetime.now(UTC) + timedelta(hours=hours) for hours in count(1))
+    with AnthropicServer([Cut()] * 5 + list(SESSION)) as server:
+        while desk.journal.state(desk.session).status == "active":
+            assert advance(desk, claude_at(desk, server), clock=times.__next__) == "waiting"
+        state = desk.journal.state(desk.session)
+        assert (state.status, state.trouble, len(server.sent)) == ("paused", True, 5)
+        assert state.reason.startswith("5 requests in a row may have been charged and brought no answer")
+        with desk.transaction() as tx:
+            tx.append(ev.SessionResumed(config=tx.state.config, driver="cli"))
+        assert finish(desk, server).reason == "final answer"
 
 
 def test_a_cap_ends_the_session_before_it_is_passed(tmp_path: Path) -> None:

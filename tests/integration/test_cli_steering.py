@@ -93,6 +93,27 @@ def test_what_cannot_work_is_said_before_anything_is_built(command, monkeypatch,
     assert not (command.home / "bundles").exists()
 
 
+@pytest.mark.parametrize("address", ["http://[::1", "http://localhost:x", "http://user:secret@[x]"])
+def test_an_address_of_the_model_that_is_none_is_one_sentence_before_anything_is_built(
+    command, monkeypatch, address
+):
+    monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", address)
+    said = command(*CLAUDE)
+    assert said.code == 2
+    assert said.err.rstrip().endswith("ANTHROPIC_BASE_URL is no http(s) address; correct or unset it.")
+    assert is_one_sentence(said.err)
+    assert "secret" not in said.out + said.err
+    assert not (command.home / "bundles").exists()
+
+
+def test_a_note_of_bytes_that_are_no_text_is_kept_as_text(command, planned):
+    said = command("steer", "research", "try \udcff")
+    assert said.code == 0
+    (note,) = [note.note for note, _ in session_of(command).notes]
+    assert note.encode()
+
+
 def test_sizing_by_a_model_needs_one(command):
     said = command("run", "--preset", "demo", "--resource-sizing", "model")
     assert said.code == 2

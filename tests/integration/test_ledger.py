@@ -20,6 +20,7 @@ from autoresearch_dagster.core.experiment import (
     TrainConfig,
     Verdict,
 )
+from autoresearch_dagster.reports.bill import bill
 from autoresearch_dagster.store import events as ev, promotion_events as pe
 from autoresearch_dagster.store.ledger import Ledger, ensure_gpu, ensure_usd, gpu_left_s, usd_left
 from autoresearch_dagster.store.ledger_events import ModelAnswered, ModelAsked, ModelFailed, TokenUsage
@@ -180,6 +181,73 @@ def test_an_attempt_that_never_reported_counts_beside_the_next_one():
     assert ledger.gpu_committed_s == 120
     ledger.finish(key(1), result(10.0))
     assert (ledger.gpu_lost_s, ledger.gpu_s, ledger.gpu_committed_s) == (60, 10, 70)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.STOPPED, Outcome.LOST])
+def test_gpu_time_of_an_attempt_that_was_ended_unreported_stays_counted(outcome):
+    ledger = Ledger()
+    ledger.attempt(key(1), 600.0)
+    ledger.finish(key(1), ExperimentResult(outcome=outcome, error="killed"))
+    assert ledger.gpu_committed_s == 600
+
+
+def test_what_an_earlier_launch_reserved_too_much_is_not_granted_to_the_next_one():
+    ledger, caps = Ledger(), Caps(max_usd=1, max_gpu_hours=1)
+    for ticket in ("answers", "fails", "charged"):
+        ledger.ask(asked(ticket, Decimal("0.5")))
+    ledger.attempt(key(1), 600.0)
+    ledger.grant()
+    ledger.answer(answered("answers", Decimal("0.1")))
+    ledger.fail(failed("fails", charged=False))
+    ledger.fail(failed("charged", charged=True))
+    ledger.finish(key(1), result(50.0))
+    assert (usd_left(ledger, caps), gpu_left_s(ledger, caps)) == (1, 3600)
+
+
+def test_a_second_attempt_after_a_grant_is_the_new_launch_s_own():
+    ledger, caps = Ledger(), Caps(max_gpu_hours=1)
+    ledger.attempt(key(1), 600.0)
+    ledger.grant()
+    ledger.attempt(key(1), 600.0)
+    ledger.finish(key(1), result(50.0))
+    assert gpu_left_s(ledger, caps) == 3550
+
+
+def test_requests_in_a_row_that_brought_nothing_are_counted_until_one_is_answered():
+    ledger, counts = Ledger(), []
+    for number, end in enumerate(["charged", "free", "charged", "dies", "answer", "charged"]):
+        ticket = str(number)
+        ledger.ask(asked(ticket, Decimal(1)))
+        if end == "answer":
+            ledger.answer(answered(ticket, Decimal(1)))
+        elif end != "dies":
+            ledger.fail(failed(ticket, charged=end == "charged"))
+        counts.append(ledger.unanswered)
+    assert counts == [1, 1, 2, 2, 0, 1]
+
+
+def test_answers_are_counted_by_who_gave_them_in_old_journals_by_who_was_asked():
+    ledger = Ledger()
+    for ticket, model in (("a", ""), ("b", "other"), ("c", "other")):
+        ledger.ask(asked(ticket, Decimal(1)))
+        ledger.answer(answered(ticket, Decimal(1)).model_copy(update={"model": model}))
+    assert ledger.models == {"m": 1, "other": 2}
+    old = answered("a", Decimal(1)).model_dump(exclude={"model"})
+    assert ModelAnswered.model_validate(old).model == ""
+
+
+def test_the_bill_names_who_answered_although_the_session_asks_another_now(tmp_path):
+    one = bench(tmp_path, researcher="claude", model="claude-opus-4-6")
+    with one.transaction() as tx:
+        for ticket, model in (("a", ""), ("b", "claude-opus-4-6-20260205"), ("c", "claude-opus-4-6-20260205")):
+            tx.append(asked(ticket, Decimal(1)).model_copy(update={"model": "claude-opus-4-6"}))
+            tx.append(answered(ticket, Decimal("0.5")).model_copy(update={"model": model}))
+        tx.append(ev.SessionPaused(reason="x"))
+        config = tx.state.config.model_copy(update={"model": "claude-haiku-4-5"})
+        tx.append(ev.SessionResumed(config=config, driver="cli"))
+    assert bill(one.journal.state(one.session)) == (
+        "US$ 1.50 for 1 answer of claude-opus-4-6 and 2 answers of claude-opus-4-6-20260205"
+    )
 
 
 def in_parallel(work: Callable[[random.Random], None], seed: int) -> None:

@@ -1,5 +1,6 @@
 """The Claude client against the Messages API on loopback: each fault has its kind, the key stays in its header."""
 
+import json
 import logging
 import threading
 from datetime import UTC, datetime
@@ -12,14 +13,23 @@ from autoresearch_dagster.agent.llm import Claude
 from autoresearch_dagster.agent.model import wire
 from autoresearch_dagster.agent.model.wire import Request, retry_after_s
 from autoresearch_dagster.agent.researcher import Message
+from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.errors import ModelFault, UserError
 from autoresearch_dagster.core.settings import environment_address
-from tests.anthropic_script import MODEL, BrokenOff, Cut, Raw, Refused, Reply, Slow
+from tests.anthropic_script import MODEL, BrokenOff, Cut, Endless, Raw, Refused, Reply, Slow
 from tests.anthropic_server import AnthropicServer
 
 KEY = "sk-ant-a-key-of-the-tests-0123456789"
 REQUEST = Request("You are a researcher.", (Message("user", "Begin."),), 1000)
 CACHED = {"type": "ephemeral", "ttl": "1h"}
+BEGUN = (
+    b'data: {"type":"message_start","message":{"id":"m","model":"x",'
+    b'"usage":{"input_tokens":3,"output_tokens":1}}}\n\n'
+)
+ENDED = (
+    b'data: {"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":7}}\n\n'
+    b'data: {"type":"message_stop"}\n\n'
+)
 
 
 def claude(server, model=MODEL, **changes):
@@ -123,6 +133,7 @@ def test_any_reason_to_stop_makes_a_whole_reply(reason):
         (Refused(504), "busy", True),
         (Refused(529, "overloaded_error", "Overloaded"), "busy", False),
         (BrokenOff(at_once=True), "busy", False),
+        (BrokenOff("authentication_error", "no", at_once=True), "fatal", False),
         (BrokenOff(), "cut", True),
         (Cut("at once"), "cut", True),
         (Cut("mid-stream"), "cut", True),
@@ -170,11 +181,86 @@ def test_a_server_that_goes_silent_is_given_up_and_may_have_charged(monkeypatch)
     assert (fault.kind, fault.possibly_charged) == ("cut", True)
 
 
-def test_pings_alone_do_not_keep_a_reply_alive():
-    pings = ['{"type": "message_start", "message": {}}', *['{"type": "ping"}'] * 5]
-    with pytest.raises(ModelFault, match="did not finish") as caught:
-        wire.read_stream(pings, iter([False, False, True]).__next__)
+@pytest.mark.parametrize(
+    "line", [b": keep-alive\n\n", b"event: ping\n\n", b'data: {"type": "ping"}\n\n', b"d"], ids=repr
+)
+@pytest.mark.parametrize("status", [200, 529])
+def test_nothing_keeps_a_reply_alive_for_ever(monkeypatch, line, status):
+    monkeypatch.setattr(limits, "MODEL_REPLY_S", 0.3)
+    with AnthropicServer([Endless(Raw(BEGUN, status=status), line)]) as server, pytest.raises(ModelFault) as caught:
+        claude(server).send(REQUEST)
+    assert "did not finish a reply in 0 s" in str(caught.value)
     assert (caught.value.kind, caught.value.possibly_charged) == ("cut", True)
+
+
+def test_a_reply_without_end_is_given_up_for_its_length():
+    block = {"type": "content_block_start", "content_block": {"type": "text", "text": "x" * 4_000_000}}
+    fault = fault_of(Raw(BEGUN + f"data: {json.dumps(block)}\n\n".encode() * 10 + ENDED))
+    assert "longer than" in str(fault)
+    assert (fault.kind, fault.possibly_charged) == ("cut", True)
+
+
+def test_replies_are_asked_for_uncompressed_so_that_their_bytes_have_a_bound():
+    with AnthropicServer() as server:
+        claude(server).send(REQUEST)
+    assert server.sent[0].headers["accept-encoding"] == "identity"
+
+
+def test_a_stream_cut_within_a_letter_is_a_cut():
+    piece = 'data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Größe'.encode()
+    assert fault_of(Raw(BEGUN + piece[:-2])).kind == "cut"
+
+
+def test_a_key_that_a_stream_repeats_is_not_told():
+    assert "***" in str(fault_of(BrokenOff("overloaded_error", f"busy with {KEY}")))
+    with AnthropicServer([f"print({KEY!r})"]) as server:
+        assert KEY not in claude(server).send(REQUEST).text
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        '{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":null}',
+        '{"type":"message_delta","delta":null,"usage":{"output_tokens":null}}',
+        '{"type":"content_block_delta","delta":{"type":"text_delta","text":null}}',
+        '{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":-1}}',
+        '{"type":"ping","error":null}',
+        '{"type":"content_block_stop","content_block":null}',
+        '{"type":"thinking_delta_of_tomorrow","delta":{"type":"thought"}}',
+    ],
+)
+def test_a_null_or_a_count_that_is_none_is_read_as_left_out(event):
+    with AnthropicServer([Raw(BEGUN + f"data: {event}\n\n".encode() + ENDED)]) as server:
+        answer = claude(server).send(REQUEST)
+    assert (answer.stop_reason, answer.metered, answer.usage.output_tokens) == ("end_turn", True, 7)
+
+
+@pytest.mark.parametrize("count", ["null", "-1", "1.5", "true", '"7"', "1e400", "9" * 4000])
+def test_a_reply_whose_output_is_not_counted_says_so(count):
+    ended = ENDED.replace(b'"output_tokens":7', f'"output_tokens":{count}'.encode())
+    with AnthropicServer([Raw(BEGUN + ended)]) as server:
+        assert not claude(server).send(REQUEST).metered
+
+
+def test_an_error_event_without_words_is_still_one_sentence():
+    assert "broke a reply off (an error: it says no more)" in str(
+        fault_of(Raw(BEGUN + b'data: {"type":"error","error":null}\n\n'))
+    )
+
+
+@pytest.mark.parametrize(
+    "body", [b"{no", b"", b"[1]", b"null", b"[" * 100_000, b'{"input_tokens": %s}' % (b"9" * 5000)]
+)
+def test_a_gateway_that_answers_nonsense_passes_the_check_and_counts_nothing(body):
+    with AnthropicServer(extras=Raw(body, "application/json")) as server:
+        claude(server).check()
+        assert claude(server).count(REQUEST) is None
+
+
+def test_an_error_whose_words_are_no_text_is_told_by_its_status():
+    fault = fault_of(Raw(b'{"error": {"type": 5, "message": ["x"]}}', "application/json", status=400))
+    assert fault.kind == "fatal"
+    assert "400" in str(fault)
 
 
 def test_a_redirect_is_not_followed():
@@ -194,6 +280,8 @@ def test_a_redirect_is_not_followed():
         ("nan", None),
         ("inf", None),
         ("soon", None),
+        ("Wed, 01 Jan 99999 00:00:00 GMT", None),
+        ("Wed, 01 Jan 2031 00:00:00 +99999999", None),
         ("Wed, 01 Jan 2031 00:01:40 GMT", 100.0),
         ("Tue, 31 Dec 2030 00:00:00 GMT", 0.0),
     ],
@@ -289,10 +377,36 @@ def test_a_server_that_cannot_be_reached_fails_the_check_after_short_waits():
     assert waits == [0.5, 1.0]
 
 
-@pytest.mark.parametrize("address", ["nonsense", "ftp://x", "http://", "file:///etc/passwd"])
-def test_an_address_that_is_none_is_refused_at_once(address):
-    with pytest.raises(UserError, match="ANTHROPIC_BASE_URL"):
+@pytest.mark.parametrize(
+    "address",
+    [
+        "nonsense",
+        "ftp://x",
+        "http://",
+        "file:///etc/passwd",
+        "http://[::1",
+        "http://localhost:x",
+        "http://localhost:99999",
+        "http://localhost:0",
+        "http://a b",
+        "http://\x00",
+        "http://localhost/\x00",
+        "http://local\nhost",
+        "http://user:secret@[::1",
+        "http://" + "a" * 70_000,
+    ],
+)
+def test_an_address_that_is_none_is_refused_at_once_and_not_repeated(address):
+    with pytest.raises(UserError, match="ANTHROPIC_BASE_URL") as caught:
         Claude(MODEL, SecretStr(KEY), address)
+    assert address not in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_password_in_the_address_is_not_told():
+    with pytest.raises(UserError) as caught:
+        Claude(MODEL, SecretStr(KEY), "http://user:secret@127.0.0.1:1", sleep=lambda _: None).check()
+    assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("key", ["", "two words", "gr\u00fcn", "line\nbreak"])

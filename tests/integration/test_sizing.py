@@ -12,6 +12,7 @@ from autoresearch_dagster.agent.llm import Claude
 from autoresearch_dagster.agent.loop import advance
 from autoresearch_dagster.agent.model.prices import given_prices
 from autoresearch_dagster.agent.model.sizing import _bytes, _read, _sized, estimate
+from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.experiment import ExperimentKey
 from autoresearch_dagster.core.limits import GIB
 from autoresearch_dagster.store import events as ev
@@ -54,6 +55,50 @@ def test_each_job_gets_what_was_estimated_within_floor_and_ceiling(tmp_path: Pat
 def test_an_answer_that_is_none_gives_the_floor(tmp_path: Path, answer: Any) -> None:
     found, _ = sizes(tmp_path, answer)
     assert found == dict.fromkeys(KEYS, FLOOR)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        '{"memory": "3Gi", "reason": "\\ud800"}',
+        '{"memory": "3Gi", "reason": "\\u001b[31m\\u202e\\u0000"}',
+        '{"memory": "' + "9" * 5000 + 'Ti", "reason": "x"}',
+        '{"memory": ' + "9" * 5000 + ', "reason": "x"}',
+        '{"memory": NaN, "reason": "x"}',
+        '{"memory": "\u0663Gi", "reason": "x"}',
+    ],
+)
+def test_whatever_is_said_of_memory_can_be_written_down(tmp_path: Path, said: str) -> None:
+    found, (_, state) = sizes(tmp_path, f'{{"{KEYS[0]}": {said}}}')
+    assert set(found) == set(KEYS)
+    assert all(FLOOR <= size <= CEILING for size in found.values())
+    assert state.ledger.usd > 0
+
+
+def test_sizes_do_not_pay_for_nothing_either(tmp_path: Path) -> None:
+    desk = claude_bench(tmp_path)
+    with AnthropicServer(by_turn(*SESSION)) as server:
+        advance(desk, claude_at(desk, server))
+    for number in range(limits.MODEL_CHARGED_IN_A_ROW):
+        with desk.transaction() as tx:
+            tx.append(
+                ev.ModelAsked(
+                    ticket=str(number),
+                    purpose="turn",
+                    turn=2,
+                    request="0" * 64,
+                    model="m",
+                    prices="p",
+                    reserved_usd=1,
+                )
+            )
+            tx.append(ev.ModelFailed(ticket=str(number), reason="cut", possibly_charged=True))
+    jobs = [one.planned for one in desk.journal.state(desk.session).unfinished]
+    with AnthropicServer() as server:
+        model = Claude("claude-sonnet-4-6", SecretStr(KEY), server.url)
+        news = estimate(desk, model, given_prices("3,15"), jobs, FLOOR, CEILING)
+        assert server.sent == []
+    assert [event.memory_bytes for event in news] == [FLOOR] * 3
 
 
 def test_a_cap_that_is_used_up_gives_the_floor_and_sends_nothing(tmp_path: Path) -> None:

@@ -17,14 +17,14 @@ from typing import Protocol
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential, wait_random
 
-from autoresearch_dagster.agent.model.prices import Prices
+from autoresearch_dagster.agent.model.prices import Prices, prices_of_other
 from autoresearch_dagster.agent.model.wire import Answer, Request
 from autoresearch_dagster.agent.researcher import Sleep
 from autoresearch_dagster.agent.tools.signatures import BlobStore, Transaction
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.errors import ModelFault
 from autoresearch_dagster.core.experiment import canonical_json
-from autoresearch_dagster.store.ledger import ensure_usd
+from autoresearch_dagster.store.ledger import Ledger, ensure_usd
 from autoresearch_dagster.store.ledger_events import ModelAnswered, ModelAsked, ModelFailed, RequestPurpose
 from autoresearch_dagster.store.state import SessionState
 
@@ -105,19 +105,23 @@ def ask(
 
     Raises:
         BudgetExceeded: the next sending could pass `max_usd`; it was not sent.
-        ModelFault: `fatal` or `too_long`: asking again would not help.
+        ModelFault: `fatal` or `too_long`: asking again would not help, or has not helped often enough.
         StoreConflict: the lease was lost.
     """
     state = desk.journal.state(desk.session)
     body = canonical_json(request.body(model.model))
     counted = model.count(request) if state.config.max_usd is not None else None
-    reserved = prices.most(_input_tokens(counted, len(body)), request.max_tokens)
+    input_tokens = _input_tokens(counted, len(body))
+    reserved = prices.most(input_tokens, request.max_tokens)
+    unanswered = state.ledger.unanswered
     stored = desk.blobs.put(body)
     deadline = clock() + timedelta(seconds=limits.MODEL_PATIENCE_S)
 
     def try_once() -> Asked:
+        nonlocal unanswered
         number = ticket()
         with desk.transaction() as tx:
+            _ensure_answers(tx.state.ledger)
             ensure_usd(tx.state.ledger, tx.state.config, reserved)
             tx.append(
                 ModelAsked(
@@ -135,13 +139,25 @@ def ask(
         except ModelFault as fault:
             with desk.transaction() as tx:
                 tx.append(ModelFailed(ticket=number, reason=str(fault), possibly_charged=fault.possibly_charged))
+                unanswered = tx.state.ledger.unanswered
+            if _passes(fault):
+                _ensure_answers(tx.state.ledger, str(fault))
             raise
-        return Asked(answer, _settled(number, answer, prices, reserved))
+        other = prices_of_other(prices, answer.model, clock()) if answer.model != model.model else None
+        # Who answered instead may have been charged: the dearer of both is no less than what it cost.
+        usd = max(
+            table.cost(answer.usage) if answer.metered else table.most(input_tokens, request.max_tokens)
+            for table in (prices, other or prices)
+        )
+        return Asked(answer, _settled(number, answer, usd))
 
     def give_up(tries: RetryCallState) -> bool:
-        named_s = _fault_of(tries).retry_after_s or 0.0
-        ends = clock() + timedelta(seconds=tries.upcoming_sleep)
-        return named_s > limits.MODEL_RETRY_AFTER_S or ends >= deadline
+        fault = _fault_of(tries)
+        if (fault.retry_after_s or 0.0) > limits.MODEL_RETRY_AFTER_S:
+            return True
+        if fault.possibly_charged and unanswered >= limits.MODEL_CHARGED_AT_ONCE:
+            return True
+        return clock() + timedelta(seconds=tries.upcoming_sleep) >= deadline
 
     try:
         return Retrying(retry=retry_if_exception(_passes), wait=_wait_s, stop=give_up, sleep=sleep, reraise=True)(
@@ -169,14 +185,27 @@ def _input_tokens(counted: int | None, body_bytes: int) -> int:
     return bound + limits.MODEL_EXTRA_TOKENS
 
 
-def _settled(ticket: str, answer: Answer, prices: Prices, reserved: Decimal) -> ModelAnswered:
-    """Settle an answer; one that does not say what it used costs all that was reserved."""
-    told = answer.usage.read_tokens > 0  # a gateway may count the output alone
+def _ensure_answers(ledger: Ledger, last: str = "") -> None:
+    """Refuse to go on paying for nothing.
+
+    Raises:
+        ModelFault: too many requests in a row may have been charged and brought no answer.
+    """
+    if ledger.unanswered >= limits.MODEL_CHARGED_IN_A_ROW:
+        raise ModelFault(
+            f"{ledger.unanswered} requests in a row may have been charged and brought no answer"
+            f"{f' (the last: {last})' if last else ''}; see to the model's server, then resume the session.",
+            "fatal",
+        )
+
+
+def _settled(ticket: str, answer: Answer, usd: Decimal) -> ModelAnswered:
     return ModelAnswered(
         ticket=ticket,
         message_id=answer.message_id,
+        model=answer.model,
         usage=answer.usage,
-        usd=prices.cost(answer.usage) if told else reserved,
+        usd=usd,
         duration_s=answer.duration_s,
     )
 

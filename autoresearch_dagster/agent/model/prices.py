@@ -19,6 +19,8 @@ PREFIX_CHARS = 12
 DATED = re.compile(r"[-@]\d{8}.*")
 """What a model's name has after its version."""
 VARIABLE = "AUTORESEARCH_MODEL_PRICES"
+GIVEN = "given"
+"""How the version of prices begins that a person gave."""
 HOW = f"set {VARIABLE} to US$ per million input and output tokens, as in {VARIABLE}=3,15"
 CACHE_READ_TIMES = Decimal(str(limits.MODEL_CACHE_READ_TIMES))
 CACHE_WRITE_5M_TIMES = Decimal(str(limits.MODEL_CACHE_WRITE_5M_TIMES))
@@ -98,6 +100,19 @@ def prices_of(model: str, given: str, at: datetime) -> Prices:
     return _with_multiples(version, lambda name: _rate(getattr(price, name)), model)
 
 
+def prices_of_other(prices: Prices, model: str, at: datetime) -> Prices | None:
+    """Return the prices of a model that answered in place of the one asked; None where they are not known.
+
+    Prices that a person gave hold for whatever answers.
+    """
+    if prices.version.startswith(GIVEN):
+        return None
+    try:
+        return prices_of(model, "", at)
+    except UserError:
+        return None
+
+
 def given_prices(text: str) -> Prices:
     """Read prices as a person gives them: `3,15`.
 
@@ -111,7 +126,7 @@ def given_prices(text: str) -> Prices:
     if len(pair) != 2 or not all(price.is_finite() and price >= 0 for price in pair):
         raise UserError(f"{VARIABLE}={text.strip()!r} is no pair of prices; {HOW}.")
     rates: dict[str, Rate] = {"input_mtok": Rate(pair[0]), "output_mtok": Rate(pair[1])}
-    return _with_multiples(f"given {text.strip()}", rates.get, text)
+    return _with_multiples(f"{GIVEN} {text.strip()}", rates.get, text)
 
 
 def _with_multiples(version: str, rate: Callable[[str], Rate | None], model: str) -> Prices:

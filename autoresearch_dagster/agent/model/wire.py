@@ -6,23 +6,27 @@ with N tokens of conversation and d new ones a turn costs 1.25 (N + d) input tok
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, NonNegativeInt, ValidationError
+from pydantic import BaseModel, BeforeValidator, ValidationError, model_validator
 
 from autoresearch_dagster.agent.researcher import Message
 from autoresearch_dagster.containers.escape import printable_line
 from autoresearch_dagster.core.errors import ModelFault
-from autoresearch_dagster.core.limits import MODEL_MESSAGE_CHARS, MODEL_REPLY_S
+from autoresearch_dagster.core.limits import MODEL_MESSAGE_CHARS, MODEL_USAGE_TOKENS
 from autoresearch_dagster.store.ledger_events import TokenUsage
 
 NO_TEXT = "(no text)"
 """Stands for an empty message, which the API refuses."""
 CACHED = {"type": "ephemeral", "ttl": "1h"}
+FOR_GOOD: Final = frozenset(
+    {"invalid_request_error", "authentication_error", "billing_error", "permission_error", "not_found_error"}
+)
+"""Errors that asking again does not change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,8 @@ class Answer:
     """A whole reply.
 
     `text` joins the blocks of text, other blocks are left out; `stop_reason` is the API's word for why it ended;
-    `model` is the one that answered, which may have a date in its name.
+    `model` is the one that answered, which may have a date in its name; `metered` tells whether it says what it
+    read and what it wrote.
     """
 
     text: str
@@ -69,18 +74,37 @@ class Answer:
     message_id: str = ""
     model: str = ""
     duration_s: float = 0.0
+    metered: bool = True
 
 
-class _CacheWrites(BaseModel):
-    ephemeral_5m_input_tokens: NonNegativeInt = 0
-    ephemeral_1h_input_tokens: NonNegativeInt = 0
+def tokens_said(count: Any) -> int | None:
+    """Take a count of tokens as a server says it; None where it can be none."""
+    whole = isinstance(count, int | float) and not isinstance(count, bool) and 0 <= count <= MODEL_USAGE_TOKENS
+    return int(count) if whole and count == int(count) else None
 
 
-class _Usage(BaseModel):
-    input_tokens: NonNegativeInt | None = None
-    output_tokens: NonNegativeInt | None = None
-    cache_read_input_tokens: NonNegativeInt | None = None
-    cache_creation_input_tokens: NonNegativeInt | None = None
+class _Said(BaseModel):
+    """Anything that a server says; gateways write a null for what they leave out."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, said: Any) -> Any:
+        return {name: it for name, it in said.items() if it is not None} if isinstance(said, dict) else said
+
+
+Count = Annotated[int | None, BeforeValidator(tokens_said)]
+
+
+class _CacheWrites(_Said):
+    ephemeral_5m_input_tokens: Count = None
+    ephemeral_1h_input_tokens: Count = None
+
+
+class _Usage(_Said):
+    input_tokens: Count = None
+    output_tokens: Count = None
+    cache_read_input_tokens: Count = None
+    cache_creation_input_tokens: Count = None
     cache_creation: _CacheWrites | None = None
 
     def updated(self, later: "_Usage") -> "_Usage":
@@ -91,40 +115,40 @@ class _Usage(BaseModel):
     def counted(self) -> TokenUsage:
         """Each token once; cache writes of an unnamed kind count as the dearest."""
         writes = self.cache_creation or _CacheWrites()
-        named = writes.ephemeral_5m_input_tokens + writes.ephemeral_1h_input_tokens
-        unnamed = max(0, (self.cache_creation_input_tokens or 0) - named)
+        short, long = writes.ephemeral_5m_input_tokens or 0, writes.ephemeral_1h_input_tokens or 0
+        unnamed = max(0, (self.cache_creation_input_tokens or 0) - short - long)
         return TokenUsage(
             input_tokens=self.input_tokens or 0,
             output_tokens=self.output_tokens or 0,
             cache_read_tokens=self.cache_read_input_tokens or 0,
-            cache_write_5m_tokens=writes.ephemeral_5m_input_tokens,
-            cache_write_1h_tokens=writes.ephemeral_1h_input_tokens + unnamed,
+            cache_write_5m_tokens=short,
+            cache_write_1h_tokens=long + unnamed,
         )
 
 
-class _Begun(BaseModel):
+class _Begun(_Said):
     id: str = ""
     model: str = ""
     usage: _Usage = _Usage()
 
 
-class _Block(BaseModel):
+class _Block(_Said):
     type: str = ""
     text: str = ""
 
 
-class _Delta(BaseModel):
+class _Delta(_Said):
     type: str = ""
     text: str = ""
     stop_reason: str | None = None
 
 
-class _Error(BaseModel):
+class _Error(_Said):
     type: str = ""
     message: str = ""
 
 
-class _Event(BaseModel):
+class _Event(_Said):
     """Any event of a stream; what is not named here is left out."""
 
     type: str
@@ -135,7 +159,7 @@ class _Event(BaseModel):
     error: _Error = _Error()
 
 
-def read_stream(events: Iterable[str], out_of_time: Callable[[], bool]) -> Answer:
+def read_stream(events: Iterable[str]) -> Answer:
     """Put a reply together from the data of its server-sent events.
 
     A connection that ends early is told from a whole reply by `stop_reason` only: where the end of the connection
@@ -145,7 +169,7 @@ def read_stream(events: Iterable[str], out_of_time: Callable[[], bool]) -> Answe
         ModelFault: there is no whole reply.
     """
     begun: _Begun | None = None
-    usage, text, stop_reason = _Usage(), list[str](), None
+    usage, ended, text, stop_reason = _Usage(), _Usage(), list[str](), None
     for data in events:
         event = _read(data)
         match event.type:
@@ -156,20 +180,25 @@ def read_stream(events: Iterable[str], out_of_time: Callable[[], bool]) -> Answe
             case "content_block_delta" if event.delta.type == "text_delta":
                 text.append(event.delta.text)
             case "message_delta":
-                usage, stop_reason = usage.updated(event.usage), event.delta.stop_reason or stop_reason
+                usage, ended = usage.updated(event.usage), ended.updated(event.usage)
+                stop_reason = event.delta.stop_reason or stop_reason
             case "message_stop":
                 break
             case "error":
                 raise _broken_off(event.error, begun=begun is not None)
             case _:
                 pass  # pings, ends of blocks, and what later versions may add
-        if out_of_time():
-            raise ModelFault(
-                f"The model did not finish a reply in {MODEL_REPLY_S:.0f} s.", "cut", possibly_charged=True
-            )
     if begun is None or stop_reason is None:
         raise ModelFault("The model's reply ended before it was whole.", "cut", possibly_charged=True)
-    return Answer("".join(text), stop_reason, usage.counted, begun.id, begun.model)
+    said, counted = "".join(text), usage.counted
+    written = ended.output_tokens  # what the beginning says of the output is not its end
+    metered = counted.read_tokens > 0 and written is not None and (written > 0 or not said)
+    return Answer(said, stop_reason, counted, _name(begun.id), _name(begun.model), metered=metered)
+
+
+def _name(text: str) -> str:
+    """A name that a server gives, as one short printable line."""
+    return printable_line(text, MODEL_MESSAGE_CHARS)
 
 
 def _block(text: str) -> dict[str, Any]:
@@ -185,7 +214,9 @@ def _read(data: str) -> _Event:
 
 def _broken_off(error: _Error, *, begun: bool) -> ModelFault:
     """Make a fault of an error that was sent in place of the rest of a reply."""
-    told = printable_line(f"{error.type}: {error.message}", MODEL_MESSAGE_CHARS)
+    told = printable_line(f"{error.type or 'an error'}: {error.message or 'it says no more'}", MODEL_MESSAGE_CHARS)
+    if error.type in FOR_GOOD and not begun:
+        return ModelFault(f"The model's server refused the request ({told}); correct what it names.", "fatal")
     return ModelFault(f"The model broke a reply off ({told}).", "cut" if begun else "busy", possibly_charged=begun)
 
 
