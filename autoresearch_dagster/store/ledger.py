@@ -43,8 +43,6 @@ class Ledger:
     granted_at_usd: Decimal = NOTHING
     """Committed when this launch began: caps count from there, as `n_experiments` does."""
     granted_at_gpu_s: float = 0.0
-    early: frozenset[str] = frozenset()
-    """Tickets and keys that were open then: what they settle for is the earlier launch's, too."""
 
     @property
     def usd_committed(self) -> Decimal:
@@ -67,7 +65,6 @@ class Ledger:
         self.usd_possible, self.asked = self.usd_committed - self.usd, {}
         self.gpu_lost_s, self.gpu_open = self.gpu_committed_s - self.gpu_s, {}
         self.granted_at_usd, self.granted_at_gpu_s = self.usd_committed, self.gpu_committed_s
-        self.early = frozenset(self.asked) | frozenset(self.gpu_open)
 
     def ask(self, event: ModelAsked) -> None:
         """Reserve."""
@@ -83,29 +80,19 @@ class Ledger:
         who = event.model or asked.model
         self.models[who] = self.models.get(who, 0) + 1
         self.usd += event.usd
-        self._settle_early(event.ticket, event.usd - asked.reserved_usd)
         sums = {name: getattr(self.usage, name) + getattr(event.usage, name) for name in TokenUsage.model_fields}
         self.usage = TokenUsage(**sums)
 
     def fail(self, event: ModelFailed) -> None:
         """Free the reservation, or keep it as possibly spent."""
         asked = self.asked.pop(event.ticket, None)
-        if asked is None:
-            return
-        if event.possibly_charged:
+        if asked is not None and event.possibly_charged:
             self.usd_possible += asked.reserved_usd
             self.unanswered += 1
-        else:
-            self._settle_early(event.ticket, -asked.reserved_usd)
-
-    def _settle_early(self, ticket: str, more: Decimal) -> None:
-        if ticket in self.early:
-            self.granted_at_usd += more
 
     def attempt(self, key: ExperimentKey, reserve_s: float) -> None:
         """Reserve the GPU time of an attempt; the one before it never reported and may have used all it had."""
         self.gpu_lost_s += self.gpu_open.pop(key, 0.0)
-        self.early -= {key}
         if reserve_s:
             self.gpu_open[key] = reserve_s
 
@@ -114,8 +101,6 @@ class Ledger:
         reserved_s = self.gpu_open.pop(key, 0.0)
         if not result.gpu_sec:
             self.gpu_lost_s += reserved_s
-        elif key in self.early:
-            self.granted_at_gpu_s += result.gpu_sec - reserved_s
         self.gpu_s += result.gpu_sec
         self.cpu_s += result.cpu_sec + sum(one.cpu_sec for one in result.out_of_memory)
 
