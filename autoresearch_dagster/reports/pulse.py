@@ -18,7 +18,7 @@ def pulse(state: SessionState, left_s: float | None) -> str:
     if (top := leader(state)) is not None:
         parts.append(f"champion {top.val_bpb:.4f}")
     parts += _costs(state)
-    if left_s is not None and state.status == "active":
+    if left_s and state.status == "active":
         parts.append(f"about {in_time(left_s)} left")
     return ", ".join(parts)
 
