@@ -49,9 +49,13 @@ def commands(settings: Settings, host: str, dagster_port: int, mlflow_port: int)
     ]
 
 
-def environments() -> tuple[dict[str, str], dict[str, str]]:
+def environments(settings: Settings) -> tuple[dict[str, str], dict[str, str]]:
     """Return Dagster's environment, whose steps may ask the model, and MLflow's, without the model's key."""
-    return {**os.environ, **QUIET}, {**environment_without_key(), **QUIET}
+    places = {
+        "AUTORESEARCH_HOME": str(settings.home.resolve()),
+        "AUTORESEARCH_MLRUNS": str(settings.mlruns.resolve()),
+    }
+    return {**os.environ, **QUIET, **places}, {**environment_without_key(), **QUIET, **places}
 
 
 def serve(settings: Settings, host: str, dagster_port: int, mlflow_port: int, say: Callable[[str], None]) -> None:
@@ -67,7 +71,11 @@ def serve(settings: Settings, host: str, dagster_port: int, mlflow_port: int, sa
     say(f"MLflow   http://{host}:{mlflow_port}")
     say("Ctrl-C stops both; sessions stay in the journal.")
     lines = commands(settings, host, dagster_port, mlflow_port)
-    started = [subprocess.Popen(line, env=own) for line, own in zip(lines, environments(), strict=True)]
+    # Dagster reads a `.env` where it is started, and lets it overrule DAGSTER_HOME: another instance than `run` has.
+    started = [
+        subprocess.Popen(line, env=own, cwd=settings.home)
+        for line, own in zip(lines, environments(settings), strict=True)
+    ]
     try:
         while all(process.poll() is None for process in started):
             time.sleep(LOOK_S)

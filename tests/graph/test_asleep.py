@@ -22,7 +22,7 @@ def asleep(home: Path, seconds: float) -> tuple[Settings, SessionState]:
 
 
 def test_it_waits_until_the_model_may_be_asked_and_says_so_once(tmp_path: Path) -> None:
-    settings, state = asleep(tmp_path, 1.5)
+    settings, state = asleep(tmp_path, 4)
     said: list[str] = []
     _await_model(state, settings, said.append)
     assert state.asleep_until is not None

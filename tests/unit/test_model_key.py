@@ -128,9 +128,9 @@ def test_a_home_that_cannot_be_written_is_one_sentence(tmp_path, monkeypatch):
         model_key.save_key(settings, SECRET)
 
 
-def test_neither_jobs_nor_mlflow_get_the_key(monkeypatch):
+def test_neither_jobs_nor_mlflow_get_the_key(settings, monkeypatch):
     monkeypatch.setenv("ANTHROPIC_API_KEY", SECRET)
-    dagster, mlflow = environments()
+    dagster, mlflow = environments(settings)
 
     assert dagster["ANTHROPIC_API_KEY"] == SECRET
     assert SECRET not in mlflow.values()
