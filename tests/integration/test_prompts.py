@@ -163,3 +163,10 @@ def test_a_conversation_that_is_refused_as_too_long_is_halved_until_it_fits_or_t
     assert kept == sorted(set(kept))
     assert kept[-1] == len(state_of(desk).turns)
     assert "larger context" in event.reason
+
+
+def test_the_prompt_names_the_budget_of_the_session_as_the_range_of_its_override(tmp_path: Path) -> None:
+    desk = bench(tmp_path, "demo")
+    text = prompt.system_prompt(state_of(desk), desk.preset, TOOLBOX)
+    assert "time_budget_sec 1-20," in text
+    assert "the same time, 20 s at most" in text

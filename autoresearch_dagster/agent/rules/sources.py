@@ -111,20 +111,20 @@ def _origin(blobs: BlobStore, edit: Edit) -> Origin:
 def _others(state: SessionState, title: str, before: Edit | None) -> Iterator[Edit]:
     """Yield the edits that may be an edit's origin, in the order in which they were saved.
 
-    Left out is what failed, for mending it is no sweep, and an earlier revision of the same title that never ran:
-    the edit takes its place.
+    Left out is what failed, for mending it is no sweep, and a revision that never ran and never will, because
+    another took its place or this edit does.
     """
     runs: dict[tuple[str, int], list[Experiment]] = {}
     for run in state.experiments.values():
         runs.setdefault((title_key(run.planned.title), run.planned.revision), []).append(run)
-    own = title_key(title)
+    newest = {title_key(edit.saved.title): edit.saved.revision for edit in state.edits} | {title_key(title): -1}
     for edit in state.edits:
         if before is not None and edit.saved == before.saved:
             return
         key = title_key(edit.saved.title)
         ran = runs.get((key, edit.saved.revision), [])
         failed = bool(ran) and all(_failed(run) for run in ran)
-        if not failed and (ran or key != own):
+        if not failed and (ran or edit.saved.revision == newest[key]):
             yield edit
 
 

@@ -53,7 +53,9 @@ def record_hypothesis(
         "expected_effect": effect,
         "recorded_at": at.isoformat(timespec="seconds"),
     }
-    return row | ({"adjusted": {**adjusted}} if adjusted else {})
+    if adjusted:
+        row["adjusted"] = {**adjusted}
+    return row
 
 
 def record_batch_hypotheses(ctx: ToolContext, experiments: list[dict[str, Any]], memory_key: str = "") -> JsonValue:
