@@ -147,14 +147,15 @@ def trial(state: SessionState, edit: Edit, top: Leader | None) -> Row:
         "title": saved.title,
         "revision": saved.revision,
         "parent_title": saved.parent_title,
-        "change_summary": saved.change_summary,
+        # Older programs kept texts of any length.
+        "change_summary": saved.change_summary[: limits.SUMMARY_CHARS],
         "edited_at": edit.at.isoformat(timespec="seconds"),
         "val_bpb": score(run) if run else None,
         "model_name": (identifier(result.claims.model_name) or None) if result else None,
         "success": result.accepted if result else None,
         "error": told_error(result) if result else None,
-        "hypothesis": claim.hypothesis if claim else None,
-        "expected_effect": claim.expected_effect if claim else None,
+        "hypothesis": claim.hypothesis[: limits.CLAIM_CHARS] if claim else None,
+        "expected_effect": claim.expected_effect[: limits.CLAIM_CHARS] if claim else None,
         "outcome": outcome_word(run, champion),
         "kept": run is not None and run is champion,
     }

@@ -200,7 +200,7 @@ PLAN_ERRORS_IN_A_ROW: Final = 5
 IDLE_TURNS: Final = 10  # in a row that launch nothing, refusals included: each is paid, and none brings a score
 SNAPSHOT_BYTES: Final = 16 * MIB  # a larger snapshot is not kept: the plan is replayed instead
 CALL_RESULT_BYTES: Final = 1 * MIB
-CALL_FRAME_BYTES: Final = 64 * 1024  # of those beside the rows of a table: its best row and its counts
+CALL_FRAME_BYTES: Final = 128 * 1024  # of those beside the rows of a table: its best row and its counts
 OBSERVATION_CHARS: Final = 20_000  # of one observation, head and tail kept
 OBSERVATION_STDOUT_CHARS: Final = 4_000  # of what a plan printed, its end; the rest of an observation is its value
 CONFIG_ONLY_EDIT_LIMIT: Final = 3  # saved edits after which overrides alone are refused; the tutorial's
@@ -226,7 +226,8 @@ SUMMARY_CHARS: Final = 2_000  # of an edit's change_summary: what was changed is
 CLAIM_CHARS: Final = 4_000  # of a hypothesis or its predicted effect: a page
 BATCH_PLAN_BYTES: Final = 64 * 1024  # of a batch plan, as JSON: it is read back whole
 COMPARED_SOURCES: Final = 200  # newest saved train.py among which the one that an edit came from is looked for
-FORMS_REMEMBERED: Final = 1_024  # sources whose form is remembered, where the journal does not hold it
+FORMS_COMPUTED: Final = 20  # newest sources that older programs saved without their form: each takes 0.05 s
+FORMS_REMEMBERED: Final = 1_024  # of those
 CURVE_SHOWN_POINTS: Final = 50  # of a training curve that the model is shown
 
 # --- what strangers wrote, as the model is shown it -----------------------------------------------

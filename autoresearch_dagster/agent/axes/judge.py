@@ -35,7 +35,7 @@ def source_axes(source: str, parent_source: str) -> frozenset[Axis]:
         SyntaxError: a source does not parse.
     """
     try:
-        if _canonical(source) == _canonical(parent_source):
+        if _canonical(source)[0] == _canonical(parent_source)[0]:
             return frozenset()
         return Judge(changes(parent_source, source)).axes()
     except RecursionError:
@@ -57,7 +57,7 @@ def form_of(source: str, *, numbers: bool = True) -> str:
         SyntaxError: it does not parse.
     """
     try:
-        return _canonical(source, numbers=numbers)
+        return _canonical(source)[0 if numbers else 1]
     except RecursionError:
         return ""
 
@@ -73,14 +73,14 @@ def is_micro(source: str, parent_source: str) -> bool:
 
 
 @functools.lru_cache(maxsize=256)
-def _canonical(source: str, *, numbers: bool = True) -> str:
-    """Return a source with names of its own in order of appearance; without `numbers`, each literal is 0."""
+def _canonical(source: str) -> tuple[str, str]:
+    """Return a source with names of its own in order of appearance; the second time with 0 for each number."""
     tree = live_tree(source)
     own, seen = bound(tree), dict[str, str]()
     for node, slot, name in list(identifiers(tree)):
         if name in own:
             setattr(node, slot, seen.setdefault(name, f"name_{len(seen)}"))
-    return ast.unparse(tree if numbers else _NoNumbers().visit(tree))
+    return ast.unparse(tree), ast.unparse(_NoNumbers().visit(tree))
 
 
 class _NoNumbers(ast.NodeTransformer):

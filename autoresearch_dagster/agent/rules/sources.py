@@ -75,13 +75,18 @@ def twin_of(
         known: other sources by title: the baseline, the parent that the edit names.
         numbers: False: one that differs in literal numbers alone counts, too.
         before: look only at what was saved before this edit; None: at everything.
+
+    Of what older programs saved, only the newest `limits.FORMS_COMPUTED` edits are looked at.
     """
     wanted = forms_of(source)
     for name, text in known.items():
         if wanted.alike(forms_of(text), numbers=numbers):
             return name
-    for edit in _others(state, title, before):
-        if wanted.alike(_forms_of_edit(blobs, edit), numbers=numbers):
+    others = list(_others(state, title, before))
+    formless = [id(edit) for edit in others if not edit.saved.form]
+    passed_over = set(formless[: -limits.FORMS_COMPUTED])
+    for edit in others:
+        if id(edit) not in passed_over and wanted.alike(_forms_of_edit(blobs, edit), numbers=numbers):
             return edit.saved.title
     return None
 
