@@ -69,19 +69,19 @@ LIVE = {
 
 
 @pytest.mark.parametrize("name", DEAD)
-def test_what_cannot_change_a_training_is_no_change(name):
+def test_what_cannot_change_a_training_is_no_change(name: str) -> None:
     assert DEAD[name] != BASELINE
     assert form_of(DEAD[name]) == form_of(BASELINE)
     assert axes_of(DEAD[name], {}, BASELINE, {}) == frozenset()
 
 
 @pytest.mark.parametrize("name", LIVE)
-def test_what_may_change_a_training_is_a_change(name):
+def test_what_may_change_a_training_is_a_change(name: str) -> None:
     assert LIVE[name] != BASELINE
     assert form_of(LIVE[name], numbers=False) != form_of(BASELINE, numbers=False)
 
 
-def test_dead_code_adds_no_axis_to_an_edit():
+def test_dead_code_adds_no_axis_to_an_edit() -> None:
     edit = BASELINE.replace("weight_decay=0.01", "weight_decay=0.1")
     dead = f"{edit}\n\nclass _M(nn.Module):\n    def forward(self, x):\n        return x\n"
     assert axes_of(dead, {}, BASELINE, {}) == axes_of(edit, {}, BASELINE, {})
