@@ -62,16 +62,6 @@ def form_of(source: str, *, numbers: bool = True) -> str:
         return ""
 
 
-def is_micro(source: str, parent_source: str) -> bool:
-    """Return whether two sources differ in literal numbers at most, and in what cannot change a training.
-
-    Raises:
-        SyntaxError: a source does not parse.
-    """
-    form = form_of(source, numbers=False)
-    return form != "" and form == form_of(parent_source, numbers=False)
-
-
 @functools.lru_cache(maxsize=256)
 def _canonical(source: str) -> tuple[str, str]:
     """Return a source with names of its own in order of appearance; the second time with 0 for each number."""
