@@ -1,6 +1,8 @@
 """What the agent is told of the past: pure functions of the session state."""
 
 import difflib
+import re
+from typing import Final
 
 from pydantic import JsonValue
 
@@ -15,13 +17,29 @@ Row = dict[str, JsonValue]
 
 _IN_ITS_OWN_WORDS = frozenset({Outcome.CRASHED, Outcome.REFUSED, Outcome.DEVICE_OOM})
 """Endings whose error the candidate may have worded; all other errors are sentences of ours."""
+_QUOTED: Final = re.compile(rf"\((?P<ending>{'|'.join(sorted(_IN_ITS_OWN_WORDS))}): (?P<words>.*)\)", re.DOTALL)
+"""Where a sentence of ours says how a training of a confirmation ended, as `experiments.confirmations` words it.
+
+What stands before is ours, so the first such parenthesis is; what the candidate said may hold others, so the last
+one closes it.
+"""
 
 
 def told_error(result: ExperimentResult) -> str | None:
     """Return why a run has no score, in a fence where a stranger may have said it; None: it has no error."""
     if result.error and result.outcome in _IN_ITS_OWN_WORDS:
         return fenced(result.error, "train.py", limits.UNTRUSTED_ERROR_CHARS)
-    return result.error or None
+    return told_sentence(result.error) or None
+
+
+def told_sentence(text: str) -> str:
+    """Return a sentence of ours in which what a training said of its own end stands in a fence."""
+
+    def marked(found: re.Match[str]) -> str:
+        words = fenced(found["words"], "train.py", limits.UNTRUSTED_ERROR_CHARS)
+        return f"({found['ending']}: {words})"
+
+    return _QUOTED.sub(marked, text, count=1)
 
 
 def result_fields(result: ExperimentResult) -> Row:
@@ -63,9 +81,12 @@ def judgement_fields(experiment: Experiment) -> Row:
     A champion whose gain was looked at in twice the size has that, too, as `scale_transfer`.
     """
     decided = experiment.decision
-    told: Row = {"gain_bpb": decided.gain_bpb if decided else None, "judgement": experiment.judgement or None}
+    told: Row = {
+        "gain_bpb": decided.gain_bpb if decided else None,
+        "judgement": told_sentence(experiment.judgement) or None,
+    }
     transfer = experiment.transfer
-    return told | ({"scale_transfer": f"{transfer.outcome}: {transfer.reason}"} if transfer else {})
+    return told | ({"scale_transfer": f"{transfer.outcome}: {told_sentence(transfer.reason)}"} if transfer else {})
 
 
 def best(state: SessionState) -> Experiment | None:
@@ -126,14 +147,15 @@ def trial(state: SessionState, edit: Edit, top: Leader | None) -> Row:
         "title": saved.title,
         "revision": saved.revision,
         "parent_title": saved.parent_title,
-        "change_summary": saved.change_summary,
+        # Older programs kept texts of any length.
+        "change_summary": saved.change_summary[: limits.SUMMARY_CHARS],
         "edited_at": edit.at.isoformat(timespec="seconds"),
         "val_bpb": score(run) if run else None,
         "model_name": (identifier(result.claims.model_name) or None) if result else None,
         "success": result.accepted if result else None,
         "error": told_error(result) if result else None,
-        "hypothesis": claim.hypothesis if claim else None,
-        "expected_effect": claim.expected_effect if claim else None,
+        "hypothesis": claim.hypothesis[: limits.CLAIM_CHARS] if claim else None,
+        "expected_effect": claim.expected_effect[: limits.CLAIM_CHARS] if claim else None,
         "outcome": outcome_word(run, champion),
         "kept": run is not None and run is champion,
     }

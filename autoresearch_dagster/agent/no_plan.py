@@ -10,8 +10,8 @@ import warnings
 from collections.abc import Sequence
 from typing import Final
 
-from autoresearch_dagster.agent.tools.untrusted import visible
 from autoresearch_dagster.core import limits
+from autoresearch_dagster.core.text import visible
 
 _HOW: Final = (
     "Nothing was run. Write the calls in one ```python block, its fences on lines of their own; "

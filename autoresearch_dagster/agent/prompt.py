@@ -42,9 +42,15 @@ def system_prompt(state: SessionState, preset: Preset, tools: Toolbox) -> str:
         config=state.config,
         override_limit=override_limit(state),
         budget_s=session_budget_s(state, preset),
-        ranges=", ".join(f"{name} {low:g}-{high:g}" for name, (low, high) in RANGES.items()),
+        ranges=_ranges(session_budget_s(state, preset)),
         tools=tools.prompt,
     )
+
+
+def _ranges(budget_s: int) -> str:
+    """What overrides are kept within; the session's budget is the most that an experiment is given."""
+    ranges = RANGES | {"time_budget_sec": (1, budget_s)}
+    return ", ".join(f"{name} {low:g}-{high:g}" for name, (low, high) in ranges.items())
 
 
 def directive(state: SessionState, calibration: str = "") -> str:

@@ -1,6 +1,6 @@
 """Asks the researcher for the next turn, and keeps what it says before anything is done with it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from autoresearch_dagster.agent import compaction, prompt
 from autoresearch_dagster.agent.hypotheses.calibration import calibration, table
@@ -13,20 +13,6 @@ from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store.state import SessionState, Turn
 
 
-def turns_of_launch(events: Iterable[ev.Recorded]) -> list[ev.ModelReplied]:
-    """Return the replies since the session began, or since it was resumed after its end."""
-    replies: list[ev.ModelReplied] = []
-    ended = False
-    for record in events:
-        if isinstance(record.event, ev.SessionFinished):
-            ended = True
-        elif isinstance(record.event, ev.SessionResumed) and ended:
-            replies, ended = [], False
-        elif isinstance(record.event, ev.ModelReplied):
-            replies.append(record.event)
-    return replies
-
-
 def is_last(state: SessionState, turn: int) -> bool:
     """Return whether a turn comes after all experiments were planned: it has no run tools."""
     return sum(experiment.turn < turn for experiment in state.experiments.values()) >= state.allotted
@@ -34,7 +20,7 @@ def is_last(state: SessionState, turn: int) -> bool:
 
 def think(bench: Workbench, researcher: Researcher, state: SessionState) -> None:
     """Ask the researcher, outside any transaction, and keep the reply; or end the session at a limit."""
-    taken = turns_of_launch(bench.journal.events(bench.session))
+    taken = state.turns[state.turns_before :]
     reason = _limit_reached(state, taken)
     if reason:
         _append(bench, state, ev.SessionFinished(reason=reason, summary=summary(state)))
@@ -101,9 +87,7 @@ def _append(bench: Workbench, state: SessionState, event: ev.Event) -> None:
             tx.append(event)
 
 
-def _limit_reached(state: SessionState, taken: list[ev.ModelReplied]) -> str:
-    numbers = {reply.turn for reply in taken}
-    turns = [turn for turn in state.turns if turn.number in numbers]
+def _limit_reached(state: SessionState, turns: list[Turn]) -> str:
     if turns and is_last(state, turns[-1].number):
         return "n_experiments reached"
     if len(turns) >= state.config.max_turns:

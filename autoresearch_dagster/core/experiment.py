@@ -3,9 +3,13 @@
 import hashlib
 import json
 from enum import StrEnum
+from functools import lru_cache
 from typing import NewType
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from autoresearch_dagster.core import limits
+from autoresearch_dagster.core.text import one_line
 
 ExperimentKey = NewType("ExperimentKey", str)
 """`s03_d02_e05`: session, dispatch, number; Dagster partition, MLflow tag and container label."""
@@ -13,9 +17,10 @@ Digest = NewType("Digest", str)
 """SHA-256 of some bytes, 64 hexadecimal characters; the name of a blob."""
 
 
+@lru_cache(maxsize=limits.TITLES_REMEMBERED)
 def title_key(title: str) -> str:
-    """How titles are compared: without case and outer blanks."""
-    return title.strip().lower()
+    """How titles are compared: by what shows of them, without case and needless blanks."""
+    return one_line(title).casefold()
 
 
 class Data(BaseModel):

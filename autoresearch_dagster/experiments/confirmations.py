@@ -80,7 +80,7 @@ def unscored(trained: Iterable[Experiment]) -> Experiment | None:
 
 
 def how_it_ended(experiment: Experiment) -> str:
-    """Say how a training without a score ended."""
+    """Say how a training without a score ended; `agent.history` fences a candidate's words by this form."""
     result = experiment.result
     return f"{result.ending}: {result.error}" if result is not None else "no result"
 

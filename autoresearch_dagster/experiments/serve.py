@@ -71,7 +71,7 @@ def serve(settings: Settings, host: str, dagster_port: int, mlflow_port: int, sa
     say(f"MLflow   http://{host}:{mlflow_port}")
     say("Ctrl-C stops both; sessions stay in the journal.")
     lines = commands(settings, host, dagster_port, mlflow_port)
-    # Dagster reads a `.env` where it is started, and lets it overrule DAGSTER_HOME: another instance than `run` has.
+    # Dagster lets a `.env` of where it is started overrule DAGSTER_HOME: that would be another instance than `run` has.
     started = [
         subprocess.Popen(line, env=own, cwd=settings.home)
         for line, own in zip(lines, environments(settings), strict=True)

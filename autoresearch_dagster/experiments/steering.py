@@ -4,10 +4,10 @@ import getpass
 from contextlib import suppress
 
 from autoresearch_dagster.agent.halting import halt
-from autoresearch_dagster.agent.tools.untrusted import visible
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.errors import UserError
 from autoresearch_dagster.core.settings import Settings
+from autoresearch_dagster.core.text import visible
 from autoresearch_dagster.experiments.overview import session_of
 from autoresearch_dagster.experiments.researchers import check_researcher
 from autoresearch_dagster.experiments.session import lease_name

@@ -63,6 +63,7 @@ def _apply(state: SessionState, record: ev.Recorded) -> None:  # noqa: C901 (one
         case ev.SessionResumed():
             if state.status == "finished":
                 state.allotted = len(state.experiments) + event.config.n_experiments
+                state.turns_before = len(state.turns)
                 state.ledger.grant()
             state.config, state.driver, state.status = event.config, event.driver, "active"
             state.trouble, state.ledger.unanswered = False, 0

@@ -112,7 +112,11 @@ class EditSaved(Data):
     parent_title: str | None
     signature: str
     axes: tuple[str, ...] = ()
-    """What it touches relative to its parent, by `agent.axes`; empty where that was not judged yet."""
+    """What it touches relative to what it came from, by `agent.axes`; empty where that was not judged yet."""
+    form: str = ""
+    """Digest of what train.py has in common with all that train alike; '' where that was not computed."""
+    shape: str = ""
+    """The same where literal numbers count as alike, too."""
 
 
 class HypothesisRecorded(Data):

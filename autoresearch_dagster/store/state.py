@@ -111,6 +111,8 @@ class SessionState:
     resumed_at: datetime | None = None
     """When somebody last went on with it; None: it was never stopped."""
     turns: list[Turn] = field(default_factory=list)
+    turns_before: int = 0
+    """Turns of earlier launches."""
     experiments: dict[ExperimentKey, Experiment] = field(default_factory=dict)
     """The agent's candidates, in planned order."""
     trainings: dict[ExperimentKey, Experiment] = field(default_factory=dict)
@@ -229,6 +231,6 @@ class SessionState:
         )
 
     def latest_edit(self, title: str) -> Edit | None:
-        """The newest revision of a title, compared without case and outer blanks."""
+        """The newest revision of a title, compared as `title_key` does."""
         wanted = title_key(title)
         return next((edit for edit in reversed(self.edits) if title_key(edit.saved.title) == wanted), None)

@@ -38,7 +38,12 @@ def test_the_page_has_every_tool_of_the_tutorial() -> None:
 
 def test_the_page_states_the_limits_that_hold() -> None:
     for said in (
-        f"{limits.OBSERVATION_CHARS:,} characters",
+        f"{limits.OBSERVATION_CHARS - limits.OBSERVATION_STDOUT_CHARS:,} characters, the last "
+        f"{limits.OBSERVATION_STDOUT_CHARS:,} that it printed",
+        f"newest {limits.COMPARED_SOURCES} saved edits",
+        f"newest {limits.FORMS_COMPUTED} edits",
+        f"`change_summary` has {limits.SUMMARY_CHARS:,}",
+        f"its effect {limits.CLAIM_CHARS:,} each, a batch plan {limits.BATCH_PLAN_BYTES // 1024} KiB",
         f"{limits.TRANSCRIPT_TOKENS:,} tokens",
         f"{limits.PLAN_ERRORS_IN_A_ROW} in a row end",
         f"{limits.IDLE_TURNS} in a row that launch nothing",

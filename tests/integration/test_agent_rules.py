@@ -8,7 +8,7 @@ from autoresearch_dagster.agent.rules.plateau import plateau_of
 from autoresearch_dagster.agent.tools.answers import answer_pending
 from autoresearch_dagster.agent.tools.dispatcher import TOOLBOX, call_tool
 from autoresearch_dagster.core import limits
-from autoresearch_dagster.core.experiment import canonical_json, digest_of
+from autoresearch_dagster.core.experiment import ExperimentResult, Label, Outcome, canonical_json, digest_of
 from autoresearch_dagster.core.presets import gpu_reserve_s, preset
 from autoresearch_dagster.store import events as ev, promotion_events as pe
 from tests.agent_bench import BASELINE, begin_turn, bench, call, result_for
@@ -63,6 +63,15 @@ def ended(desk: Any, **scores: float) -> Any:
         assert answer_pending(tx)
         turn = tx.state.turns[-1]
         return turn.answers[max(turn.answers)].result["results"]  # type: ignore[index, call-overload]
+
+
+def failed(desk: Any, outcome: Outcome, *labels: Label) -> None:
+    """End what was launched without a score."""
+    with desk.transaction() as tx:
+        for waiting in tx.state.unfinished:
+            result = ExperimentResult(outcome=outcome, labels=labels, error="no score")
+            tx.append(ev.ExperimentFinished(key=waiting.planned.key, result=result))
+        assert answer_pending(tx)
 
 
 def batch(desk: Any, **scores: float) -> None:
@@ -161,6 +170,67 @@ def test_one_experiment_and_a_batch_over_several_axes_run_at_once(desk, edits):
     assert launch(desk, *edits) is None
 
 
+def test_calls_of_one_turn_are_one_batch_and_sent_back_where_they_leave_it_on_one_axis(desk):
+    save(desk, a={"learning_rate": 1e-3}, b={"learning_rate": 2e-3}, sharp=SHARP)
+    assert launch(desk, "a") is None
+    ended(desk, a=2.5)
+    (row,) = launch(desk, "b")
+    assert "all 2 edits of this turn, those before this call included, touch the same axis" in row["error"]
+    assert [sent.axis for sent in events(desk, "batch_sent_back")] == ["learning_rate"]
+    assert launch(desk, "b") is None
+    ended(desk, b=2.5)
+    assert launch(desk, "sharp") is None
+
+
+def test_a_turn_may_begin_with_any_one_experiment_and_go_on_with_another_axis(desk):
+    save(desk, a={"learning_rate": 1e-3}, b={"learning_rate": 2e-3}, sharp=SHARP)
+    assert launch(desk, "a") is None
+    ended(desk, a=2.5)
+    assert launch(desk, "sharp") is None
+    ended(desk, sharp=2.5)
+    assert launch(desk, "b") is None
+    ended(desk, b=2.5)
+    next_turn(desk)
+    save(desk, norm=NORM)
+    assert launch(desk, "norm") is None
+    assert not events(desk, "batch_sent_back")
+
+
+def test_an_edit_that_failed_may_be_mended_and_launched_again_in_its_turn(desk):
+    save(desk, a=SHARP)
+    assert launch(desk, "a") is None
+    failed(desk, Outcome.CRASHED)
+    save(desk, a=SHARP.replace("square()", "square() * 0.5"))
+    assert launch(desk, "a") is None
+    failed(desk, Outcome.CRASHED)
+    save(desk, a_mended=SMOOTH)
+    assert launch(desk, "a_mended") is None
+
+
+def test_pasted_code_of_a_saved_edit_touches_what_is_changed_in_it(desk):
+    save(desk, sharp=SHARP)
+    batch(desk, sharp=2.5)
+    for title, rate in (("hot", 1e-2), ("cold", 1e-4)):
+        pasted = {"train_py": SHARP, "config_overrides": {"learning_rate": rate}}
+        assert call(desk, "edit_train_code", title, **pasted)["axes"] == ["learning_rate"]
+    assert "same axis, learning_rate" in launch(desk, "hot", "cold")[0]["error"]
+    decayed = call(desk, "edit_train_code", "both", train_py=SHARP.replace("weight_decay=0.01", "weight_decay=0.3"))
+    assert decayed["axes"] == ["regularisation"]
+    assert call(desk, "edit_train_code", "smooth", train_py=SMOOTH)["axes"] == ["architecture"]
+
+
+def test_an_edit_that_takes_the_place_of_one_that_never_ran_is_judged_against_what_was_there_before(desk):
+    save(desk, wide=SHARP)
+    again = call(desk, "edit_train_code", "wide", train_py=SHARP.replace("weight_decay=0.01", "weight_decay=0.3"))
+    assert again["axes"] == ["architecture", "regularisation"]
+    assert launch(desk, "wide") is None
+    failed(desk, Outcome.CRASHED)
+    mended = call(
+        desk, "edit_train_code", "mended", train_py=SHARP.replace("weight_decay=0.01", "weight_decay=0.2")
+    )
+    assert mended["axes"] == ["architecture", "regularisation"]
+
+
 def test_axes_are_those_that_an_edit_changes_in_its_parent(desk):
     save(desk, sharp=SHARP)
     forked = {"parent_title": "sharp"}
@@ -188,6 +258,44 @@ def test_on_a_plateau_numbers_alone_are_refused_when_saved_and_when_launched(des
     assert launch(desk, "norm") is None
 
 
+def test_on_a_plateau_pasted_code_of_an_edit_with_other_numbers_is_refused(desk):
+    flat(desk)
+    pasted = {"train_py": SHARP, "config_overrides": {"learning_rate": 7e-3}}
+    assert "alone are refused" in call(desk, "edit_train_code", "d", **pasted)["error"]
+    answer = call(desk, "edit_train_code", "e", train_py=SHARP.replace("weight_decay=0.01", "weight_decay=0.3"))
+    assert answer["error"].endswith("This trains as 'b' does, but for numbers.")
+
+
+def test_on_a_plateau_an_edit_that_failed_may_be_mended_by_a_number(desk):
+    flat(desk)
+    save(desk, norm=NORM)
+    assert launch(desk, "norm") is None
+    failed(desk, Outcome.CRASHED)
+    save(desk, mended=NORM.replace("weight_decay=0.01", "weight_decay=0.02"))
+    assert launch(desk, "mended") is None
+
+
+DEAD = {
+    "a constant": BASELINE + "\n_TAG = 'v2'\n",
+    "a docstring": BASELINE.replace('"""Train one', '"""Do one'),
+    "pass": BASELINE.replace("        optimizer.step()\n", "        pass\n        optimizer.step()\n"),
+    "a function that nothing calls": BASELINE + "\n\ndef _unused():\n    return 1\n",
+    "if True": BASELINE.replace("        optimizer.step()\n", "        if True:\n            optimizer.step()\n"),
+    "another edit's code and a constant": SHARP + "\n_TAG = 'v2'\n",
+}
+
+
+@pytest.mark.parametrize("name", DEAD)
+def test_a_statement_that_cannot_change_a_training_is_no_change_of_the_code(desk, name):
+    given = {"train_py": DEAD[name], "config_overrides": {"learning_rate": 7e-3}}
+    save(desk, sharp=SHARP)
+    assert call(desk, "edit_train_code", "before", **given)["axes"] == ["learning_rate"]
+    flat(desk)
+    refused = call(desk, "edit_train_code", "t", **given | {"config_overrides": {"learning_rate": 6e-3}})
+    assert "config_overrides alone are refused" in refused["error"]
+    assert "Plateau" in launch(desk, "before")[0]["error"]
+
+
 def test_overrides_alone_are_refused_on_a_plateau_before_their_own_limit(tmp_path):
     desk = bench(tmp_path, n_experiments=20, batch_size=10)
     begin_turn(desk)
@@ -201,6 +309,44 @@ def test_a_gain_ends_a_plateau(desk):
     batch(desk, norm=2.4)
     assert plateau_of(desk.journal.state(desk.session)) == 0
     save(desk, again=DECAY.replace("0.1", "0.3"))
+
+
+@pytest.mark.parametrize(("outcome", "n_batches"), [(Outcome.LOST, 0), (Outcome.STOPPED, 0), (Outcome.CRASHED, 2)])
+def test_batches_that_the_platform_lost_are_no_plateau(desk, outcome, n_batches):
+    save(desk, a=DECAY, b=SHARP)
+    for title in "ab":
+        assert launch(desk, title) is None
+        failed(desk, outcome)
+        next_turn(desk)
+    assert plateau_of(desk.journal.state(desk.session)) == n_batches
+
+
+def test_an_early_stop_is_a_batch_without_a_gain(desk):
+    save(desk, a=DECAY)
+    launch(desk, "a")
+    failed(desk, Outcome.STOPPED, Label.EARLY_STOPPED)
+    next_turn(desk)
+    assert plateau_of(desk.journal.state(desk.session)) == 1
+
+
+def test_a_gain_that_could_not_be_confirmed_for_the_budget_leaves_the_plateau_as_it_is(desk):
+    with desk.transaction() as tx:
+        tx.append(measured([], noise_floor(2.5, 2.51, 2.52), budget_s=45))
+    save(desk, a=DECAY, b=SHARP)
+    for title, outcome in (("a", "within_noise"), ("b", "worth_confirming")):
+        launch(desk, title)
+        ended(desk, **{title: 2.4})
+        key = list(desk.journal.state(desk.session).experiments)[-1]
+        with desk.transaction() as tx:
+            tx.append(pe.CandidateScreened(key=key, against=None, decision=screening(outcome)))
+        next_turn(desk)
+    with desk.transaction() as tx:
+        tx.append(
+            pe.ConfirmationPlanned(
+                dispatch=2, against=None, candidates=(), left_out=(key,), seeds=(101, 102), planned=()
+            )
+        )
+    assert plateau_of(desk.journal.state(desk.session)) == 1
 
 
 def test_a_turn_that_goes_on_is_no_finished_batch_and_one_without_experiments_is_none(desk):

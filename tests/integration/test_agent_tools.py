@@ -1,6 +1,7 @@
 import pytest
 
-from autoresearch_dagster.core.experiment import Outcome
+from autoresearch_dagster.core import limits
+from autoresearch_dagster.core.experiment import Outcome, canonical_json
 from autoresearch_dagster.store import events as ev
 from tests.agent_bench import BASELINE, begin_turn, bench, call, train_one
 
@@ -170,3 +171,100 @@ def test_a_call_that_is_already_recorded_is_not_carried_out_again(desk):
     kinds = [record.event.kind for record in desk.journal.events(desk.session)]
     assert kinds.count("hypothesis_recorded") == 1
     assert isinstance(desk.journal.events(desk.session)[-1].event, ev.CallRecorded)
+
+
+@pytest.mark.parametrize(
+    ("title", "kept"),
+    [
+        ("\u202eenilesab", "enilesab"),
+        ("a\nb", "a b"),
+        ("\x1b[31mx", "x"),
+        ("ｗide  one", "wide one"),
+        ("plain title", "plain title"),
+    ],
+)
+def test_a_title_is_kept_as_it_shows_and_the_answer_says_what_became_of_it(desk, title, kept):
+    saved = call(desk, "edit_train_code", title, config_overrides={"n_layer": 2})
+    assert saved["title"] == kept
+    assert ("title" in saved["adjusted"]) is (title != kept)
+    assert call(desk, "read_train_code", title)["title"] == kept
+    claim = call(desk, "record_hypothesis", title, "h", "-0.1")
+    assert (claim["title"], "adjusted" in claim) == (kept, title != kept)
+
+
+@pytest.mark.parametrize("title", ["base\u200bline", "ｂaseline", "Baseline\u00ad", "\u200b"])
+def test_a_title_that_shows_as_the_baselines_or_shows_nothing_is_refused(desk, title):
+    answer = call(desk, "edit_train_code", title, config_overrides={"n_layer": 2})
+    assert not answer["saved"]
+
+
+def test_two_titles_that_show_alike_are_one(desk):
+    call(desk, "edit_train_code", "wide", config_overrides={"n_layer": 2})
+    again = call(desk, "edit_train_code", "WI\u200bde", train_py=CODE)
+    assert again["revision"] == 2
+
+
+def test_long_texts_are_cut_and_the_answer_says_so(desk):
+    long = "x" * 1_100_000
+    saved = call(desk, "edit_train_code", "t", config_overrides={"n_layer": 2}, change_summary=long)
+    assert len(saved["change_summary"]) == limits.SUMMARY_CHARS
+    assert saved["adjusted"]["change_summary"] == "cut to its first 2000 of 1100000 characters"
+    claim = call(desk, "record_hypothesis", "t", long, long)
+    assert len(claim["hypothesis"]) == len(claim["expected_effect"]) == limits.CLAIM_CHARS
+    assert sorted(claim["adjusted"]) == ["expected_effect", "hypothesis"]
+    (trial,) = call(desk, "get_code_edit_history")["trials"]
+    assert len(trial["change_summary"]) == limits.SUMMARY_CHARS
+
+
+@pytest.mark.parametrize(
+    ("batch_id", "experiments", "says"),
+    [
+        ("b", [{"title": "a", "hypothesis": "h"}, {}], "Experiment 2 of the plan has no title"),
+        ("b", [{"title": " \u200b", "hypothesis": "h"}], "Experiment 1 of the plan has no title"),
+        ("b", [{"title": "a", "hypothesis": "x" * 100_000}], "shorten its texts"),
+        ("b" * 300, [{"title": "a"}], "300 characters"),
+        ("\u200b", [{"title": "a"}], "batch_id is empty"),
+    ],
+)
+def test_a_batch_plan_that_cannot_be_used_later_is_refused(desk, batch_id, experiments, says):
+    assert says in call(desk, "record_batch_plan", batch_id, experiments)["error"]
+    assert not desk.journal.state(desk.session).batches
+
+
+def test_a_history_that_is_too_long_for_one_answer_keeps_the_newest_and_says_how_many_are_left_out(tmp_path):
+    desk = bench(tmp_path, n_experiments=1000)
+    begin_turn(desk)
+    with desk.transaction() as tx:
+        for number in range(700):
+            tx.append(
+                ev.EditSaved(
+                    title=f"t{number}",
+                    slug="t",
+                    revision=1,
+                    train_py=desk.blobs.put(CODE.encode()),
+                    lines=1,
+                    config_overrides={},
+                    adjusted={},
+                    change_summary="x" * limits.SUMMARY_CHARS,
+                    parent_title=None,
+                    signature=str(number),
+                )
+            )
+    told = call(desk, "get_code_edit_history")
+    assert told["count_edits"] == 700
+    assert told["trials"][-1]["title"] == "t699"
+    assert told["left_out"] == 700 - len(told["trials"]) > 0
+    assert len(canonical_json(told)) <= limits.CALL_RESULT_BYTES
+    assert "left_out" not in call(desk, "get_leaderboard")
+
+
+def test_turns_of_the_budget_are_those_of_the_launch(tmp_path):
+    desk = bench(tmp_path, max_turns=2)
+    for _ in range(2):
+        begin_turn(desk)
+    with desk.transaction() as tx:
+        tx.append(ev.SessionFinished(reason="max_turns", summary=""))
+        tx.append(ev.SessionResumed(config=tx.state.config, driver="cli"))
+    begin_turn(desk)
+    told = call(desk, "get_budget")
+    assert (told["turns_used"], told["turns_max"]) == (1, 2)

@@ -191,3 +191,10 @@ def test_the_words_of_the_last_turn_stay_when_the_session_goes_on(tmp_path: Path
     second = Reads("", "", "Nothing more.")
     advance(desk, second)
     assert second.asked[-1][: len(first.asked[-1])] == first.asked[-1]
+
+
+def test_the_prompt_names_the_budget_of_the_session_as_the_range_of_its_override(tmp_path: Path) -> None:
+    desk = bench(tmp_path, "demo")
+    text = prompt.system_prompt(state_of(desk), desk.preset, TOOLBOX)
+    assert "time_budget_sec 1-20," in text
+    assert "the same time, 20 s at most" in text

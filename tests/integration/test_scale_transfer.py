@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from autoresearch_dagster.agent.history import judgement_fields
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.errors import UserError
 from autoresearch_dagster.core.experiment import (
@@ -213,6 +214,8 @@ def test_a_training_that_fails_leaves_no_score_and_the_crown(start: Start, who: 
     assert transfer.outcome == "no_score"
     assert said in transfer.reason
     assert "ValueError: boom" in transfer.reason
+    told = judgement_fields(research.state.experiments[transfer.key])["scale_transfer"]
+    assert '(Crashed: <untrusted source="train.py">ValueError: boom</untrusted>)' in str(told)
     assert research.standings() == {"better": Standing.CHAMPION}
 
 

@@ -168,7 +168,9 @@ def test_without_a_noise_floor_a_score_is_compared_with_the_best_before(desk):
 
 def test_axes_are_summed_up_and_a_candidate_counts_for_each_that_it_touches(desk):
     floor(desk)
-    both = SHARP.replace("weight_decay=0.01", "weight_decay=0.2")
+    both = BASELINE.replace("F.gelu(self.fc1(x))", "F.silu(self.fc1(x))").replace(
+        "weight_decay=0.01", "weight_decay=0.2"
+    )
     trained(desk, "a", 2.4, "-0.05", *champion(0.1, 0.1), train_py=SHARP)
     trained(desk, "b", 2.6, "-0.03", screened("regression", -0.2), train_py=both)
     trained(desk, "c", 2.6, "unclear", screened("within_noise", 0.02), train_py=DECAY)

@@ -5,8 +5,9 @@ import unicodedata
 import pytest
 from hypothesis import example, given, strategies as st
 
-from autoresearch_dagster.agent.tools.untrusted import fenced, identifier, spliced, visible
+from autoresearch_dagster.agent.tools.untrusted import fenced, identifier, spliced
 from autoresearch_dagster.core import limits
+from autoresearch_dagster.core.text import visible
 
 OPENING, CLOSING = '<untrusted source="train.py">', "</untrusted>"
 ROOM = 60  # what the sentence about left-out characters takes

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import cast
 
-from autoresearch_dagster.agent.axes.units import Unit, bound, identifiers, parts, plain_tree, units
+from autoresearch_dagster.agent.axes.dead import live_tree
+from autoresearch_dagster.agent.axes.units import Unit, bound, identifiers, parts, units
 from autoresearch_dagster.core import limits
 
 SIMILAR = 0.5
@@ -47,12 +48,12 @@ class Changes:
 
 
 def changes(old: str, new: str) -> Changes:
-    """Compare two sources; what was only renamed is no change.
+    """Compare two sources; what was only renamed, or cannot change a training, is no change.
 
     Raises:
         SyntaxError: one does not parse.
     """
-    before, after = plain_tree(old), plain_tree(new)
+    before, after = live_tree(old), live_tree(new)
     _rename(before, after)
     olds, news = units(before), units(after)
     found = Changes([*olds, *news])

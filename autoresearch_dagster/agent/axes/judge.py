@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 from autoresearch_dagster.agent.axes.axis import AXIS_OF_FIELD, Axis as Axis
 from autoresearch_dagster.agent.axes.changes import changes
+from autoresearch_dagster.agent.axes.dead import live_tree
 from autoresearch_dagster.agent.axes.rules import Judge
-from autoresearch_dagster.agent.axes.units import bound, identifiers, plain_tree
+from autoresearch_dagster.agent.axes.units import bound, identifiers
 
 
 def axes_of(
@@ -16,7 +17,7 @@ def axes_of(
     parent_source: str,
     parent_overrides: Mapping[str, float | int],
 ) -> frozenset[Axis]:
-    """Return what an edit touches relative to its parent; renames, comments and reporting touch nothing.
+    """Return what an edit touches relative to its parent; renames, comments, reporting and dead code touch nothing.
 
     Raises:
         SyntaxError: a source does not parse.
@@ -34,7 +35,7 @@ def source_axes(source: str, parent_source: str) -> frozenset[Axis]:
         SyntaxError: a source does not parse.
     """
     try:
-        if _canonical(source) == _canonical(parent_source):
+        if _canonical(source)[0] == _canonical(parent_source)[0]:
             return frozenset()
         return Judge(changes(parent_source, source)).axes()
     except RecursionError:
@@ -42,27 +43,34 @@ def source_axes(source: str, parent_source: str) -> frozenset[Axis]:
         return frozenset()
 
 
-def is_micro(source: str, parent_source: str) -> bool:
-    """Return whether two sources differ in literal numbers at most: a sweep of hyperparameters written into code.
+def form_of(source: str, *, numbers: bool = True) -> str:
+    """Return what two sources have in common that train alike: own names, comments and dead code left out.
+
+    Args:
+        source: a train.py.
+        numbers: False: literal numbers count as alike, too, as in a sweep of hyperparameters written into code.
+
+    Returns:
+        The form, or '' where the source nests too deep to have one.
 
     Raises:
-        SyntaxError: a source does not parse.
+        SyntaxError: it does not parse.
     """
     try:
-        return _canonical(source, numbers=False) == _canonical(parent_source, numbers=False)
+        return _canonical(source)[0 if numbers else 1]
     except RecursionError:
-        return False
+        return ""
 
 
 @functools.lru_cache(maxsize=256)
-def _canonical(source: str, *, numbers: bool = True) -> str:
-    """Return a source with names of its own in order of appearance; without `numbers`, each literal is 0."""
-    tree = plain_tree(source)
+def _canonical(source: str) -> tuple[str, str]:
+    """Return a source with names of its own in order of appearance; the second time with 0 for each number."""
+    tree = live_tree(source)
     own, seen = bound(tree), dict[str, str]()
     for node, slot, name in list(identifiers(tree)):
         if name in own:
             setattr(node, slot, seen.setdefault(name, f"name_{len(seen)}"))
-    return ast.unparse(tree if numbers else _NoNumbers().visit(tree))
+    return ast.unparse(tree), ast.unparse(_NoNumbers().visit(tree))
 
 
 class _NoNumbers(ast.NodeTransformer):

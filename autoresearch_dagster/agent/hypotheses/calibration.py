@@ -7,6 +7,7 @@ from datetime import datetime
 from autoresearch_dagster.agent.axes.judge import Axis
 from autoresearch_dagster.agent.hypotheses.effects import Effect, parse_effect
 from autoresearch_dagster.agent.rules import edit_rules
+from autoresearch_dagster.agent.rules.plateau import confirmed
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.experiment import ExperimentKey, title_key
 from autoresearch_dagster.store import events as ev
@@ -160,8 +161,7 @@ def _kept(state: SessionState, experiment: Experiment, came: str) -> bool:
     """Whether it was confirmed; a session without a noise floor confirms nothing and keeps what is better."""
     if state.floor is None:
         return came == "better"
-    reigned = any(key == experiment.planned.key for key, _ in state.reigns)
-    return reigned or (experiment.decision is not None and experiment.decision.outcome in ("confirmed", "champion"))
+    return confirmed(state, experiment)
 
 
 def _reference(state: SessionState, experiment: Experiment) -> float | None:

@@ -15,10 +15,10 @@ from autoresearch_dagster.agent.model.prices import Prices
 from autoresearch_dagster.agent.model.wire import Request
 from autoresearch_dagster.agent.prompt import rendered
 from autoresearch_dagster.agent.researcher import Message
-from autoresearch_dagster.agent.tools.untrusted import visible
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.errors import BudgetExceeded, ModelFault
 from autoresearch_dagster.core.experiment import ExperimentKey, PlannedExperiment
+from autoresearch_dagster.core.text import visible
 from autoresearch_dagster.store import events as ev
 
 _AMOUNT: Final = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B?\s*$", re.IGNORECASE)

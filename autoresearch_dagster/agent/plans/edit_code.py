@@ -113,7 +113,7 @@ for idea in IDEAS:
 
 outcome = {"note": "no code idea is left", "skipped": skipped}
 if batch:
-    batch_id = f"code-{budget['turns_used']}"
+    batch_id = f"code-{budget['experiments_used'] + 1}"
     ideas = [entry["idea"] for entry in batch]
     record_batch_plan(
         batch_id,

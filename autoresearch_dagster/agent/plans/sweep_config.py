@@ -31,7 +31,7 @@ room = min(budget["batch_size"], budget["experiments_left"], budget["override_on
 batch = [idea for idea in IDEAS if idea["title"] not in saved][: max(0, room)]
 outcome = {"note": "no config idea is left"}
 if batch:
-    batch_id = f"config-{budget['turns_used']}"
+    batch_id = f"config-{budget['experiments_used'] + 1}"
     record_batch_plan(batch_id, [{"title": i["title"], "hypothesis": i["hypothesis"]} for i in batch])
     record_batch_hypotheses(
         [

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from autoresearch_dagster.agent.axes.judge import Axis, is_micro
+from autoresearch_dagster.agent.axes.judge import Axis
 from autoresearch_dagster.agent.rules.plateau import plateau_of
+from autoresearch_dagster.agent.rules.sources import twin_of
+from autoresearch_dagster.agent.tools.signatures import BlobStore
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.experiment import Outcome, canonical_json, digest_of, title_key
 from autoresearch_dagster.core.presets import RANGES, Preset
@@ -151,17 +153,48 @@ def axes_of_edit(edit: Edit) -> frozenset[Axis]:
     return frozenset(Axis(name) for name in edit.saved.axes if name in _AXES)
 
 
-def plateau_problem(state: SessionState, source: str, parent: str, baseline: str) -> str | None:
+def plateau_problem(
+    state: SessionState,
+    blobs: BlobStore,
+    source: str,
+    title: str,
+    known: Mapping[str, str],
+    before: Edit | None = None,
+) -> str | None:
     """Say why an edit is refused while the session is on a plateau, or None.
 
-    Refused is what keeps the structure of its parent or of the baseline: overrides alone, or other literal numbers.
+    Refused is what keeps the shape of a source that was there before (arguments as of `sources.twin_of`): overrides
+    alone, other literal numbers, or code that cannot change a training.
     """
     batches = plateau_of(state)
-    if batches < limits.PLATEAU_BATCHES or not (is_micro(source, parent) or is_micro(source, baseline)):
+    if batches < limits.PLATEAU_BATCHES:
+        return None
+    twin = twin_of(state, blobs, source, title, known, numbers=False, before=before)
+    if twin is None:
         return None
     return (
         f"Plateau: {batches} batches without a gain beyond the noise; change the training code itself "
-        "(schedule, optimizer, loss, architecture), not only numbers or config_overrides."
+        "(schedule, optimizer, loss, architecture), not only numbers or config_overrides. "
+        f"This trains as {twin!r} does, but for numbers."
+    )
+
+
+def override_problem(
+    state: SessionState, blobs: BlobStore, source: str, title: str, known: Mapping[str, str], wanted: str
+) -> str | None:
+    """Say why an edit that has the code of another is refused once some edits are saved, or None.
+
+    `wanted` is its signature: what repeats a saved configuration in full is a matter of duplicates.
+    """
+    limit = override_limit(state)
+    if len(state.edits) < limit or any(edit.saved.signature == wanted for edit in state.edits):
+        return None
+    twin = twin_of(state, blobs, source, title, known, numbers=True)
+    if twin is None:
+        return None
+    return (
+        f"After {limit} saved edits, config_overrides alone are refused; train_py trains here as that of {twin!r} "
+        "does. Change train_py itself (schedule, optimizer, loss, architecture)."
     )
 
 

@@ -9,11 +9,11 @@ from autoresearch_dagster.agent.axes.judge import Axis
 from autoresearch_dagster.agent.rules import edit_rules
 from autoresearch_dagster.agent.tools.signatures import Launch, ToolContext
 from autoresearch_dagster.core.errors import BudgetExceeded
-from autoresearch_dagster.core.experiment import Digest, ExperimentKey, PlannedExperiment, title_key
+from autoresearch_dagster.core.experiment import Digest, ExperimentKey, Outcome, PlannedExperiment, title_key
 from autoresearch_dagster.core.presets import gpu_reserve_s
 from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store.ledger import ensure_gpu
-from autoresearch_dagster.store.state import Edit
+from autoresearch_dagster.store.state import Edit, Experiment
 
 
 @dataclass(slots=True)
@@ -32,7 +32,8 @@ class Dispatch:
 def plan_dispatch(ctx: ToolContext, launch: Launch) -> Dispatch:
     """Judge every title in order and allot keys to those that need training.
 
-    A batch that touches one axis only is sent back once, in the transaction of this call.
+    A batch that touches one axis only, earlier calls of the turn included, is sent back once, in the transaction of
+    this call.
     """
     ceiling = max(1, min(ctx.slots, ctx.state.config.concurrency))
     asked = launch.concurrency if launch.concurrency is not None else ceiling
@@ -75,8 +76,11 @@ def _judge(ctx: ToolContext, dispatch: Dispatch, title: str, budget_s: int | Non
 
 def _plateau(ctx: ToolContext, edit: Edit) -> str | None:
     parent = edit_rules.parent_of(ctx.state, edit)
-    base = _source(ctx, parent.saved.train_py) if parent else ctx.baseline
-    return edit_rules.plateau_problem(ctx.state, _source(ctx, edit.saved.train_py), base, ctx.baseline)
+    known = {"baseline": ctx.baseline}
+    if parent is not None:
+        known[parent.saved.title] = _source(ctx, parent.saved.train_py)
+    source = _source(ctx, edit.saved.train_py)
+    return edit_rules.plateau_problem(ctx.state, ctx.blobs, source, edit.saved.title, known, edit)
 
 
 def _source(ctx: ToolContext, digest: Digest) -> str:
@@ -99,24 +103,47 @@ def _no_room(ctx: ToolContext, dispatch: Dispatch, planned: PlannedExperiment) -
 
 
 def _only_axis(ctx: ToolContext, dispatch: Dispatch) -> Axis | None:
-    """Return the one axis that everything planned touches; None: there are more, or it was sent back before."""
+    """Return the one axis that the batch of the turn touches with this call.
+
+    None: there are more, nothing is launched, or it was sent back before.
+    """
     known = {signature for event in ctx.state.sent_back for signature in event.signatures}
-    if len(dispatch.planned) < 2 or known & dispatch.signatures.keys():
+    earlier = _launched_before(ctx, dispatch)
+    if not dispatch.planned or len(dispatch.planned) + len(earlier) < 2 or known & dispatch.signatures.keys():
         return None
-    touched = {_axes(ctx, planned.title) for planned in dispatch.planned}
+    touched = {_axes(edit_rules.edit_of(ctx.state, one)) for one in earlier}
+    touched |= {_axes(ctx.state.latest_edit(planned.title)) for planned in dispatch.planned}
     first, *others = touched
     return next(iter(first)) if not others and len(first) == 1 else None
 
 
-def _axes(ctx: ToolContext, title: str) -> frozenset[Axis]:
-    edit = ctx.state.latest_edit(title)
+def _launched_before(ctx: ToolContext, dispatch: Dispatch) -> list[Experiment]:
+    """Return what this turn has launched and trained: a batch is everything that one turn launches.
+
+    What failed says nothing of its axis, and an edit that is launched again after it was mended is one edit.
+    """
+    turn, again = ctx.state.turns[-1].number, {title_key(planned.title) for planned in dispatch.planned}
+    return [
+        one
+        for one in ctx.state.experiments.values()
+        if one.turn == turn
+        and one.result is not None
+        and one.result.outcome is Outcome.TRAINED
+        and title_key(one.planned.title) not in again
+    ]
+
+
+def _axes(edit: Edit | None) -> frozenset[Axis]:
     return edit_rules.axes_of_edit(edit) if edit is not None else frozenset()
 
 
 def _send_back(ctx: ToolContext, dispatch: Dispatch, axis: Axis) -> None:
+    n_before = len(_launched_before(ctx, dispatch))
+    number = n_before + len(dispatch.planned)
+    what = f"all {number} edits of this {'turn, those before this call included,' if n_before else 'call'} touch"
     reason = (
-        f"Not launched: all {len(dispatch.planned)} edits of this call touch the same axis, {axis.value}. Spread "
-        "the batch over different axes; if it is meant, send the same batch again and it will run."
+        f"Not launched: {what} the same axis, {axis.value}. Spread the batch over different axes; if it is meant, "
+        "send the same batch again and it will run."
     )
     titles = {planned.key: planned.title for planned in dispatch.planned}
     dispatch.answers = [

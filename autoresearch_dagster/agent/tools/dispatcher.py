@@ -11,7 +11,16 @@ from pydantic import JsonValue
 
 from autoresearch_dagster.agent.code_mode import Answer, PlanCall
 from autoresearch_dagster.agent.rules.launching import plan_dispatch
-from autoresearch_dagster.agent.tools import answers, comparing, editing, evidence, literature, reading, running
+from autoresearch_dagster.agent.tools import (
+    answers,
+    claims,
+    comparing,
+    editing,
+    evidence,
+    literature,
+    reading,
+    running,
+)
 from autoresearch_dagster.agent.tools.signatures import BlobStore, Launch, Tool, Toolbox, ToolContext, Transaction
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.experiment import canonical_json
@@ -33,9 +42,9 @@ TOOLBOX: Final = Toolbox(
         Tool(evidence.get_training_curve),
         Tool(evidence.get_failure),
         Tool(reading.get_budget),
-        Tool(editing.record_hypothesis),
-        Tool(editing.record_batch_hypotheses),
-        Tool(editing.record_batch_plan),
+        Tool(claims.record_hypothesis),
+        Tool(claims.record_batch_hypotheses),
+        Tool(claims.record_batch_plan),
         Tool(editing.edit_train_code),
         Tool(editing.edit_train_code_batch),
         Tool(running.run_experiment, durable=True),

@@ -1,6 +1,6 @@
-"""Tools that write: hypotheses, batch plans, edits of train.py."""
+"""Tools that save edits of train.py."""
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import JsonValue
@@ -8,62 +8,12 @@ from pydantic import JsonValue
 from autoresearch_dagster.agent import history
 from autoresearch_dagster.agent.axes.judge import axes_of
 from autoresearch_dagster.agent.rules import edit_rules
+from autoresearch_dagster.agent.rules.sources import Origin, forms_of, nearest
+from autoresearch_dagster.agent.tools.claims import kept, kept_title
 from autoresearch_dagster.agent.tools.signatures import ToolContext
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.experiment import title_key
 from autoresearch_dagster.store import events as ev
-
-
-def record_hypothesis(
-    ctx: ToolContext, title: str, hypothesis: str, expected_effect: str, memory_key: str = ""
-) -> history.Row:
-    """Write a claim and its predicted change of val_bpb down before training."""
-    if not title.strip() or not hypothesis.strip():
-        return {
-            "title": title,
-            "error": "A hypothesis needs the title of its edit and a claim; nothing was written.",
-        }
-    ctx.tx.append(ev.HypothesisRecorded(title=title, hypothesis=hypothesis, expected_effect=expected_effect))
-    _, at = ctx.state.hypotheses[-1]
-    return {
-        "title": title,
-        "hypothesis": hypothesis,
-        "expected_effect": expected_effect,
-        "recorded_at": at.isoformat(timespec="seconds"),
-    }
-
-
-def record_batch_hypotheses(ctx: ToolContext, experiments: list[dict[str, Any]], memory_key: str = "") -> JsonValue:
-    """Write the hypotheses of a batch down; each needs title, hypothesis, expected_effect."""
-    answers = [
-        record_hypothesis(
-            ctx,
-            str(row.get("title") or ""),
-            str(row.get("hypothesis") or ""),
-            str(row.get("expected_effect") or ""),
-        )
-        for row in experiments
-    ]
-    entries = [answer for answer in answers if "error" not in answer]
-    errors = [answer for answer in answers if "error" in answer]
-    return {"recorded": len(entries), "entries": [*entries], **({"errors": [*errors]} if errors else {})}
-
-
-def record_batch_plan(
-    ctx: ToolContext, batch_id: str, experiments: list[dict[str, Any]], memory_key: str = ""
-) -> JsonValue:
-    """Keep the plan of a batch: experiments with at least title and hypothesis."""
-    if not batch_id.strip():
-        return {"error": "batch_id is empty; name the batch, for example 'batch-1'."}
-    ctx.tx.append(ev.BatchPlanned(batch_id=batch_id, experiments=tuple(experiments)))
-    _, at = ctx.state.batches[batch_id]
-    return {
-        "batch_id": batch_id,
-        "experiments": list(experiments),
-        "count": len(experiments),
-        "status": "planned",
-        "created_at": at.isoformat(timespec="seconds"),
-    }
 
 
 def edit_train_code(
@@ -107,12 +57,14 @@ def edit_train_code_batch(ctx: ToolContext, edits: list[dict[str, Any]], memory_
 
 
 def _save(ctx: ToolContext, spec: dict[str, Any]) -> history.Row:
-    title = str(spec.get("title") or "").strip()
+    title, adjusted = kept_title(spec.get("title"))
+    summary = kept(spec.get("change_summary"), "change_summary", limits.SUMMARY_CHARS, adjusted)
     checked = _check(ctx, title, spec)
     if isinstance(checked, str):
         return {"title": title or "(missing)", "saved": False, "error": checked}
-    source, overrides, parent = checked
     earlier = ctx.state.latest_edit(title)
+    source, overrides = checked.source, checked.overrides
+    forms = forms_of(source)
     event = ev.EditSaved(
         title=title,
         slug=edit_rules.slugify(title),
@@ -120,77 +72,91 @@ def _save(ctx: ToolContext, spec: dict[str, Any]) -> history.Row:
         train_py=ctx.blobs.put(source.encode()),
         lines=len(source.splitlines()),
         config_overrides=overrides.values,
-        adjusted=overrides.adjusted,
-        change_summary=str(spec.get("change_summary") or ""),
-        parent_title=parent,
+        adjusted=overrides.adjusted | adjusted,
+        change_summary=summary,
+        parent_title=checked.parent,
         signature=edit_rules.signature(source, overrides.values),
-        axes=_axes(ctx, source, overrides.values, parent),
+        axes=_axes(ctx, title, checked),
+        form=forms.form,
+        shape=forms.shape,
     )
     ctx.tx.append(event)
-    shown: history.Row = {"saved": True, **event.model_dump(mode="json", exclude={"kind", "signature"})}
+    shown: history.Row = {
+        "saved": True,
+        **event.model_dump(mode="json", exclude={"kind", "signature", "form", "shape"}),
+    }
     return shown | {"train_py": source}
 
 
-def _axes(
-    ctx: ToolContext, source: str, overrides: Mapping[str, float | int], parent: str | None
-) -> tuple[str, ...]:
-    """What an edit touches relative to its parent, else to the baseline."""
-    edit = ctx.state.latest_edit(parent) if parent else None
-    base = ctx.blobs.get(edit.saved.train_py).decode() if edit else ctx.baseline
-    touched = axes_of(source, overrides, base, edit.saved.config_overrides if edit else {})
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """An acceptable edit; `base` is what it forks by its own account, whose title is `parent` if it names one."""
+
+    source: str
+    overrides: edit_rules.Overrides
+    base: Origin
+    parent: str | None
+    pasted: bool
+    """Whether it brings its own train_py."""
+
+
+def _axes(ctx: ToolContext, title: str, edit: _Checked) -> tuple[str, ...]:
+    """What an edit touches relative to its parent, or where it brings a whole train_py, to the nearest source."""
+    base, values = edit.base, edit.overrides.values
+    if edit.pasted:
+        known = [base, Origin("baseline", ctx.baseline, {})]
+        base = nearest(ctx.state, ctx.blobs, edit.source, values, title, known)
+    touched = axes_of(edit.source, values, base.source, base.overrides)
     return tuple(sorted(axis.value for axis in touched))
 
 
-def _check(
-    ctx: ToolContext, title: str, spec: dict[str, Any]
-) -> tuple[str, edit_rules.Overrides, str | None] | str:
-    """Return source, overrides and parent of an acceptable edit, else what is wrong with it."""
+def _check(ctx: ToolContext, title: str, spec: dict[str, Any]) -> _Checked | str:
+    """Return an acceptable edit, else what is wrong with it."""
     if not title:
         return "title is required; give the edit a short name."
     if len(title) > limits.TITLE_CHARS:
         return f"The title has {len(title)} characters; {limits.TITLE_CHARS} are permitted."
     if title_key(title) == "baseline":
         return "The title 'baseline' is taken by the baseline itself; choose another."
-    base, inherited, parent = ctx.baseline, dict[str, float | int](), None
+    base, parent = Origin("baseline", ctx.baseline, {}), None
     if wanted := str(spec.get("parent_title") or "").strip():
         edit = ctx.state.latest_edit(wanted)
         if edit is None and title_key(wanted) != "baseline":
             return f"parent_title {wanted!r} is unknown; there is {history.near_titles(ctx.state, wanted)}."
         if edit is not None:
-            base = ctx.blobs.get(edit.saved.train_py).decode()
-            inherited, parent = dict(edit.saved.config_overrides), edit.saved.title
+            parent, code = edit.saved.title, ctx.blobs.get(edit.saved.train_py).decode()
+            base = Origin(parent, code, edit.saved.config_overrides)
     asked = spec.get("config_overrides") or spec.get("config") or {}
     if not isinstance(asked, dict):
         return "config_overrides must be a dict of field and number."
     budget_s = edit_rules.session_budget_s(ctx.state, ctx.preset)
-    overrides = edit_rules.clamp(asked, inherited, ctx.preset, budget_s)
+    overrides = edit_rules.clamp(asked, base.overrides, ctx.preset, budget_s)
     given = spec.get("train_py")
     given = given if isinstance(given, str) and given.strip() else ""
     if not given and not asked:
         return "Pass train_py or config_overrides; this edit changes nothing."
-    source = (given or base).replace("\r\n", "\n")
-    problem = edit_rules.source_problem(source) or _unchanged(ctx, source, base, overrides)
-    problem = problem or edit_rules.plateau_problem(ctx.state, source, base, ctx.baseline)
-    return problem or _duplicate(ctx, title, source, overrides) or (source, overrides, parent)
+    source = (given or base.source).replace("\r\n", "\n")
+    found = _Checked(source, overrides, base, parent, pasted=bool(given))
+    return edit_rules.source_problem(source) or _refused(ctx, title, found) or found
 
 
-def _unchanged(ctx: ToolContext, source: str, base: str, overrides: edit_rules.Overrides) -> str | None:
-    same = edit_rules.normalised(source)
-    as_baseline = same == edit_rules.normalised(ctx.baseline)
-    if as_baseline and not overrides.values:
+def _refused(ctx: ToolContext, title: str, edit: _Checked) -> str | None:
+    """Say by which rule of research an edit that could be trained is refused, or None."""
+    source, overrides = edit.source, edit.overrides
+    if not overrides.values and edit_rules.normalised(source) == edit_rules.normalised(ctx.baseline):
         notes = "".join(f" {name}: {text}." for name, text in overrides.adjusted.items())
         return f"This equals the baseline and has no usable override; change train_py or a field.{notes}"
-    limit = edit_rules.override_limit(ctx.state)
-    if (as_baseline or same == edit_rules.normalised(base)) and len(ctx.state.edits) >= limit:
-        return (
-            f"After {limit} saved edits, config_overrides alone are refused; change train_py itself "
-            "(schedule, optimizer, loss, architecture)."
-        )
-    return None
+    known = {edit.base.title: edit.base.source, "baseline": ctx.baseline}
+    signature = edit_rules.signature(source, overrides.values)
+    return (
+        edit_rules.override_problem(ctx.state, ctx.blobs, source, title, known, signature)
+        or edit_rules.plateau_problem(ctx.state, ctx.blobs, source, title, known)
+        or _duplicate(ctx, title, signature)
+    )
 
 
-def _duplicate(ctx: ToolContext, title: str, source: str, overrides: edit_rules.Overrides) -> str | None:
-    twin = edit_rules.trained_twin(ctx.state, edit_rules.signature(source, overrides.values))
+def _duplicate(ctx: ToolContext, title: str, signature: str) -> str | None:
+    twin = edit_rules.trained_twin(ctx.state, signature)
     if twin is None or title_key(twin.planned.title) == title_key(title):
         return None
     return f"Duplicate of {twin.planned.title!r}, which is already trained; change train_py or the overrides."

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 
 from pydantic import JsonValue
 
-from autoresearch_dagster.agent.tools.untrusted import fenced, visible
+from autoresearch_dagster.agent.tools.untrusted import fenced
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.settings import load_settings
+from autoresearch_dagster.core.text import visible
 
 _GO_ON = "go on without literature"
 _PASSING = (408, 425, 429)

@@ -1,5 +1,6 @@
 """Tools that read: the data, the code, the history, the budget."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from pydantic import JsonValue
@@ -9,7 +10,7 @@ from autoresearch_dagster.agent.hypotheses.calibration import calibration, score
 from autoresearch_dagster.agent.rules.edit_rules import override_limit, session_budget_s
 from autoresearch_dagster.agent.tools.signatures import ToolContext
 from autoresearch_dagster.core import limits
-from autoresearch_dagster.core.experiment import title_key
+from autoresearch_dagster.core.experiment import canonical_json, title_key
 from autoresearch_dagster.store.leaderboard import leader
 from autoresearch_dagster.store.ledger import gpu_left_s, usd_left
 from autoresearch_dagster.store.state import SessionState
@@ -53,7 +54,10 @@ def _code(title: str, text: str) -> history.Row:
 
 
 def get_code_edit_history(ctx: ToolContext, memory_key: str = "") -> JsonValue:
-    """All saved edits with hypothesis, result and how they stand beside the best."""
+    """All saved edits with hypothesis, result and how they stand beside the best.
+
+    Where they do not fit into one answer, trials has the newest, and left_out says how many older ones there are.
+    """
     foretold = _foretold(ctx)
     rows = [
         row | foretold.get((title_key(edit.saved.title), edit.saved.revision), {})
@@ -64,7 +68,7 @@ def get_code_edit_history(ctx: ToolContext, memory_key: str = "") -> JsonValue:
         "memory_key": ctx.state.config.memory_key,
         "best_val_bpb": top.val_bpb if top else None,
         "best_title": top.title if top else None,
-        "trials": list(rows),
+        **_fitting("trials", list(rows), rows[::-1]),
         "count_edits": len(ctx.state.edits),
         "count_runs": sum(1 for run in ctx.state.experiments.values() if run.result),
         "count_regressions": sum(1 for row in rows if row["outcome"] == "regression"),
@@ -87,16 +91,39 @@ def _foretold(ctx: ToolContext) -> dict[tuple[str, int], history.Row]:
 
 
 def get_promising_code(ctx: ToolContext, memory_key: str = "") -> JsonValue:
-    """Edits that have a score, best first; read their source with read_train_code."""
+    """Edits that have a score, best first; read their source with read_train_code.
+
+    Where they do not fit into one answer, left_out says how many worse ones there are.
+    """
     scored = [row for row in history.trials(ctx.state) if isinstance(row["val_bpb"], float)]
     entries = sorted(scored, key=_score)
     return {
-        "entries": list(entries),
+        **_fitting("entries", entries, entries),
         "best": entries[0] if entries else None,
         "best_val_bpb": entries[0]["val_bpb"] if entries else None,
         "best_title": entries[0]["title"] if entries else None,
         "count": len(entries),
     }
+
+
+def _fitting(name: str, rows: Sequence[history.Row], wanted: Sequence[history.Row]) -> history.Row:
+    """Return the rows that one answer has room for, in their order, and how many were left out.
+
+    Args:
+        name: under which they are answered.
+        rows: all, in their order.
+        wanted: the same, those first that must not be left out.
+    """
+    room = limits.CALL_RESULT_BYTES - limits.CALL_FRAME_BYTES
+    chosen: set[int] = set()
+    for row in wanted:
+        room -= len(canonical_json(row)) + 1
+        if room < 0:
+            break
+        chosen.add(id(row))
+    shown: list[JsonValue] = [row for row in rows if id(row) in chosen]
+    left_out = len(rows) - len(shown)
+    return {name: shown, **({"left_out": left_out} if left_out else {})}
 
 
 def _score(row: history.Row) -> float:
@@ -105,7 +132,10 @@ def _score(row: history.Row) -> float:
 
 
 def get_leaderboard(ctx: ToolContext, memory_key: str = "") -> JsonValue:
-    """All decided experiments in planned order, the best of them, and how true hypotheses came by axis."""
+    """All decided experiments in planned order, the best of them, and how true hypotheses came by axis.
+
+    Where they do not fit into one answer, entries has the best, and left_out says how many others there are.
+    """
     top = leader(ctx.state)
     champion, value = (top.experiment, top.val_bpb) if top else (None, None)
     rows = [
@@ -114,7 +144,7 @@ def get_leaderboard(ctx: ToolContext, memory_key: str = "") -> JsonValue:
         if run.result is not None
     ]
     return {
-        "entries": list(rows),
+        **_fitting("entries", rows, sorted(rows, key=_score)),
         "best": next((row for row in rows if row["kept"]), None),
         "best_val_bpb": value,
         "count": len(rows),
@@ -141,7 +171,8 @@ def get_batch_plan(ctx: ToolContext, batch_id: str, memory_key: str = "") -> Jso
 def get_budget(ctx: ToolContext, memory_key: str = "") -> JsonValue:
     """Experiments, tokens, US$ and GPU-seconds used and left, batch size and the limits of this session.
 
-    What is reserved or may have been charged counts as used; left is null where there is no cap.
+    What is reserved or may have been charged counts as used; left is null where there is no cap. Turns are those
+    of this launch.
     """
     state, ledger, config = ctx.state, ctx.state.ledger, ctx.state.config
     usd = usd_left(ledger, config)
@@ -149,7 +180,7 @@ def get_budget(ctx: ToolContext, memory_key: str = "") -> JsonValue:
         "experiments_used": len(state.experiments),
         "experiments_left": state.remaining,
         "batch_size": config.batch_size,
-        "turns_used": len(state.turns),
+        "turns_used": len(state.turns) - state.turns_before,
         "turns_max": config.max_turns,
         "input_tokens": sum(turn.replied.input_tokens for turn in state.turns),
         "output_tokens": sum(turn.replied.output_tokens for turn in state.turns),

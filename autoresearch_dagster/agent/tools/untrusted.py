@@ -13,23 +13,11 @@ import unicodedata
 from typing import Final
 
 from autoresearch_dagster.core import limits
+from autoresearch_dagster.core.text import visible
 
 WORD: Final = "untrusted"
 _OPENS: Final = f"<{WORD} source="
 _CLOSING: Final = f"</{WORD}>"
-_KEPT: Final = frozenset("\n\t")
-_HIDING: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
-"""Control, format (bidi, zero width, tags), surrogate, private and unassigned characters."""
-_INVISIBLE: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") | frozenset(
-    map(chr, [*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)])
-)
-"""Letters and marks that show nothing: fillers, joiners, variation selectors."""
-_ESCAPES: Final = re.compile(
-    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor
-    r"|(?:\x1b[\]P^_X]|[\x9d\x90\x9e\x9f\x98])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)"  # OSC, DCS, ...: titles, links
-    r"|\x1b[ -/]*[0-~]"
-)
-_LINE_ENDS: Final = re.compile(r"\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
 _LOOK_ALIKES: Final = dict(
     zip(
         "‹〈⟨❮❬《«≺˂ᐸ⧼⁄∕╱⧸սυμцոпտτтгѕꜱеҽԁɗғ∪",
@@ -77,16 +65,6 @@ def identifier(text: str) -> str:
     """Return what remains of a name that a candidate gives itself: letters, digits and `._+-`, or ''."""
     joined = re.sub(r"\s+", "-", text.strip())
     return re.sub(r"[^A-Za-z0-9._+-]", "", joined)[: limits.IDENTIFIER_CHARS]
-
-
-def visible(text: str) -> str:
-    """Remove everything that does not show: escapes of terminals, control and format characters."""
-    plain = _LINE_ENDS.sub("\n", _ESCAPES.sub("", text))
-    return "".join(c for c in plain if c in _KEPT or not _hides(c))
-
-
-def _hides(character: str) -> bool:
-    return character in _INVISIBLE or unicodedata.category(character) in _HIDING
 
 
 def _cut(text: str, limit: int) -> str:
