@@ -71,7 +71,7 @@ def serve(settings: Settings, host: str, dagster_port: int, mlflow_port: int, sa
     say(f"MLflow   http://{host}:{mlflow_port}")
     say("Ctrl-C stops both; sessions stay in the journal.")
     lines = commands(settings, host, dagster_port, mlflow_port)
-    # Dagster lets a `.env` of where it is started overrule DAGSTER_HOME: that would be another instance than `run` has.
+    # A `.env` where Dagster is started would overrule DAGSTER_HOME, and `run` and `dev` would have two instances.
     started = [
         subprocess.Popen(line, env=own, cwd=settings.home)
         for line, own in zip(lines, environments(settings), strict=True)
