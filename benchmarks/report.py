@@ -1,6 +1,6 @@
 """Time and size of the report page.
 
-A session of so many experiments is made in memory, with edits, hypotheses, calls, failures and champions; then fresh
+A session of so many experiments is made in memory, with edits, hypotheses, calls, failures and champions; fresh
 processes build its page. What is timed begins after the session is made and ends with the page in hand: imports of
 the drawing library, templates and highlighting are in it.
 
