@@ -11,7 +11,7 @@ from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.defs.drive import drive
 from autoresearch_dagster.experiments.laboratory import running_on
 from autoresearch_dagster.experiments.look_ahead import estimate_launch
-from autoresearch_dagster.experiments.report import report_file
+from autoresearch_dagster.experiments.report import keep_report, report_file
 from autoresearch_dagster.experiments.session import pause
 from autoresearch_dagster.reports.bill import bill
 from autoresearch_dagster.reports.board import Board
@@ -50,6 +50,7 @@ def research_in_terminal(config: SessionConfig, settings: Settings, out: Console
         found = store.journal.find(config.memory_key)
         if found is not None:
             pause(found.id, store, "stopped from the keyboard")
+            keep_report(settings, store, found.id)
         _say(out, f"Paused; nothing is lost. `{go_on(found.config if found else config)}` goes on.")
         if found is not None and (left := running_on(found.id, settings)):
             _say(out, f"In its containers {left} trainings run on to their end; going on collects them.")

@@ -8,7 +8,9 @@ import pytest
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.experiments import report as use_case
 from autoresearch_dagster.experiments.report import freshen_report, keep_report, report_file, write_report
+from autoresearch_dagster.experiments.steering import ask_halt
 from autoresearch_dagster.store.store import open_store
+from tests.agent_bench import bench
 from tests.pages import Page
 from tests.sessions import finished_session
 
@@ -95,6 +97,17 @@ def test_between_dispatches_a_young_report_is_left_alone(settings, monkeypatch):
     monkeypatch.setattr(use_case, "utc_now", lambda: datetime.now(UTC) + timedelta(minutes=2))
     assert freshen_report(settings, store, "s01") == ""
     assert file.read_text() != "what was there before"
+
+
+def test_a_session_that_is_paused_from_outside_has_its_last_report(tmp_path):
+    settings, desk = Settings(home=tmp_path), bench(tmp_path, "demo", memory_key="idle")
+    store = open_store(settings)
+    write_report(settings, store, desk.session)
+    assert "the session goes on" in report_file(settings, desk.session).read_text(encoding="utf-8")
+
+    ask_halt(settings, "idle", "pause")
+
+    assert "the session is paused" in report_file(settings, desk.session).read_text(encoding="utf-8")
 
 
 def test_research_goes_on_where_the_report_cannot_be_written(settings, tmp_path):

@@ -37,7 +37,7 @@ def report_html(view: ReportView, *, charts: bool = True) -> str:
         charts: whether the drawing library is included; without it the tables speak alone.
     """
     scores, costs = scores_by_key(view.state), costs_of(view)
-    foretold, axes = list(predictions(scores)), by_axis(list(scores.values()))
+    foretold, axes = list(predictions(view.state, scores)), by_axis(list(scores.values()))
     drawn: dict[str, Chart] = {}
     if charts:
         found = (
