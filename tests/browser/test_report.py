@@ -3,8 +3,8 @@
 import pytest
 
 from autoresearch_dagster.core.folders import write_whole
-from autoresearch_dagster.reports.page.build import TABS
-from tests.reported import researched
+from autoresearch_dagster.reports.page.build import TABS, report_html
+from tests.reported import ATTACKS, hostile, researched
 
 NAMES = [name for name, _ in TABS]
 BACKS = {"paper": "ink muted accent", "raised": "ink muted", "accent-soft": "ink muted accent"}
@@ -228,6 +228,23 @@ def test_a_session_without_anything_makes_no_fuss(watched, empty_report):
     for name in NAMES:
         page.locator(f"#tab-{name}").click()
         assert shown(page) == [name]
+
+
+def test_hostile_text_does_nothing_in_a_browser(watched, tmp_path):
+    file = tmp_path / "hostile.html"
+    write_whole(file, report_html(hostile(" ".join(ATTACKS))).encode())
+    dialogs = []
+    watched.page.on("dialog", lambda dialog: dialogs.append(dialog.message) or dialog.dismiss())
+
+    page = watched.open(file)
+    for name in NAMES:
+        page.locator(f"#tab-{name}").click()
+        page.wait_for_timeout(100)
+
+    assert dialogs == []
+    assert page.locator("img").count() == 0
+    page.locator("#tab-leaderboard").click()
+    assert "<script>alert(1)</script>" in page.locator("#table-board").inner_text()
 
 
 def test_without_scripts_everything_can_be_read(browser, report):
