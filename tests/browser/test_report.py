@@ -256,6 +256,8 @@ def test_without_scripts_everything_can_be_read(browser, report):
         assert page.locator(f"#{name}").is_visible()
     assert page.locator("#table-board tbody tr").count() == len(researched(21).view().state.experiments)
     assert not page.locator(".filters").is_visible()
+    assert page.locator("#chart-progress-summary svg").is_visible()
+    assert not page.locator("#chart-curves").is_visible()
     context.close()
 
 

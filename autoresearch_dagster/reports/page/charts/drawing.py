@@ -23,7 +23,12 @@ CONFIG: dict[str, Any] = {
     },
     "legend": {
         **{"labelColor": INK, "titleColor": MUTED, "labelFontSize": 12, "orient": "bottom", "title": None},
-        **{"labelLimit": 260, "symbolStrokeWidth": 2, "columns": {"expr": "width < 480 ? 1 : 3"}},
+        **{
+            "labelLimit": 260,
+            "symbolStrokeWidth": 2,
+            "columnPadding": 24,
+            "columns": {"expr": "width < 480 ? 1 : 3"},
+        },
     },
 }
 
