@@ -274,3 +274,41 @@ def researched(experiments: int, *, usd: str = "0.05", texts: int = 200) -> Rese
                 champion, leading, code = score, one.title, research.codes[one.train_py]
         research.answer(turn)
     return research.add(ev.SessionFinished(reason="final answer", summary="# What I found\n\n- idea 1 **helps**\n"))
+
+
+ATTACKS = [
+    "<script>alert(1)</script>",
+    "</script><script>alert(1)</script>",
+    "<!--<script>",
+    '"><img src=x onerror=alert(1)>',
+    "'};alert(1);//",
+    "{{ 7 * 7 }}{% raw %}",
+    "javascript:alert(1)",
+    "[x](javascript:alert(1))",
+    "<style>*{display:none}</style>",
+    "&lt;b&gt;",
+]
+
+
+def hostile(text):
+    """A session in which everything that somebody else writes is this text."""
+    research = Research({"source": text, "model": text, "researcher": "claude"}).floor()
+    research.add(ev.DirectiveGiven(text=text))
+    research.turn(1, f"{text}\n```python\n{text}\n```", usd="0.5").call(1, 0)
+    research.add(
+        ev.CallRecorded(turn=1, sequence=1, call="c", function=text, arguments={text: text}, result={text: text}),
+        ev.HypothesisRecorded(title=text, hypothesis=text, expected_effect=f"{text} decrease by 0.03"),
+        ev.BatchPlanned(batch_id=text, experiments=({"title": text, text: text},)),
+        ev.BatchSentBack(turn=1, axis=text, signatures=("a",)),
+        ev.Steered(note=text, by=text),
+    )
+    code = f"{BASELINE}\n# {text}\nx = {text!r}\n"
+    research.edit(text, code, None, summary=text, axis=text)
+    good = research.planned("e01", 1, text, code, parent_title=text)
+    bad = research.planned("e02", 1, f"{text} again", code, parent_title=text)
+    research.launch(1, (good, bad))
+    score = FLOOR[0] - 0.01
+    research.finish(good, research.result(score, claims=Claims(model_name=text, notes=text), log_tail=text))
+    research.finish(bad, research.result(None, outcome=Outcome.CRASHED, error=text, log_tail=text))
+    screened(research, good, score, FLOOR[0])
+    return research.answer(1).add(ev.SessionFinished(reason=text, summary=text)).view()

@@ -13,7 +13,7 @@ from autoresearch_dagster.experiments.laboratory import running_on
 from autoresearch_dagster.experiments.look_ahead import estimate_launch
 from autoresearch_dagster.experiments.notes import note_failure
 from autoresearch_dagster.experiments.outlook import time_left_s
-from autoresearch_dagster.experiments.report import report_file
+from autoresearch_dagster.experiments.report import keep_report, report_file
 from autoresearch_dagster.experiments.session import pause
 from autoresearch_dagster.reports.board import Board
 from autoresearch_dagster.reports.live import LiveView
@@ -62,6 +62,7 @@ def _pause(config: SessionConfig, settings: Settings, out: Console) -> None:
         say(out, f"Stopped before the session began. `{go_on(config)}` begins it.")
         return
     pause(found.id, store, "stopped from the keyboard")
+    keep_report(settings, store, found.id)
     say(out, f"Paused; nothing is lost. `{go_on(found.config)}` goes on.")
     if left := running_on(found.id, settings):
         say(out, f"In its containers {left} trainings run on to their end; going on collects them.")

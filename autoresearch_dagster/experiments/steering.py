@@ -9,6 +9,7 @@ from autoresearch_dagster.core.errors import UserError
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.core.text import visible
 from autoresearch_dagster.experiments.overview import session_of
+from autoresearch_dagster.experiments.report import keep_report, report_file
 from autoresearch_dagster.experiments.researchers import check_researcher
 from autoresearch_dagster.experiments.session import lease_name
 from autoresearch_dagster.store import events as ev
@@ -51,6 +52,8 @@ def ask_halt(settings: Settings, key: str, end: ev.SessionEnd, *, kill: bool = F
         tx.append(ev.HaltAsked(end=end, kill=kill, by=who()))
         if not driven or tx.state.status == "paused":  # whoever held a paused one takes no further step
             halt(tx)
+    if not driven and report_file(settings, state.id).exists():
+        keep_report(settings, store, state.id)  # nobody else will: an open page would wait for news
     return store.journal.state(state.id)
 
 

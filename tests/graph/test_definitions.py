@@ -173,4 +173,5 @@ def test_one_dispatch_fills_a_partition_and_settles_its_answer(tmp_path):
     assert told[-1].metadata["judgement"].value == experiment.judgement, "shown again when it was judged"
     answered = all(turn.answers for turn in state.turns if any(call.kind == "call_pending" for call in turn.calls))
     assert answered != experiment.undecided, "a plan sleeps until its confirmation is decided"
-    assert list((tmp_path / "home" / "reports").iterdir())
+    report = (tmp_path / "home" / "reports" / "s01.html").read_text(encoding="utf-8")
+    assert experiment.judgement in report

@@ -8,6 +8,7 @@ from autoresearch_dagster.reports.page.charts.costs import cost_charts
 from autoresearch_dagster.reports.page.charts.curves import curves_chart
 from autoresearch_dagster.reports.page.charts.drawing import Chart
 from autoresearch_dagster.reports.page.charts.progress import progress_chart
+from autoresearch_dagster.reports.page.charts.still import still
 from autoresearch_dagster.reports.page.costs import costs_of
 from autoresearch_dagster.reports.page.edits import edits_of
 from autoresearch_dagster.reports.page.figures import clock
@@ -37,7 +38,7 @@ def report_html(view: ReportView, *, charts: bool = True) -> str:
         charts: whether the drawing library is included; without it the tables speak alone.
     """
     scores, costs = scores_by_key(view.state), costs_of(view)
-    foretold, axes = list(predictions(scores)), by_axis(list(scores.values()))
+    foretold, axes = list(predictions(view.state, scores)), by_axis(list(scores.values()))
     drawn: dict[str, Chart] = {}
     if charts:
         found = (
@@ -61,6 +62,7 @@ def report_html(view: ReportView, *, charts: bool = True) -> str:
             now=view.now.isoformat(timespec="seconds"),
             files=page_files(charts=bool(drawn)),
             charts=drawn,
+            picture=still(drawn["progress"]) if "progress" in drawn else "",
             summary=summary_of(view, axes, foretold),
             chapters=chapters(view),
             leaderboard=leaderboard_of(view),

@@ -74,6 +74,7 @@ def environment() -> Environment:
         loader=PackageLoader("autoresearch_dagster.reports.page", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
+        auto_reload=False,
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -8,6 +8,7 @@ from autoresearch_dagster.agent.hypotheses.effects import Effect
 from autoresearch_dagster.core.experiment import ExperimentKey
 from autoresearch_dagster.reports.page.figures import NONE, change
 from autoresearch_dagster.reports.page.markup import short
+from autoresearch_dagster.store.state import SessionState
 
 TRUTH = {True: "right", False: "wrong", None: NONE}
 
@@ -28,7 +29,9 @@ class Prediction:
     size: str
     kept: bool
     refuted: bool
-    """A direction was foretold, and the other came, or none."""
+    """A direction was foretold, and another came, beyond the noise."""
+    unclear: bool
+    """What was measured may be luck."""
 
     @property
     def measured(self) -> str:
@@ -36,9 +39,11 @@ class Prediction:
         return change(self.measured_bpb)
 
 
-def predictions(scores: Mapping[ExperimentKey, Scored]) -> Iterator[Prediction]:
+def predictions(state: SessionState, scores: Mapping[ExperimentKey, Scored]) -> Iterator[Prediction]:
     """Tell each decided candidate that had a hypothesis, in planned order."""
     for key, scored in scores.items():
+        decision = state.experiments[key].decision
+        unclear = decision is not None and decision.outcome == "within_noise"
         yield Prediction(
             key=key,
             title=short(scored.title),
@@ -51,7 +56,8 @@ def predictions(scores: Mapping[ExperimentKey, Scored]) -> Iterator[Prediction]:
             direction=TRUTH[scored.direction_right],
             size=TRUTH[scored.within],
             kept=scored.kept,
-            refuted=scored.direction_right is False and not scored.kept,
+            refuted=scored.direction_right is False and not scored.kept and not unclear,
+            unclear=unclear,
         )
 
 

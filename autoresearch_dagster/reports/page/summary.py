@@ -68,6 +68,7 @@ class Summary:
     axes: tuple[AxisCalibration, ...]
     kept: tuple[Prediction, ...]
     refuted: tuple[Prediction, ...]
+    unclear: tuple[Prediction, ...]
     undecided: tuple[Suggestion, ...]
     promising: tuple[Suggestion, ...]
     untried: tuple[str, ...]
@@ -89,6 +90,7 @@ def summary_of(view: ReportView, axes: Sequence[AxisCalibration], predictions: S
         axes=tuple(axes),
         kept=tuple(one for one in predictions if one.kept)[: limits.REPORT_SUGGESTIONS],
         refuted=tuple(one for one in predictions if one.refuted)[: limits.REPORT_SUGGESTIONS],
+        unclear=tuple(one for one in predictions if one.unclear)[: limits.REPORT_SUGGESTIONS],
         undecided=tuple(_undecided(state))[: limits.REPORT_SUGGESTIONS],
         promising=tuple(_promising(state))[: limits.REPORT_SUGGESTIONS],
         untried=tuple(_untried(state)),
