@@ -36,21 +36,23 @@ class Scratch:
             shutil.copytree(home, self.home, symlinks=True)
         shutil.copy(PROJECT_ROOT / "workspace.yaml", self.folder)
         shutil.copy(PROJECT_ROOT / "Makefile", self.folder)
-        (self.folder / ".venv").symlink_to(Path(sys.prefix))
         shutil.copy(BASELINE, self.folder / "my_train.py")
-        self._commands(folder / "bin", program)
+        self.bin = self.folder / ".venv" / "bin"
+        self._commands(program)
         self._receipt()
         self.environment = self._environment(folder)
 
-    def _commands(self, bin_folder: Path, program: str) -> None:
-        bin_folder.mkdir()
+    def _commands(self, program: str) -> None:
+        """An environment as `make install` makes it, whose programs run this checkout."""
+        self.bin.mkdir(parents=True)
+        (self.bin / "activate").write_text(f'PATH="{self.bin}:$PATH"\n')
         for name, line in {
             "autoresearch": f'exec "{sys.executable}" -m {program} "$@"',
             "python": f'exec "{sys.executable}" "$@"',
             "dagster": f'exec "{sys.executable}" -m dagster "$@"',
             "pass": f"echo {KEY}",
         }.items():
-            file = bin_folder / name
+            file = self.bin / name
             file.write_text(f"#!/bin/sh\n{line}\n")
             file.chmod(0o755)
 
@@ -75,7 +77,7 @@ class Scratch:
         return {
             **kept,
             "HOME": str(folder / "user"),
-            "PATH": f"{folder / 'bin'}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', '')}",
+            "PATH": f"{self.bin}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', '')}",
             "PYTHONPATH": f"{PROJECT_ROOT}{os.pathsep}{PROJECT_ROOT / 'trainer_image'}",
             "AUTORESEARCH_HOME": str(self.home),
             "AUTORESEARCH_MLRUNS": str(self.home / "mlruns"),
