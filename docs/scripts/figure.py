@@ -45,8 +45,8 @@ def rows_of(state: SessionState) -> list[dict[str, Any]]:
     return rows
 
 
-def chart(state: SessionState) -> alt.LayerChart:
-    """Draw the session."""
+def chart(state: SessionState) -> str:
+    """Describe the figure of a session in Vega-Lite."""
     rows = rows_of(state)
     scores = [value for row in rows for value in (row["val_bpb"], row["low"], row["high"])]
     y = alt.Scale(domain=[min(scores) - 0.08, max(scores) + 0.03], nice=False, zero=False)
@@ -85,9 +85,10 @@ def chart(state: SessionState) -> alt.LayerChart:
         .properties(width=WIDTH, height=HEIGHT, title=alt.TitleParams(title, fontSize=13, anchor="start"))
         .configure_view(stroke=None)
         .configure(background="white")
+        .to_json()
     )
 
 
 def draw(state: SessionState, file: Path) -> None:
     """Write the figure as a PNG."""
-    file.write_bytes(vl_convert.vegalite_to_png(chart(state).to_json(), scale=SCALE))
+    file.write_bytes(vl_convert.vegalite_to_png(chart(state), scale=SCALE))

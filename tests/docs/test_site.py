@@ -2,9 +2,15 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -14,6 +20,9 @@ from autoresearch_dagster.core.settings import PROJECT_ROOT
 from docs.scripts.hooks import LINK, TOP, in_the_site
 from tests.docs.blocks import pages
 
+BROWSER = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+)
 LOADED = {"script": "src", "img": "src", "iframe": "src", "source": "src"}
 STYLES = ("stylesheet", "preload", "icon", "preconnect", "dns-prefetch", "modulepreload")
 
@@ -92,6 +101,42 @@ def test_nothing_is_loaded_from_elsewhere(built: dict[Path, Page], site: Path) -
         assert [one for one in page.loaded if urlsplit(one).netloc] == [], path
     for style in site.rglob("*.css"):
         assert not re.search(r"url\([\"']?(https?:)?//", style.read_text(encoding="utf-8")), style
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BROWSER is None, reason="no chromium")
+def test_search_and_dark_mode_work_without_a_network(site: Path) -> None:
+    from playwright.sync_api import expect, sync_playwright
+
+    asked: list[str] = []
+    with served(site) as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(f"{address}/noise.html")
+        page.get_by_placeholder("Search").first.fill("bubblewrap")
+        expect(page.locator(".md-search-result__item").first).to_be_visible(timeout=60_000)
+        before = page.locator("body").get_attribute("data-md-color-scheme")
+        page.keyboard.press("Escape")
+        page.locator("label[title=Dark]").click()
+        expect(page.locator("body")).not_to_have_attribute("data-md-color-scheme", before or "", timeout=20_000)
+        browser.close()
+    assert [url for url in asked if not url.startswith((address, "blob:", "data:"))] == []
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Serve a folder on loopback."""
+    handler = partial(QuietHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
 
 
 def test_code_blocks_below_a_comment_are_code(built: dict[Path, Page], site: Path) -> None:
