@@ -6,11 +6,12 @@ import psutil
 import pytest
 
 from autoresearch_dagster.core import boot, dagster_home, presets, settings as settings_module
-from autoresearch_dagster.core.errors import UserError
-from autoresearch_dagster.core.limits import GIB, MIB
+from autoresearch_dagster.core.errors import EvaluationFault, UserError
+from autoresearch_dagster.core.limits import GIB, MIB, TOLERANCE_MIN_NATS
 from autoresearch_dagster.core.progress import in_unit
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.evaluation.spending import candidate_error_rate
+from autoresearch_dagster.evaluation.tolerance import Tolerance
 
 
 def test_the_start_of_a_process_tells_it_from_a_later_one_and_a_dead_one_has_none() -> None:
@@ -79,3 +80,13 @@ def test_the_journal_is_sqlite_in_the_home_unless_an_address_is_given(tmp_path) 
 def test_candidates_are_counted_from_one() -> None:
     with pytest.raises(ValueError, match="from 1"):
         candidate_error_rate(0)
+
+
+def test_a_device_that_hardly_repeats_itself_cannot_be_audited_on() -> None:
+    steady = Tolerance(
+        image="", device="cpu", wire="fp32", rows=1, targets=1, vocab=1, evaluator_version="3", deviation=0.0
+    )
+
+    assert steady.nats == TOLERANCE_MIN_NATS["fp32"]
+    with pytest.raises(EvaluationFault, match="another device"):
+        _ = steady.model_copy(update={"deviation": 0.5}).nats
