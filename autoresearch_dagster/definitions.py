@@ -26,6 +26,7 @@ CHECKS = [
     bundle.row_digests,
     bundle.no_shared_document,
     bundle.no_duplicates,
+    assets.experiment_receipts,
 ]
 
 defs = dg.Definitions(

@@ -28,7 +28,7 @@ from autoresearch_dagster.core.experiment import (
     digest_of,
 )
 from autoresearch_dagster.core.settings import PROJECT_ROOT, Settings
-from autoresearch_dagster.store import database as db, events as ev, read_tables
+from autoresearch_dagster.store import database as db, events as ev, read_tables, schema as sc
 from autoresearch_dagster.store.fold import fold
 from autoresearch_dagster.store.store import Store, open_store
 
@@ -117,7 +117,7 @@ def fill(store: Store, experiments: int) -> None:
         for record in records[1:]
     ]
     with db.write(store.engine) as connection:
-        connection.execute(db.events.insert(), rows)
+        connection.execute(sc.events.insert(), rows)
         read_tables.rebuild(connection, fold(records))
 
 

@@ -1,5 +1,6 @@
 """When the conversation is told in short, and how much of it: the journal keeps every word all the same."""
 
+from autoresearch_dagster.agent import prompt
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store.state import SessionState
@@ -14,7 +15,7 @@ def due(state: SessionState) -> ev.TranscriptCompacted | None:
     if read <= limits.TRANSCRIPT_TOKENS:
         return None
     until = len(state.turns) - limits.TRANSCRIPT_TURNS_KEPT
-    return ev.TranscriptCompacted(turn=until, input_tokens=read) if until > _told_until(state) else None
+    return _told_in_short(state, until, read) if until > _told_until(state) else None
 
 
 def shorter(state: SessionState) -> ev.TranscriptCompacted | ev.SessionPaused:
@@ -23,10 +24,15 @@ def shorter(state: SessionState) -> ev.TranscriptCompacted | ev.SessionPaused:
     if told >= done:
         return ev.SessionPaused(
             reason="Even in short the conversation is too long for this model; resume with a model of a larger "
-            "context, or choose another memory_key."
+            "context, or choose another memory_key.",
+            trouble=True,
         )
     read = state.turns[-1].replied.input_tokens
-    return ev.TranscriptCompacted(turn=told + max(1, (done - told + 1) // 2), input_tokens=read)
+    return _told_in_short(state, told + max(1, (done - told + 1) // 2), read)
+
+
+def _told_in_short(state: SessionState, until: int, read: int) -> ev.TranscriptCompacted:
+    return ev.TranscriptCompacted(turn=until, input_tokens=read, text=prompt.in_short(state, until))
 
 
 def _told_until(state: SessionState) -> int:

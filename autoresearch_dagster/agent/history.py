@@ -6,16 +6,11 @@ from pydantic import JsonValue
 
 from autoresearch_dagster.agent.tools.untrusted import fenced, identifier
 from autoresearch_dagster.core import limits
-from autoresearch_dagster.core.experiment import ExperimentResult, Outcome, Standing, Verdict
+from autoresearch_dagster.core.experiment import ExperimentResult, Outcome, Standing, Verdict, title_key
 from autoresearch_dagster.store.leaderboard import Leader, leader, score
 from autoresearch_dagster.store.state import Edit, Experiment, SessionState
 
 Row = dict[str, JsonValue]
-
-
-def title_key(title: str) -> str:
-    """How titles are compared: without case and outer blanks."""
-    return title.strip().lower()
 
 
 _IN_ITS_OWN_WORDS = frozenset({Outcome.CRASHED, Outcome.REFUSED, Outcome.DEVICE_OOM})

@@ -5,11 +5,9 @@ credentials but that key, no redirects, no reply that is not whole.  Proxies of 
 What is not covered: ANTHROPIC_CUSTOM_HEADERS, which the library adds to every request, as its owner wants.
 """
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -146,14 +144,16 @@ class Claude:
                         "fatal",
                         possibly_charged=True,
                     )
+                secret = self._key.get_secret_value()  # a server may repeat it in the middle of a reply, too
                 answer = wire.read_stream(
-                    _data(response.http_response), lambda: time.monotonic() - begun > limits.MODEL_REPLY_S
+                    (data.replace(secret, "***") for data in _data(response.http_response)),
+                    lambda: time.monotonic() - begun > limits.MODEL_REPLY_S,
                 )
         except anthropic.APIStatusError as fault:
             raise self._status_fault(fault) from None
         except anthropic.APIConnectionError as fault:
             raise self._connection_fault(fault) from None
-        except (anthropic.AnthropicError, httpx2.HTTPError, httpx2.StreamError) as fault:
+        except (anthropic.AnthropicError, httpx2.HTTPError, httpx2.StreamError, UnicodeDecodeError) as fault:
             told = self._clean(f"{type(fault).__name__}: {fault}")
             raise ModelFault(f"The model's reply was cut off ({told}).", "cut", possibly_charged=True) from None
         return wire.Answer(
@@ -191,7 +191,7 @@ class Claude:
             return ModelFault(
                 f"The model's server is busy ({told}).",
                 "busy",
-                retry_after_s=retry_after_s(fault.response.headers.get("retry-after", ""), datetime.now(UTC)),
+                retry_after_s=wire.retry_after_s(fault.response.headers.get("retry-after", ""), datetime.now(UTC)),
                 possibly_charged=status in MAYBE_CHARGED,
             )
         if status == 413 or (status == 400 and any(words in said for words in TOO_LONG)):
@@ -236,16 +236,3 @@ def _data(response: "httpx2.Response") -> Iterator[str]:
     import anthropic
 
     return (event.data for event in anthropic.Stream.raw_events(response) if event.data)
-
-
-def retry_after_s(header: str, now: datetime) -> float | None:
-    """Read `retry-after`: seconds, or a date; None where it says nothing that can be waited for."""
-    try:
-        wait_s = float(header)
-    except ValueError:
-        try:
-            until = parsedate_to_datetime(header)
-        except (TypeError, ValueError):
-            return None
-        wait_s = ((until if until.tzinfo else until.replace(tzinfo=UTC)) - now).total_seconds()
-    return max(0.0, wait_s) if math.isfinite(wait_s) else None

@@ -34,6 +34,8 @@ def now() -> datetime:
 def advance(bench: Workbench, researcher: Researcher, clock: Clock = now) -> Literal["waiting", "finished"]:
     """Drive the session until it waits for experiments or the model (or is paused), or is finished.
 
+    It also waits, for `settle`, where a plan has ended whose launches deferred their confirmations.
+
     Raises:
         PlanDiverged: a replay made another call than the journal holds; the session is paused.
     """
@@ -46,7 +48,7 @@ def advance(bench: Workbench, researcher: Researcher, clock: Clock = now) -> Lit
             return "finished" if state.status == "finished" else "waiting"
         turn = state.turns[-1] if state.turns else None
         if turn is None or turn.finished is not None:
-            if state.asleep_until is not None and clock() < state.asleep_until:
+            if state.undecided or (state.asleep_until is not None and clock() < state.asleep_until):
                 return "waiting"
             think(bench, researcher, state)
         elif turn.pending is not None:
@@ -106,7 +108,7 @@ def _run(bench: Workbench, state: SessionState, turn: Turn) -> bool:
         )
     except PlanDiverged as fault:
         with bench.transaction() as tx:
-            tx.append(ev.SessionPaused(reason=str(fault)))
+            tx.append(ev.SessionPaused(reason=str(fault), trouble=True))
         raise
     if isinstance(end, Paused):
         return False

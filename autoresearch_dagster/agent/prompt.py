@@ -1,7 +1,8 @@
 """What the researcher reads: its role and rules, its tools, the conversation so far.
 
-Everything that was once told stays as it was told, so that a provider's cache holds it: the directive and the
-status below each observation are kept in the journal, and a person's note stands where it was first read.
+Everything that was once told stays as it was told, so that a provider's cache holds it: the directive, the status
+below each observation and what stands for turns that are told in short are kept in the journal, and a person's note
+stands where it was first read.
 """
 
 from functools import cache
@@ -19,8 +20,6 @@ from autoresearch_dagster.core.presets import RANGES, Preset
 from autoresearch_dagster.store.leaderboard import leader
 from autoresearch_dagster.store.ledger import HOUR_S, gpu_left_s, usd_left
 from autoresearch_dagster.store.state import SessionState, Turn
-
-LAST = "No experiments are left and nothing can be launched any more: finish with a plain-text summary."
 
 
 @cache
@@ -106,7 +105,7 @@ def status(state: SessionState) -> str:
     )
 
 
-def messages(state: SessionState, *, last: bool) -> list[Message]:
+def messages(state: SessionState) -> list[Message]:
     """Return the conversation: directive, then every reply with what came of it; turns told in short first."""
     found = [Message("user", _opening(state))]
     done = [turn for turn in state.turns if turn.finished is not None]
@@ -116,8 +115,6 @@ def messages(state: SessionState, *, last: bool) -> list[Message]:
             continue
         found.append(Message("assistant", turn.replied.reply))
         found.append(Message("user", _told(state, turn)))
-    if last:
-        found[-1] = Message("user", f"{found[-1].text}\n\n{LAST}")
     return found
 
 
@@ -126,7 +123,8 @@ def _opening(state: SessionState) -> str:
     short_until = state.compacted.turn if state.compacted else 0
     parts = [_directive_after(state, 0) or directive(state)]
     if short_until:
-        parts.append(_in_short(state, short_until))
+        kept = state.compacted.text if state.compacted else ""
+        parts.append(kept or in_short(state, short_until))
         parts += [text for after, text in state.directives if 0 < after <= short_until]
     parts += _notes(state, 0, short_until)
     return "\n\n".join(parts)
@@ -157,7 +155,8 @@ def _notes(state: SessionState, first: int, last: int) -> list[str]:
     return [f"A note from the person who runs this research:\n{note.note}" for note, _ in news]
 
 
-def _in_short(state: SessionState, until: int) -> str:
+def in_short(state: SessionState, until: int) -> str:
+    """Return what is told instead of the turns up to one: what each said and launched, and the results so far."""
     turns = [
         {
             "number": turn.number,

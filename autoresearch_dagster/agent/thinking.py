@@ -10,7 +10,7 @@ from autoresearch_dagster.agent.tools.dispatcher import TOOLBOX, Workbench
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.errors import BudgetExceeded, ModelFault
 from autoresearch_dagster.store import events as ev
-from autoresearch_dagster.store.state import SessionState
+from autoresearch_dagster.store.state import SessionState, Turn
 
 
 def turns_of_launch(events: Iterable[ev.Recorded]) -> list[ev.ModelReplied]:
@@ -46,7 +46,7 @@ def think(bench: Workbench, researcher: Researcher, state: SessionState) -> None
     last = is_last(state, number)
     view = ResearcherView(
         system=prompt.system_prompt(state, bench.preset, TOOLBOX),
-        messages=prompt.messages(state, last=last),
+        messages=prompt.messages(state),
         state=state,
         turns_taken=len(taken),
         last=last,
@@ -64,7 +64,7 @@ def _asked(researcher: Researcher, view: ResearcherView) -> Reply | Sleep | TooL
     except BudgetExceeded as fault:
         return ev.SessionFinished(reason=str(fault), summary=summary(view.state))
     except ModelFault as fault:
-        return ev.SessionPaused(reason=str(fault))
+        return ev.SessionPaused(reason=str(fault), trouble=True)
 
 
 def _kept(reply: Reply | Sleep | TooLong | ev.Event, now: SessionState, asked: SessionState) -> Iterator[ev.Event]:
@@ -112,4 +112,10 @@ def _limit_reached(state: SessionState, taken: list[ev.ModelReplied]) -> str:
     failed = [turn for turn in recent if turn.finished and turn.finished.failed]
     if len(failed) == limits.PLAN_ERRORS_IN_A_ROW:
         return f"{len(failed)} plans in a row failed"
+    if len(turns) >= limits.IDLE_TURNS and not any(_launched(turn) for turn in turns[-limits.IDLE_TURNS :]):
+        return f"{limits.IDLE_TURNS} turns in a row launched nothing"
     return ""
+
+
+def _launched(turn: Turn) -> bool:
+    return any(isinstance(call, ev.CallPending) for call in turn.calls)

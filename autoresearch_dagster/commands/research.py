@@ -102,7 +102,7 @@ def run(
 
 
 def _research(**wanted: Any) -> int:
-    from autoresearch_dagster.defs.watch import research_in_terminal
+    from autoresearch_dagster.defs.terminal import research_in_terminal
     from autoresearch_dagster.store.events import SessionConfig
 
     return DONE if research_in_terminal(SessionConfig(**wanted), load_settings(), out) else FAILED

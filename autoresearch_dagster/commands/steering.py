@@ -62,7 +62,7 @@ def resume(key: str) -> int:
     Example:
         autoresearch resume my-research
     """
-    from autoresearch_dagster.defs.watch import research_in_terminal
+    from autoresearch_dagster.defs.terminal import research_in_terminal
     from autoresearch_dagster.experiments.steering import resume as go_on
 
     settings = load_settings()

@@ -13,6 +13,11 @@ Digest = NewType("Digest", str)
 """SHA-256 of some bytes, 64 hexadecimal characters; the name of a blob."""
 
 
+def title_key(title: str) -> str:
+    """How titles are compared: without case and outer blanks."""
+    return title.strip().lower()
+
+
 class Data(BaseModel):
     """Base of everything that crosses a process, a disk or a model: immutable, no unknown fields."""
 
@@ -190,6 +195,11 @@ class ExperimentResult(Data):
     def ending(self) -> str:
         """One word for how it ended: its outcome, or `rejected` where the audit rejected its score."""
         return self.verdict.value if self.verdict is Verdict.REJECTED else self.outcome.value
+
+    @property
+    def containers_s(self) -> float:
+        """Wall seconds that its containers ran, those of every driver and of tries that ran out of memory."""
+        return self.duration_sec + sum(one.duration_sec for one in self.out_of_memory)
 
     @property
     def accepted(self) -> bool:

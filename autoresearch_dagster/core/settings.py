@@ -55,6 +55,9 @@ class Settings(BaseSettings):
     """Where the agent searches for papers: arXiv, or a mirror that speaks its API."""
     allow_unsandboxed: bool = False
     """Let code that a model wrote run without a sandbox; its scores are marked `unsandboxed`."""
+    webhook: SecretStr = SecretStr("")
+    """Where a note is sent when a session ends or is in trouble: the address of an incoming webhook, as chats and
+    phones have them; it is told `{"text": ..., "content": ...}`.  Empty: nowhere."""
     model_prices: str = ""
     """US$ per million input and output tokens of the model, as in `3,15`; empty: what genai-prices says."""
     require_docker: bool = False

@@ -12,12 +12,15 @@ from autoresearch_dagster.core.settings import Settings, load_settings
 from autoresearch_dagster.defs.experiments import data_version, headline, record_metadata, reproduction_metadata
 from autoresearch_dagster.defs.partitions import experiment_partitions
 from autoresearch_dagster.defs.shown import tag_worker
+from autoresearch_dagster.defs.tables import partition_link, table
 from autoresearch_dagster.defs.tags import OWNER, resource_tags
+from autoresearch_dagster.experiments.dossier import dossier_of
+from autoresearch_dagster.experiments.kept_receipts import receipt_problems, scores_of_record
 from autoresearch_dagster.experiments.reproduce import reproduce
-from autoresearch_dagster.experiments.review import review_of
 from autoresearch_dagster.reports.document import session_report
 from autoresearch_dagster.reports.standings import standings_markdown
 from autoresearch_dagster.store.leaderboard import leader
+from autoresearch_dagster.store.ledger import HOUR_S
 from autoresearch_dagster.store.state import SessionState
 from autoresearch_dagster.store.store import Store, open_store
 
@@ -35,6 +38,10 @@ GROUP = "research"
 def experiment(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     """One experiment of a session, by its key; the job `research` fills it.
 
+    A key such as s03_d02_e05 is the fifth experiment of session s03, launched by its second dispatch; `n` instead
+    of `e` is a training for the noise floor, `c` one for a confirmation, `t` one for a scale transfer.  The page of
+    the asset `leaderboard` leads from titles to keys.
+
     Materialised by hand it is trained and scored once more, for information.  The partition then still shows the
     result of record under the same names, and the reproduction, with its own receipt, under `reproduction`.
     """
@@ -47,22 +54,39 @@ def experiment(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     store = open_store(settings)
     state = _session_of(store, ExperimentKey(key))
     shown = state.everything[ExperimentKey(key)]
-    findings = review_of(state, ExperimentKey(key), store.blobs)
+    dossier = dossier_of(state, ExperimentKey(key), store.blobs)
     context.log.info(f"{headline(shown)} of record; reproduced: {again.outcome.value}, {again.val_bpb}")
     return dg.MaterializeResult(
-        metadata={**record_metadata(shown, findings), **reproduction_metadata(recorded, again)},
+        metadata={**record_metadata(shown, dossier), **reproduction_metadata(recorded, again)},
         data_version=dg.DataVersion(data_version(shown)),
     )
 
 
 def leaderboard_metadata(states: Sequence[SessionState]) -> dict[str, dg.MetadataValue]:
-    """Show the leaderboards of some sessions on the asset's page."""
-    text = "\n\n".join(f"### {state.config.memory_key}\n\n{standings_markdown(state)}" for state in states)
+    """Show the leaderboards of some sessions on the asset's page; keys lead to their partitions."""
+    text = "\n\n".join(
+        f"### {state.config.memory_key}\n\n{standings_markdown(state, partition_link)}" for state in states
+    )
     found: dict[str, dg.MetadataValue] = {"leaderboard": dg.MetadataValue.md(text)}
-    tops = [top.val_bpb for state in states if (top := leader(state)) is not None]
-    if tops:
-        found["best_val_bpb"] = dg.MetadataValue.float(min(tops))
+    if len(states) == 1:  # scores of several sessions have nothing in common that a plot could show
+        found |= _numbers(states[0])
     return found
+
+
+def _numbers(state: SessionState) -> dict[str, dg.MetadataValue]:
+    """What Dagster draws over the dispatches of a session."""
+    top, ledger = leader(state), state.ledger
+    floor = state.floor.floor.scores_bpb[0] if state.floor else None
+    values = {
+        "best_val_bpb": top.val_bpb if top else None,
+        "gain_over_baseline_bpb": floor - top.val_bpb if top and floor is not None else None,
+        "experiments": float(sum(one.result is not None for one in state.experiments.values())),
+        "champions": float(len(state.reigns)),
+        "usd": float(ledger.usd_committed),
+        "cpu_hours": ledger.cpu_s / HOUR_S,
+        "gpu_hours": ledger.gpu_committed_s / HOUR_S,
+    }
+    return {name: dg.MetadataValue.float(round(value, 6)) for name, value in values.items() if value is not None}
 
 
 def report_metadata(settings: Settings, state: SessionState) -> dict[str, dg.MetadataValue]:
@@ -84,6 +108,30 @@ def _session_of(store: Store, key: ExperimentKey) -> SessionState:
 def _states(settings: Settings) -> list[SessionState]:
     journal = open_store(settings).journal
     return [journal.state(found.session) for found in journal.summaries() if not found.archived]
+
+
+@dg.asset_check(asset=experiment, name="receipts")
+def experiment_receipts() -> dg.AssetCheckResult:
+    """Every score of record rests on a receipt of the evaluator that says the same of the same train.py."""
+    settings = load_settings()
+    evaluation = receipts_evaluation(_states(settings), open_store(settings))
+    return dg.AssetCheckResult(
+        passed=evaluation.passed, description=evaluation.description, metadata=evaluation.metadata
+    )
+
+
+def receipts_evaluation(states: Sequence[SessionState], store: Store) -> dg.AssetCheckEvaluation:
+    """Check the receipts of some sessions, in any step."""
+    problems = [problem for state in states for problem in receipt_problems(state, store.blobs)]
+    scores = sum(scores_of_record(state) for state in states)
+    said = f"{len(problems)} of {scores} scores have no good receipt: {problems[0]}" if problems else ""
+    return dg.AssetCheckEvaluation(
+        asset_key=experiment.key,
+        check_name="receipts",
+        passed=not problems,
+        description=said or f"{scores} scores of record, each with its receipt.",
+        metadata={"scores": scores, "problems": table(("problem",), [(problem,) for problem in problems])},
+    )
 
 
 @dg.asset(group_name=GROUP, deps=[experiment], kinds={"python"}, owners=[OWNER], op_tags=resource_tags(AGENT))

@@ -9,7 +9,7 @@ from autoresearch_dagster.data.bundle import DatasetProfile
 from autoresearch_dagster.data.folders import SHORT, Made, read_manifest
 from autoresearch_dagster.data.layout import CANDIDATE_SPLITS, Bundle
 from autoresearch_dagster.data.statistics import BundleStatistics, LengthBin, sample_rows, statistics
-from autoresearch_dagster.defs.tables import table
+from autoresearch_dagster.defs.tables import fenced, table
 
 Metadata = dict[str, dg.MetadataValue]
 SAMPLE_ROWS = 3
@@ -111,16 +111,7 @@ def _bar(count: int, most: int) -> str:
 
 def readable(rows: Iterable[str]) -> str:
     """Show rows as text in fences that no row can close."""
-    blocks: list[str] = []
-    for row in rows:
-        text = row[:SAMPLE_CHARS] + (" …" if len(row) > SAMPLE_CHARS else "")
-        fence = "`" * (max(map(len, _ticks(text)), default=0) + 3)
-        blocks.append(f"{fence}text\n{text}\n{fence}")
-    return "\n\n".join(blocks)
-
-
-def _ticks(text: str) -> list[str]:
-    return [run for run in "".join(one if one == "`" else " " for one in text).split() if run]
+    return "\n\n".join(fenced(row[:SAMPLE_CHARS] + (" …" if len(row) > SAMPLE_CHARS else "")) for row in rows)
 
 
 def check_story(bundle: Bundle, folders: Iterable[Path] = ()) -> Mapping[str, dg.MetadataValue]:

@@ -4,9 +4,11 @@ from collections.abc import Mapping
 
 import dagster as dg
 
+from autoresearch_dagster.agent.hypotheses.calibration import hypothesis_of
 from autoresearch_dagster.core.experiment import ExperimentKey, Purpose
-from autoresearch_dagster.defs.tables import table
+from autoresearch_dagster.defs.tables import fenced, partition_link, table
 from autoresearch_dagster.reports.board import Board
+from autoresearch_dagster.reports.pulse import pulse
 from autoresearch_dagster.store.state import SessionState
 
 
@@ -26,15 +28,16 @@ def thought(state: SessionState) -> str:
 def plan_metadata(state: SessionState, key: ExperimentKey) -> Mapping[str, dg.MetadataValue]:
     """Describe one planned experiment, before it runs."""
     planned = state.everything[key].planned
-    claims = [claim for claim, _ in state.hypotheses if claim.title == planned.title]
+    claim = hypothesis_of(state, state.everything[key])
     found: dict[str, dg.MetadataValue] = {
         "title": dg.MetadataValue.text(planned.shown_as),
         "purpose": dg.MetadataValue.text(planned.purpose.value),
         "config": dg.MetadataValue.json(planned.config.model_dump()),
     }
-    if claims:
-        found["hypothesis"] = dg.MetadataValue.text(claims[-1].hypothesis)
-        found["expected_effect"] = dg.MetadataValue.text(claims[-1].expected_effect)
+    if claim:
+        found["hypothesis"] = dg.MetadataValue.text(claim.hypothesis)
+        found["expected_effect"] = dg.MetadataValue.text(claim.expected_effect)
+    found["partition"] = dg.MetadataValue.md(partition_link(key))
     return found
 
 
@@ -47,7 +50,7 @@ def where(board: Board, key: str) -> str:
 
 
 def dispatch_metadata(state: SessionState, board: Board) -> Mapping[str, dg.MetadataValue]:
-    """Sum up the dispatch: a row for each of its experiments."""
+    """Sum up the dispatch: the plan as it was written, and a row for each of its experiments."""
     rows: list[tuple[str, str, str, str, str]] = []
     for card in board.cards():
         experiment = state.everything.get(card.key)
@@ -58,7 +61,17 @@ def dispatch_metadata(state: SessionState, board: Board) -> Mapping[str, dg.Meta
     found: dict[str, dg.MetadataValue] = {
         "session": dg.MetadataValue.text(f"{state.config.memory_key} ({state.id}), {state.status}"),
         "experiments_left": dg.MetadataValue.int(state.remaining),
+        "pulse": dg.MetadataValue.text(pulse(state, None)),
     }
     if rows:
         found["experiments"] = table(("key", "title", "outcome", "val_bpb", "trained"), rows)
+        found["partitions"] = dg.MetadataValue.md(", ".join(partition_link(key) for key, *_ in rows))
+    if (plan := _plan_of(state, {key for key, *_ in rows})) is not None:
+        found["plan"] = dg.MetadataValue.md(fenced(plan, "python"))
     return found
+
+
+def _plan_of(state: SessionState, keys: set[str]) -> str | None:
+    """Return the plan that launched some of these experiments; the platform's own trainings have none."""
+    turns = {state.experiments[ExperimentKey(key)].turn for key in keys if key in state.experiments}
+    return next((turn.plan.code for turn in state.turns if turn.number in turns and turn.plan is not None), None)

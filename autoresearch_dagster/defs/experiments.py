@@ -1,25 +1,29 @@
 """What the partition of an experiment shows: always the result of record, and apart from it a reproduction."""
 
-from collections.abc import Sequence
-
 import dagster as dg
 
 from autoresearch_dagster.core.experiment import ExperimentResult
-from autoresearch_dagster.core.limits import GIB
-from autoresearch_dagster.defs.tables import table as rows_table
-from autoresearch_dagster.evaluation.review import Finding
+from autoresearch_dagster.core.limits import DIFF_SHOWN_LINES, GIB, MIB
+from autoresearch_dagster.defs.tables import fenced, table as rows_table
+from autoresearch_dagster.experiments.dossier import Dossier
+from autoresearch_dagster.reports.live import sparkline
+from autoresearch_dagster.reports.text import block
 from autoresearch_dagster.store.state import Experiment
 
 DATA_VERSION_TAG = "dagster/data_version"
 
 
-def experiment_event(experiment: Experiment, findings: Sequence[Finding] = ()) -> dg.AssetMaterialization:
-    """Fill the partition of a finished experiment; `findings` of its review are shown and change nothing."""
+CURVE_WIDTH = 40  # characters of a curve
+BLANK = Dossier()
+
+
+def experiment_event(experiment: Experiment, dossier: Dossier = BLANK) -> dg.AssetMaterialization:
+    """Fill the partition of a finished experiment."""
     return dg.AssetMaterialization(
         asset_key="experiment",
         partition=experiment.planned.key,
         description=headline(experiment),
-        metadata=record_metadata(experiment, findings),
+        metadata=record_metadata(experiment, dossier),
         tags={DATA_VERSION_TAG: data_version(experiment)},
     )
 
@@ -39,8 +43,8 @@ def headline(experiment: Experiment) -> str:
     return f"{title}: {result.ending}, {score}"
 
 
-def record_metadata(experiment: Experiment, findings: Sequence[Finding] = ()) -> dict[str, dg.MetadataValue]:
-    """Describe the result of record; `val_bpb` is drawn over the partitions."""
+def record_metadata(experiment: Experiment, dossier: Dossier = BLANK) -> dict[str, dg.MetadataValue]:
+    """Describe the result of record; numbers are drawn over the partitions."""
     result, planned = experiment.result, experiment.planned
     found: dict[str, dg.MetadataValue] = {
         "title": dg.MetadataValue.text(planned.shown_as),
@@ -48,16 +52,47 @@ def record_metadata(experiment: Experiment, findings: Sequence[Finding] = ()) ->
     }
     if result is None:
         return found
-    if result.val_bpb is not None:
-        found["val_bpb"] = dg.MetadataValue.float(result.val_bpb)
+    found |= _numbers(experiment, result)
     found |= _facts(result)
     if experiment.judgement:
         found["judgement"] = dg.MetadataValue.text(experiment.judgement)
+    if experiment.slot:
+        found["slot"] = dg.MetadataValue.text(experiment.slot)
     found["config"] = dg.MetadataValue.json(planned.config.model_dump())
     if planned.parent_title:
         found["parent"] = dg.MetadataValue.text(planned.parent_title)
-    if findings:
-        rows = [(one.line, one.rule, one.text, one.why) for one in findings]
+    return found | _from_dossier(dossier)
+
+
+def _numbers(experiment: Experiment, result: ExperimentResult) -> dict[str, dg.MetadataValue]:
+    decided = experiment.decision
+    values = {
+        "val_bpb": result.val_bpb,
+        "gain_bpb": decided.gain_bpb if decided else None,
+        "train_seconds": round(result.duration_sec, 1),
+        "cpu_seconds": round(result.cpu_sec, 1) or None,
+        "gpu_seconds": round(result.gpu_sec, 1) or None,
+        "peak_memory_mib": round(result.peak_memory_bytes / MIB, 1) or None,
+        "tokens_per_second": result.tokens_per_second,
+    }
+    return {name: dg.MetadataValue.float(float(value)) for name, value in values.items() if value is not None}
+
+
+def _from_dossier(dossier: Dossier) -> dict[str, dg.MetadataValue]:
+    """Show what was changed and why; what others wrote is text, never markup."""
+    found: dict[str, dg.MetadataValue] = {}
+    if dossier.hypothesis:
+        found["hypothesis"] = dg.MetadataValue.text(dossier.hypothesis)
+    if dossier.expected_effect:
+        found["expected_effect"] = dg.MetadataValue.text(dossier.expected_effect)
+    if dossier.curve:
+        losses = tuple(point.loss for point in dossier.curve)
+        drawn = f"{losses[0]:.3f} {sparkline(losses, CURVE_WIDTH)} {losses[-1]:.3f}"
+        found["train_loss"] = dg.MetadataValue.text(f"{drawn}, as the candidate reported it")
+    if dossier.diff:
+        found["change"] = dg.MetadataValue.md(fenced(block(dossier.diff, DIFF_SHOWN_LINES), "diff"))
+    if dossier.findings:
+        rows = [(one.line, one.rule, one.text, one.why) for one in dossier.findings]
         found["review"] = rows_table(("line", "about", "text", "why"), rows)
     return found
 
@@ -67,7 +102,6 @@ def _facts(result: ExperimentResult) -> dict[str, dg.MetadataValue]:
         "outcome": dg.MetadataValue.text(result.outcome.value),
         "verdict": dg.MetadataValue.text(result.verdict.value),
         "labels": dg.MetadataValue.text(_labels(result)),
-        "train_seconds": dg.MetadataValue.float(round(result.duration_sec, 1)),
         "runner": dg.MetadataValue.text(f"{result.runner}: {result.resources}" if result.resources else "none"),
     }
     if result.out_of_memory:

@@ -8,7 +8,7 @@ from autoresearch_dagster.core.errors import AutoresearchError, StoreConflict
 from autoresearch_dagster.core.experiment import ExperimentKey
 from autoresearch_dagster.core.progress import in_lines
 from autoresearch_dagster.core.resources import AGENT, EXPERIMENT
-from autoresearch_dagster.defs.assets import leaderboard_metadata, report_metadata
+from autoresearch_dagster.defs.assets import leaderboard_metadata, receipts_evaluation, report_metadata
 from autoresearch_dagster.defs.config import HALTS, ResearchConfig, flat_research_config
 from autoresearch_dagster.defs.desk import desk_resource
 from autoresearch_dagster.defs.dispatch_story import dispatch_metadata, plan_metadata, thought, where
@@ -17,8 +17,9 @@ from autoresearch_dagster.defs.partitions import experiment_partitions
 from autoresearch_dagster.defs.shown import tag_worker
 from autoresearch_dagster.defs.tags import resource_tags
 from autoresearch_dagster.experiments.desk import Desk
+from autoresearch_dagster.experiments.dossier import dossier_of
+from autoresearch_dagster.experiments.notes import note_end
 from autoresearch_dagster.experiments.project import project
-from autoresearch_dagster.experiments.review import review_of
 from autoresearch_dagster.experiments.session import open_session
 from autoresearch_dagster.experiments.steering import ask_halt, steer
 
@@ -92,7 +93,7 @@ def train_experiment(context: dg.OpExecutionContext, key: str) -> str:
     state = desk.state()
     experiment = state.everything[ExperimentKey(key)]
     context.log.info(f"{key} {headline(experiment)}; {where(desk.board, key)}.")
-    context.log_event(experiment_event(experiment, review_of(state, ExperimentKey(key), desk.store.blobs)))
+    context.log_event(experiment_event(experiment, dossier_of(state, ExperimentKey(key), desk.store.blobs)))
     return key
 
 
@@ -108,11 +109,14 @@ def settle_batch(context: dg.OpExecutionContext, _keys: list[str]) -> None:
         return
     state = desk.settle()
     problem = project(desk.settings, desk.store, state.id)
-    if problem:
-        context.log.warning(problem)
+    for said in (problem, note_end(desk.settings, desk.store, state.id)):
+        if said:
+            context.log.warning(said)
     for judged in desk.newly_judged():  # the partition was filled when it was trained, before it was compared
-        context.log_event(experiment_event(judged, review_of(state, judged.planned.key, desk.store.blobs)))
+        context.log_event(experiment_event(judged, dossier_of(state, judged.planned.key, desk.store.blobs)))
     context.add_output_metadata(dispatch_metadata(state, desk.board))
+    evaluation = receipts_evaluation([state], desk.store)
+    context.log_event(evaluation)  # pyright: ignore[reportArgumentType] (it takes them; its type does not say so)
     context.log_event(dg.AssetMaterialization("leaderboard", metadata=leaderboard_metadata([state])))
     context.log_event(dg.AssetMaterialization("research_report", metadata=report_metadata(desk.settings, state)))
 

@@ -7,6 +7,7 @@ import dagster as dg
 from autoresearch_dagster.core.settings import load_settings
 from autoresearch_dagster.defs.desk import TERMINATED
 from autoresearch_dagster.defs.research import SESSION_TAG, research
+from autoresearch_dagster.experiments.notes import note_end
 from autoresearch_dagster.experiments.session import lease_name, pause, stop_experiments
 from autoresearch_dagster.store.journal import utc_now
 from autoresearch_dagster.store.state import SessionState
@@ -47,7 +48,9 @@ def _requests(instance: dg.DagsterInstance, store: Store) -> Iterator[dg.RunRequ
             stop_experiments(session, store, TERMINATED)
             continue
         if len(ended) >= FAILURES_IN_A_ROW:
-            pause(session, store, f"dispatch {dispatch} ended unsettled {len(ended)} times; see its runs")
+            reason = f"dispatch {dispatch} ended unsettled {len(ended)} times; see its runs"
+            pause(session, store, reason, trouble=True)
+            note_end(load_settings(), store, session)
             continue
         yield dg.RunRequest(
             run_key=f"{session}:{dispatch}:{len(ever)}",

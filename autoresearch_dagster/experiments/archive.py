@@ -18,8 +18,8 @@ from autoresearch_dagster.experiments.overview import find
 from autoresearch_dagster.experiments.session import lease_name
 from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store.archive_file import EVENTS, MANIFEST, new_archive
-from autoresearch_dagster.store.database import SCHEMA_VERSION
 from autoresearch_dagster.store.leases import this_process
+from autoresearch_dagster.store.schema import SCHEMA_VERSION
 from autoresearch_dagster.store.store import Store, open_store
 from autoresearch_dagster.store.summary import SessionSummary
 

@@ -131,7 +131,7 @@ class Desk:
             settle(self._session, self._lab, self._lease)
             obey(self.store.journal, self._session, self._lease)
         if self._dispatch is not None and self._dispatch.trouble:
-            pause(self._session, self.store, self._dispatch.trouble)
+            pause(self._session, self.store, self._dispatch.trouble, trouble=True)
         return self.state()
 
 

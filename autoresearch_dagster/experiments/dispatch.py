@@ -157,7 +157,7 @@ class Dispatch:
             if result.outcome is Outcome.STOPPED:
                 self._refuse_if_halted(key)
             if slot.gpu:
-                held_s = max(time.monotonic() - begun, _told_s(result))
+                held_s = max(time.monotonic() - begun, result.containers_s)
                 result = result.model_copy(update={"gpu_sec": round(held_s, 3)})
             return self._commit(key, result, lease)
 
@@ -244,8 +244,3 @@ class Dispatch:
     def _refuse_if_halted(self, key: ExperimentKey) -> None:
         if self._halt:
             raise StoreConflict(f"The experiment {key} was stopped; resume the session to run it again.")
-
-
-def _told_s(result: ExperimentResult) -> float:
-    """Wall seconds that its containers ran, also those that another driver began."""
-    return result.duration_sec + sum(one.duration_sec for one in result.out_of_memory)

@@ -91,7 +91,7 @@ def floor_events(state: SessionState, lab: Laboratory) -> list[ev.Event]:
     if len(scored) >= terms.n_seeds or (tried_enough and len(scored) > 1):
         return [_measured(scored, terms, lab)]
     if tried_enough:
-        return [ev.SessionPaused(reason=_why(trained))]
+        return [ev.SessionPaused(reason=_why(trained), trouble=True)]
     return [pe.FloorPlanned(planned=tuple(_plan(state, terms, lab, len(trained), terms.n_seeds - len(scored))))]
 
 

@@ -44,9 +44,8 @@ def following(state: SessionState, lab: Laboratory) -> list[ev.Event]:
     screened = [_screened(state, lab, state.floor, one) for one in state.experiments.values() if _unscreened(one)]
     if screened:
         return screened
-    waiting = [one for one in state.experiments.values() if one.undecided]
-    if waiting:
-        return _confirming(state, lab, waiting)
+    if waiting := state.undecided:
+        return [] if state.deferring else _confirming(state, lab, waiting)
     return _coronation(state) or [*transfer_events(state, lab)]
 
 

@@ -9,7 +9,7 @@ from autoresearch_dagster.agent.researcher import Researcher
 from autoresearch_dagster.agent.tools.answers import answer_pending
 from autoresearch_dagster.agent.tools.dispatcher import Workbench
 from autoresearch_dagster.containers.machine_slots import machine_slots
-from autoresearch_dagster.core.errors import UserError
+from autoresearch_dagster.core.errors import StoreConflict, UserError
 from autoresearch_dagster.core.experiment import ExperimentKey, ExperimentResult, Outcome, Purpose
 from autoresearch_dagster.core.presets import preset
 from autoresearch_dagster.core.progress import Report
@@ -40,10 +40,12 @@ def open_session(
 ) -> SessionState:
     """Start the session of a memory key, or go on with it where it stands.
 
-    A finished session is granted `n_experiments` more; a paused or interrupted one keeps what it has left.
+    A finished session is granted `n_experiments` more; a paused or interrupted one keeps what it has left, under
+    the other terms of this launch: caps, turns, researcher.
 
     Raises:
         UserError: it cannot be done as it stands; nothing was built.
+        StoreConflict: somebody drives it now.
     """
     check_researcher(config, settings)
     config = config.model_copy(update={"source": absolute_source(config.source)})
@@ -62,8 +64,17 @@ def open_session(
             f"The session {config.memory_key!r} is archived; `autoresearch session restore {found.id}` restores it."
         )
     refuse_other_terms(found, config)
-    if found.status == "active" and found.driver == driver:
+    if holder := store.leases.holder(lease_name(found.id)):
+        raise StoreConflict(
+            f"The session {config.memory_key!r} is held by {holder.owner} now; wait for it, stop that process, or "
+            f"pause it there: `autoresearch pause {config.memory_key}`."
+        )
+    if found.status == "active" and (found.driver, found.config) == (driver, config):
         return found
+    for cap in ("max_usd", "max_gpu_hours"):
+        before = getattr(found.config, cap)
+        if before is not None and getattr(config, cap) is None:
+            report(f"The cap {cap}={before:g} of the launch before does not hold in this one, which names none.")
     with store.journal.transaction(found.id) as transaction:
         transaction.append(ev.SessionResumed(config=config, driver=driver))
     return store.journal.state(found.id)
@@ -152,16 +163,16 @@ def advance_session(
         report: told what a person who watches would wait for.
         researcher: who thinks; by default the one that the session's configuration names.
     """
-    bench = bench_of(session, lab, lease)
-    obey(lab.store.journal, session, lease)
-    settled = settle(session, lab, lease)
-    state = lab.store.journal.state(session)
-    if not settled:
-        return "finished" if state.status == "finished" else "waiting"
-    with within(AGENT, "start a session of another memory_key: this one's history has outgrown it"):
-        ended = advance(bench, researcher or make_researcher(state.config, lab.settings, bench, report))
+    bench, journal = bench_of(session, lab, lease), lab.store.journal
+    obey(journal, session, lease)
+    while settle(session, lab, lease):
+        state = journal.state(session)
+        with within(AGENT, "start a session of another memory_key: this one's history has outgrown it"):
+            ended = advance(bench, researcher or make_researcher(state.config, lab.settings, bench, report))
+        if ended == "finished" or not journal.state(session).undecided:
+            break  # else a plan has ended that put its confirmations off until now
     size_experiments(bench, lab)
-    return ended
+    return "finished" if journal.state(session).status == "finished" else "waiting"
 
 
 def bench_of(session: str, lab: Laboratory, lease: Lease | None) -> Workbench:
@@ -179,11 +190,11 @@ def bench_of(session: str, lab: Laboratory, lease: Lease | None) -> Workbench:
     )
 
 
-def pause(session: str, store: Store, reason: str) -> None:
-    """Mark a session as paused; its work stays where it is."""
+def pause(session: str, store: Store, reason: str, *, trouble: bool = False) -> None:
+    """Mark a session as paused, by a person or by `trouble`; its work stays where it is."""
     with store.journal.transaction(session) as transaction:
         if transaction.state.status == "active":
-            transaction.append(ev.SessionPaused(reason=reason))
+            transaction.append(ev.SessionPaused(reason=reason, trouble=trouble))
 
 
 def stop_experiments(session: str, store: Store, reason: str) -> list[ExperimentKey]:

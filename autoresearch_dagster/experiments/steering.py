@@ -4,6 +4,7 @@ import getpass
 from contextlib import suppress
 
 from autoresearch_dagster.agent.halting import halt
+from autoresearch_dagster.agent.tools.untrusted import visible
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.errors import UserError
 from autoresearch_dagster.core.settings import Settings
@@ -21,7 +22,7 @@ def steer(settings: Settings, key: str, note: str) -> SessionState:
     Raises:
         UserError: there is no such session, or the note is empty or too long.
     """
-    text = note.strip()
+    text = visible(note).strip()
     if not text:
         raise UserError("The note is empty; write what the agent should know or do, in quotes.")
     if len(text) > limits.STEER_CHARS:
@@ -45,8 +46,10 @@ def ask_halt(settings: Settings, key: str, end: ev.SessionEnd, *, kill: bool = F
     store = open_store(settings)
     driven = store.leases.holder(lease_name(state.id)) is not None
     with store.journal.transaction(state.id) as tx:
+        if tx.state.status == "finished":  # it ended since we looked
+            return tx.state
         tx.append(ev.HaltAsked(end=end, kill=kill, by=who()))
-        if not driven:
+        if not driven or tx.state.status == "paused":  # whoever held a paused one takes no further step
             halt(tx)
     return store.journal.state(state.id)
 

@@ -3,7 +3,15 @@
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
-from autoresearch_dagster.core.experiment import Data, Digest, ExperimentKey, Purpose, canonical_json, digest_of
+from autoresearch_dagster.core.experiment import (
+    Data,
+    Digest,
+    ExperimentKey,
+    Purpose,
+    canonical_json,
+    digest_of,
+    title_key,
+)
 from autoresearch_dagster.core.limits import DIGEST_PREFIX_CHARS, HISTORY_TEXT_CHARS
 from autoresearch_dagster.reports.text import one_line
 from autoresearch_dagster.store import events as ev, promotion_events as pe
@@ -43,7 +51,8 @@ class _Trail:
             case ev.SessionStarted() | ev.SessionResumed():
                 config = event.config
                 self.researcher = config.model if config.researcher == "claude" else config.researcher
-                return self._changed(at, PERSON, f"configuration, driver {event.driver}", "", config.model_dump())
+                changed = self._changed(at, PERSON, "configuration", "", config.model_dump())
+                return changed.model_copy(update={"what": f"configuration, driver {event.driver}"})
             case ev.EditSaved():
                 return self._edited(at, event)
             case ev.HypothesisRecorded():
@@ -71,9 +80,9 @@ class _Trail:
     def _edited(self, at: datetime, event: ev.EditSaved) -> AuditEntry:
         """A revision of a title; the first one starts from its parent, or from the baseline."""
         name, first = f"code and config of {event.title}", f"code and config of {event.parent_title or 'baseline'}"
-        before = self._known.get(_same(name)) or self._known.get(_same(first), "")
+        before = self._known.get(title_key(name)) or self._known.get(title_key(first), "")
         after = _candidate(event.train_py, event.config_overrides)
-        self._known[_same(name)] = after
+        self._known[title_key(name)] = after
         what = f"{name}, revision {event.revision}"
         return AuditEntry(
             at=at, who=self.researcher, what=what, why=event.change_summary, before=before, after=after
@@ -81,8 +90,8 @@ class _Trail:
 
     def _changed(self, at: datetime, who: str, what: str, why: str, value: object) -> AuditEntry:
         after = digest_of(canonical_json(value))
-        before = self._known.get(_same(what), "")
-        self._known[_same(what)] = after
+        before = self._known.get(title_key(what), "")
+        self._known[title_key(what)] = after
         return AuditEntry(at=at, who=who, what=what, why=why, before=before, after=after)
 
 
@@ -112,8 +121,3 @@ def audit_lines(entries: Iterable[AuditEntry]) -> Iterator[str]:
 
 def _candidate(train_py: str, overrides: Mapping[str, float | int]) -> str:
     return digest_of(canonical_json({"train_py": train_py, "config_overrides": dict(overrides)}))
-
-
-def _same(name: str) -> str:
-    """Titles are compared without case and outer blanks."""
-    return " ".join(name.lower().split())

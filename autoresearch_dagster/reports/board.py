@@ -2,6 +2,7 @@
 
 import threading
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from autoresearch_dagster.core.experiment import CurvePoint, ExperimentKey, ExperimentResult
 from autoresearch_dagster.core.slot import Slot
@@ -14,12 +15,20 @@ class Card:
     key: ExperimentKey
     title: str
     stage: str = "waiting"
-    slot: Slot | None = None
+    slot: str = ""
     point: CurvePoint | None = None
     used_s: float = 0.0
     left_s: float = 0.0
     losses: tuple[float, ...] = field(default=())
     result: ExperimentResult | None = None
+
+
+class Cards(Protocol):
+    """Whoever knows what runs."""
+
+    def cards(self) -> list[Card]:
+        """Return the cards as they are now, in planned order."""
+        ...
 
 
 class Board:
@@ -38,7 +47,7 @@ class Board:
         """Say what happens to it now and in which slot."""
         with self._lock:
             card = self._cards[key]
-            self._cards[key] = replace(card, stage=stage, slot=slot or card.slot)
+            self._cards[key] = replace(card, stage=stage, slot=str(slot) if slot else card.slot)
 
     def progress(self, key: ExperimentKey, point: CurvePoint | None, used_s: float, left_s: float) -> None:
         """Record a look at its training."""

@@ -11,7 +11,7 @@ from datetime import tzinfo
 
 from rich.text import Text
 
-from autoresearch_dagster.core.experiment import Digest, ExperimentResult, Verdict, digest_of
+from autoresearch_dagster.core.experiment import Digest, ExperimentResult, Verdict, digest_of, title_key
 from autoresearch_dagster.core.limits import HISTORY_PLAN_LINES, HISTORY_TEXT_CHARS, OBSERVATION_CHARS
 from autoresearch_dagster.core.progress import in_time
 from autoresearch_dagster.evaluation.review import Finding, new_findings, review
@@ -112,9 +112,9 @@ class Teller:
                 return _session_event(event)
 
     def _edit(self, edit: ev.EditSaved, *, whole: bool) -> Told:
-        parent = _same(edit.parent_title) if edit.parent_title else _same(edit.title)
+        parent = title_key(edit.parent_title) if edit.parent_title else title_key(edit.title)
         before = self._latest.get(parent, digest_of(self._baseline.encode()))
-        self._latest[_same(edit.title)] = edit.train_py
+        self._latest[title_key(edit.title)] = edit.train_py
         diff = self._diff(before, edit.train_py)
         overrides = ", ".join(f"{name}={value}" for name, value in edit.config_overrides.items())
         digests = f"{before[:SHORT]} → {edit.train_py[:SHORT]}"
@@ -204,11 +204,6 @@ def _launch(config: ev.SessionConfig, driver: str) -> str:
         f"{DRIVERS.get(driver, driver)}: {config.n_experiments} experiments in batches of {config.batch_size}, "
         f"preset {config.preset}, source {_cut(config.source)}, researcher {config.researcher}"
     )
-
-
-def _same(title: str) -> str:
-    """Titles are compared without case and outer blanks."""
-    return title.strip().lower()
 
 
 def _cut(text: str) -> str:

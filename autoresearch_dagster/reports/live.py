@@ -1,6 +1,8 @@
 """The terminal while something runs: what trains in which slot, its loss, the time left; bars of slow work."""
 
 import threading
+import time
+from collections.abc import Callable
 from types import TracebackType
 
 from rich.console import Console, Group
@@ -9,10 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from autoresearch_dagster.core.experiment import ExperimentKey
-from autoresearch_dagster.core.limits import PROGRESS_BAR_CHARS
+from autoresearch_dagster.core.limits import PROGRESS_BAR_CHARS, PULSE_EVERY_S
 from autoresearch_dagster.core.progress import Amount, in_lines
 from autoresearch_dagster.reports.bars import Bars
-from autoresearch_dagster.reports.board import Board, Card
+from autoresearch_dagster.reports.board import Card, Cards
 from autoresearch_dagster.reports.text import cell, one_line
 
 REFRESH_S = 0.5
@@ -51,10 +53,18 @@ class LiveView:
     All that is drawn goes through one display, so that bars, table and lines never fight for the screen.
     """
 
-    def __init__(self, board: Board, console: Console) -> None:
-        """Show on a console; without a terminal there, as lines."""
+    def __init__(self, board: Cards, console: Console, pulse: Callable[[], str] = lambda: "") -> None:
+        """Show on a console; without a terminal there, as lines.
+
+        Args:
+            board: what runs.
+            console: where it is shown.
+            pulse: says in a line how far all of it is; asked now and then.
+        """
         self._board = board
         self._console = console
+        self._pulse = pulse
+        self._said, self._said_at = "", -PULSE_EVERY_S
         self._bars = Bars()
         self._in_lines = in_lines(self._print)
         self._told: dict[ExperimentKey, str] = {}
@@ -98,7 +108,14 @@ class LiveView:
         if self._live is not None:
             running = [card for card in cards if card.result is None]
             table = [_table(running, self._console.width)] if running else []
-            self._live.update(Group(*table, self._bars), refresh=True)
+            pulse = [Text(f"  {said}", style="bold", overflow="ellipsis")] if (said := self._how_far()) else []
+            self._live.update(Group(*table, *pulse, self._bars), refresh=True)
+
+    def _how_far(self) -> str:
+        """Ask for the pulse, but not at every look."""
+        if time.monotonic() - self._said_at >= PULSE_EVERY_S:
+            self._said, self._said_at = self._pulse(), time.monotonic()
+        return self._said
 
     def _tell(self, cards: list[Card]) -> None:
         """Print a line when a stage changes; with a terminal only when an experiment is done."""
@@ -107,11 +124,12 @@ class LiveView:
                 continue
             self._told[card.key] = card.stage
             if card.stage == "done" or (self._live is None and card.stage != "waiting"):
-                where = str(card.slot or "")
                 title, said = one_line(card.title, TITLE_CHARS), one_line(describe(card), SAID_CHARS)
-                line = f"  {card.key}  {where:7} {title:<{TITLE_CHARS}} {said}"
+                line = f"  {card.key}  {card.slot:7} {title:<{TITLE_CHARS}} {said}"
                 # Beside the display rich would not crop the display either, and lose count of its lines.
                 self._console.print(Text(line), soft_wrap=self._live is None)
+                if card.stage == "done" and self._live is None and (said := self._pulse()):
+                    self._print(said)
 
 
 def _table(cards: list[Card], width: int) -> Table:
@@ -125,7 +143,7 @@ def _table(cards: list[Card], width: int) -> Table:
         step = str(point.step) if point else ""
         cells = (
             card.key,
-            str(card.slot or "–"),
+            card.slot or "–",
             card.title,
             step,
             f"{point.loss:.3f}" if point else "",

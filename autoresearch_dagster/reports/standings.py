@@ -1,7 +1,8 @@
 """What the scores of a session are worth: noise floor, champion, every comparison with its reason."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+from autoresearch_dagster.core.experiment import ExperimentKey
 from autoresearch_dagster.core.judgement import NoiseFloor
 from autoresearch_dagster.reports.tables import leaderboard_markdown, plain
 from autoresearch_dagster.reports.text import one_line
@@ -39,9 +40,9 @@ def floor_sentence(state: SessionState) -> str:
     return f"Noise floor, {source}: {state.floor.floor.reason} {budget}"
 
 
-def standings_markdown(state: SessionState) -> str:
-    """Write leaderboard, noise floor and comparisons."""
-    return "\n".join([leaderboard_markdown(leaderboard(state)), *_floor(state), *_comparisons(state)])
+def standings_markdown(state: SessionState, link: Callable[[ExperimentKey], str] = str) -> str:
+    """Write leaderboard, noise floor and comparisons; `link` writes the cell of a key."""
+    return "\n".join([leaderboard_markdown(leaderboard(state), link), *_floor(state), *_comparisons(state)])
 
 
 def _floor(state: SessionState) -> Iterator[str]:

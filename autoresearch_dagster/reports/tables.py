@@ -1,12 +1,12 @@
 """The leaderboard as a terminal table and as Markdown."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from autoresearch_dagster.core.experiment import Outcome, Standing, Verdict
+from autoresearch_dagster.core.experiment import ExperimentKey, Outcome, Standing, Verdict
 from autoresearch_dagster.core.judgement import NoiseFloor
 from autoresearch_dagster.reports.text import cell, one_line
 from autoresearch_dagster.store.leaderboard import BASELINE, Row
@@ -87,8 +87,8 @@ def _leads(row: Row, floor: NoiseFloor | None) -> bool:
     return row.standing is Standing.CHAMPION if floor is not None else row.delta_vs_best == 0
 
 
-def leaderboard_markdown(rows: Sequence[Row]) -> str:
-    """Write the leaderboard as a Markdown table."""
+def leaderboard_markdown(rows: Sequence[Row], link: Callable[[ExperimentKey], str] = str) -> str:
+    """Write the leaderboard as a Markdown table; `link` writes the cell of a key."""
     lines = [
         "| # | title | val_bpb | vs best | gain | steps | state | parent | key |",
         "|--:|---|--:|--:|--:|--:|---|---|---|",
@@ -103,7 +103,7 @@ def leaderboard_markdown(rows: Sequence[Row]) -> str:
             row.steps or "–",
             _state(row),
             plain(row.parent_title or ""),
-            row.key,
+            link(row.key),
         )
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     return "\n".join(lines)

@@ -98,6 +98,8 @@ class SessionPaused(Data):
     kind: Literal["session_paused"] = "session_paused"
     reason: str
     """Why, as a person is told."""
+    trouble: bool = False
+    """Whether something went wrong, so that a person has to look; else somebody asked for it."""
 
 
 class SessionFinished(Data):

@@ -65,10 +65,12 @@ def _apply(state: SessionState, record: ev.Recorded) -> None:  # noqa: C901 (one
                 state.allotted = len(state.experiments) + event.config.n_experiments
                 state.ledger.grant()
             state.config, state.driver, state.status = event.config, event.driver, "active"
+            state.trouble = False
             state.floor_tries, state.resumed_at = 0, record.at
             state.asked, state.asleep_until, state.sleeps = None, None, 0
         case ev.SessionPaused():
             state.status, state.reason, state.asked = "paused", event.reason, None
+            state.trouble = event.trouble
         case ev.SessionFinished():
             state.status, state.reason, state.summary = "finished", event.reason, event.summary
             state.asked = None
@@ -115,7 +117,7 @@ def _apply(state: SessionState, record: ev.Recorded) -> None:  # noqa: C901 (one
             state.asleep_until, state.sleeps = event.until, state.sleeps + 1
         case ev.AttemptStarted():
             state.ledger.attempt(event.key, event.gpu_reserve_s)
-            _change(state, event.key, attempts=event.attempt, started_at=record.at)
+            _change(state, event.key, attempts=event.attempt, started_at=record.at, slot=event.slot)
         case ev.ExperimentFinished():
             state.ledger.finish(event.key, event.result)
             _change(state, event.key, result=event.result, finished_at=record.at, run_id=event.run_id)
@@ -148,9 +150,9 @@ def _apply(state: SessionState, record: ev.Recorded) -> None:  # noqa: C901 (one
         case ev.Steered():
             state.notes.append((event, record.at))
         case ev.HaltAsked():
-            state.asked = event
+            state.asked = event if state.status != "finished" else None
         case ev.AttemptResumed():
-            pass
+            _change(state, event.key, slot=event.slot)
         case _:
             assert_never(event)
 

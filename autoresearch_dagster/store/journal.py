@@ -10,7 +10,7 @@ from typing import Literal
 import sqlalchemy as sa
 
 from autoresearch_dagster.core.errors import StoreConflict, StoreUnavailable
-from autoresearch_dagster.store import database as db, events as ev, read_tables
+from autoresearch_dagster.store import database as db, events as ev, read_tables, schema as sc
 from autoresearch_dagster.store.fold import fold
 from autoresearch_dagster.store.leaderboard import Row, leaderboard
 from autoresearch_dagster.store.leases import Lease, Leases
@@ -59,7 +59,7 @@ class Journal:
     def sessions(self) -> list[str]:
         """Ids of all sessions, oldest first."""
         with db.read(self._engine) as connection:
-            return list(connection.execute(sa.select(db.sessions.c.id).order_by(db.sessions.c.number)).scalars())
+            return list(connection.execute(sa.select(sc.sessions.c.id).order_by(sc.sessions.c.number)).scalars())
 
     def create(self, config: ev.SessionConfig, driver: Literal["cli", "daemon"], bundle: str) -> SessionState:
         """Start the session of a memory key.
@@ -70,9 +70,9 @@ class Journal:
         with db.write(self._engine) as connection:
             if _session_of(connection, config.memory_key) is not None:
                 raise StoreConflict(f"The memory key {config.memory_key!r} has a session already; resume it.")
-            number = (connection.execute(sa.select(sa.func.max(db.sessions.c.number))).scalar() or 0) + 1
+            number = (connection.execute(sa.select(sa.func.max(sc.sessions.c.number))).scalar() or 0) + 1
             session = f"s{number:02}"
-            connection.execute(db.sessions.insert().values(id=session, number=number, memory_key=config.memory_key))
+            connection.execute(sc.sessions.insert().values(id=session, number=number, memory_key=config.memory_key))
             event = ev.SessionStarted(number=number, config=config, driver=driver, bundle=bundle)
             record = ev.Recorded(session=session, sequence=0, at=self._clock(), event=event)
             _insert(connection, record)
@@ -82,7 +82,7 @@ class Journal:
     def free_number(self, wanted: int) -> int:
         """Return this session number if nobody has it, else the next one."""
         with db.read(self._engine) as connection:
-            numbers = set(connection.execute(sa.select(db.sessions.c.number)).scalars())
+            numbers = set(connection.execute(sa.select(sc.sessions.c.number)).scalars())
         return wanted if wanted not in numbers else max(numbers) + 1
 
     def adopt(self, records: Sequence[ev.Recorded], news: Sequence[ev.Event]) -> SessionState:
@@ -99,7 +99,7 @@ class Journal:
         state = fold([*records, *own])
         with db.write(self._engine) as connection:
             connection.execute(
-                db.sessions.insert().values(id=session, number=state.number, memory_key=state.config.memory_key)
+                sc.sessions.insert().values(id=session, number=state.number, memory_key=state.config.memory_key)
             )
             for record in [*records, *own]:
                 _insert(connection, record)
@@ -169,7 +169,7 @@ class Journal:
 
 def _insert(connection: sa.Connection, record: ev.Recorded) -> None:
     connection.execute(
-        db.events.insert().values(
+        sc.events.insert().values(
             session=record.session,
             sequence=record.sequence,
             at=record.at.isoformat(),
@@ -179,7 +179,7 @@ def _insert(connection: sa.Connection, record: ev.Recorded) -> None:
 
 
 def _events(connection: sa.Connection, session: str, after: int) -> list[ev.Recorded]:
-    table = db.events
+    table = sc.events
     rows = connection.execute(
         table.select().where(table.c.session == session, table.c.sequence > after).order_by(table.c.sequence)
     )
@@ -195,5 +195,5 @@ def _events(connection: sa.Connection, session: str, after: int) -> list[ev.Reco
 
 
 def _session_of(connection: sa.Connection, memory_key: str) -> str | None:
-    statement = sa.select(db.sessions.c.id).where(db.sessions.c.memory_key == memory_key)
+    statement = sa.select(sc.sessions.c.id).where(sc.sessions.c.memory_key == memory_key)
     return connection.execute(statement).scalar()

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from autoresearch_dagster.core.boot import start_of
 from autoresearch_dagster.core.errors import StoreConflict, StoreUnavailable
 from autoresearch_dagster.core.limits import LEASE_RENEW_S, LEASE_S
-from autoresearch_dagster.store import database as db
+from autoresearch_dagster.store import database as db, schema as sc
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class Leases:
         Raises:
             StoreConflict: somebody holds it.
         """
-        table, now = db.leases, self._clock()
+        table, now = sc.leases, self._clock()
         held = self._row(connection, name)
         if held is not None and self._is_held(held, now):
             raise StoreConflict(f"{name} is held by {held.owner} now; wait for it, or stop that process.")
@@ -124,7 +124,7 @@ class Leases:
 
     def abandoned(self) -> list[Lease]:
         """Return the leases that were neither released nor kept: their owners died, or went silent elsewhere."""
-        table = db.leases
+        table = sc.leases
         with db.read(self._engine) as connection:
             rows = connection.execute(table.select().where(table.c.expires_at > 0).order_by(table.c.name)).all()
         unreleased = [Lease(row.name, row.owner, row.epoch, row.expires_at) for row in rows]
@@ -139,7 +139,7 @@ class Leases:
 
     def held(self, connection: sa.Connection, prefix: str) -> list[Lease]:
         """Return the leases that somebody holds whose names begin so, as the caller's transaction sees them."""
-        table, now = db.leases, self._clock()
+        table, now = sc.leases, self._clock()
         rows = connection.execute(
             table.select().where(table.c.name.startswith(prefix, autoescape=True), table.c.expires_at > 0)
         )
@@ -199,11 +199,11 @@ class Leases:
         return life == "running" or (life != "ended" and lease.expires_at > now)
 
     def _row(self, connection: sa.Connection, name: str) -> Lease | None:
-        row = connection.execute(db.leases.select().where(db.leases.c.name == name)).first()
+        row = connection.execute(sc.leases.select().where(sc.leases.c.name == name)).first()
         return Lease(row.name, row.owner, row.epoch, row.expires_at) if row else None
 
     def _update(self, lease: Lease, expires_at: float) -> None:
-        table = db.leases
+        table = sc.leases
         statement = (
             table.update()
             .where(table.c.name == lease.name, table.c.epoch == lease.epoch, table.c.owner == lease.owner)

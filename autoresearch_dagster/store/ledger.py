@@ -57,7 +57,9 @@ class Ledger:
         return other
 
     def grant(self) -> None:
-        """Begin a new launch."""
+        """Begin a new launch; nobody is left to settle what was reserved in the one before."""
+        self.usd_possible, self.asked = self.usd_committed - self.usd, {}
+        self.gpu_lost_s, self.gpu_open = self.gpu_committed_s - self.gpu_s, {}
         self.granted_at_usd, self.granted_at_gpu_s = self.usd_committed, self.gpu_committed_s
 
     def ask(self, event: ModelAsked) -> None:
@@ -86,8 +88,10 @@ class Ledger:
             self.gpu_open[key] = reserve_s
 
     def finish(self, key: ExperimentKey, result: ExperimentResult) -> None:
-        """Settle an experiment."""
-        self.gpu_open.pop(key, None)
+        """Settle an experiment; an attempt that was ended before it said what it used may have used all it had."""
+        reserved_s = self.gpu_open.pop(key, 0.0)
+        if not result.gpu_sec:
+            self.gpu_lost_s += reserved_s
         self.gpu_s += result.gpu_sec
         self.cpu_s += result.cpu_sec + sum(one.cpu_sec for one in result.out_of_memory)
 

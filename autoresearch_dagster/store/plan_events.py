@@ -79,6 +79,11 @@ class CallPending(Data):
     """One per requested title, in order: an object for what is answered at once (duplicate, cached, limit),
     or the key of the experiment whose result is the answer."""
 
+    @property
+    def deferred(self) -> bool:
+        """Whether it is answered before gains are confirmed."""
+        return self.arguments.get("confirm") == "deferred"
+
 
 class CallAnswered(Data):
     """A durable call has its answer; the plan may go on."""
@@ -168,3 +173,5 @@ class TranscriptCompacted(Data):
     """The last turn that is told in short."""
     input_tokens: int
     """What the reply had to read that led to it."""
+    text: str = ""
+    """What is told instead, kept so that it stays the same; '' in journals of before that was."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import sqlalchemy as sa
 
 from autoresearch_dagster.core.experiment import digest_of
-from autoresearch_dagster.store import database as db
+from autoresearch_dagster.store import schema as sc
 from autoresearch_dagster.store.leaderboard import Place, Row, places, row_of, score
 from autoresearch_dagster.store.state import Experiment, SessionState
 from autoresearch_dagster.store.summary import SessionSummary, summarise
@@ -25,38 +25,38 @@ VERSION = digest_of(repr((MEANING, [*SessionSummary.model_fields], [*Row.model_f
 def update(connection: sa.Connection, before: SessionState, after: SessionState) -> None:
     """Bring a session's rows from one state to a later one, in the transaction that appends its events."""
     found = connection.execute(
-        sa.select(db.session_rows.c.sequence, db.session_rows.c.version, db.session_rows.c.experiments).where(
-            db.session_rows.c.session == after.id
+        sa.select(sc.session_rows.c.sequence, sc.session_rows.c.version, sc.session_rows.c.experiments).where(
+            sc.session_rows.c.session == after.id
         )
     ).first()
     if found is None or tuple(found) != (before.sequence, VERSION, len(before.experiments)):
         rebuild(connection, after)
         return
-    table = db.experiment_rows
+    table = sc.experiment_rows
     changed = list(_changed(before, after))
     old = [position for position, _ in changed if position < len(before.experiments)]
     for position in old:
         connection.execute(table.delete().where(table.c.session == after.id, table.c.position == position))
     _insert(connection, after.id, changed)
     connection.execute(
-        db.session_rows.update().where(db.session_rows.c.session == after.id).values(**_session_row(after))
+        sc.session_rows.update().where(sc.session_rows.c.session == after.id).values(**_session_row(after))
     )
 
 
 def rebuild(connection: sa.Connection, state: SessionState) -> None:
     """Write all rows of a session anew."""
-    for table in (db.experiment_rows, db.session_rows):
+    for table in (sc.experiment_rows, sc.session_rows):
         connection.execute(table.delete().where(table.c.session == state.id))
     _insert(connection, state.id, list(enumerate(state.experiments.values())))
-    connection.execute(db.session_rows.insert().values(session=state.id, **_session_row(state)))
+    connection.execute(sc.session_rows.insert().values(session=state.id, **_session_row(state)))
 
 
 def summaries(connection: sa.Connection) -> dict[str, SessionSummary | None]:
     """Return every session's summary, oldest first; None where the rows are not to be believed."""
     statement = (
-        sa.select(db.sessions.c.id, db.session_rows.c.facts, _is_current())
-        .select_from(db.sessions.outerjoin(db.session_rows))
-        .order_by(db.sessions.c.number)
+        sa.select(sc.sessions.c.id, sc.session_rows.c.facts, _is_current())
+        .select_from(sc.sessions.outerjoin(sc.session_rows))
+        .order_by(sc.sessions.c.number)
     )
     return {
         session: SessionSummary.model_validate_json(text) if current else None
@@ -66,11 +66,11 @@ def summaries(connection: sa.Connection) -> dict[str, SessionSummary | None]:
 
 def leaderboard(connection: sa.Connection, session: str) -> list[Row] | None:
     """Return a session's leaderboard; None where the rows are not to be believed."""
-    heading = sa.select(db.session_rows.c.experiments, _is_current()).select_from(db.sessions.join(db.session_rows))
-    found = connection.execute(heading.where(db.sessions.c.id == session)).first()
+    heading = sa.select(sc.session_rows.c.experiments, _is_current()).select_from(sc.sessions.join(sc.session_rows))
+    found = connection.execute(heading.where(sc.sessions.c.id == session)).first()
     if found is None or not found[1]:
         return None
-    table = db.experiment_rows
+    table = sc.experiment_rows
     statement = sa.select(table.c.score, table.c.facts).where(table.c.session == session).order_by(table.c.position)
     rows = connection.execute(statement).all()
     if len(rows) != found[0]:
@@ -81,11 +81,11 @@ def leaderboard(connection: sa.Connection, session: str) -> list[Row] | None:
 def _is_current() -> sa.ColumnElement[bool]:
     """Whether rows were written by this version, with the last event of the journal."""
     last = (
-        sa.select(sa.func.max(db.events.c.sequence))
-        .where(db.events.c.session == db.sessions.c.id)
+        sa.select(sa.func.max(sc.events.c.sequence))
+        .where(sc.events.c.session == sc.sessions.c.id)
         .scalar_subquery()
     )
-    rows = db.session_rows.c
+    rows = sc.session_rows.c
     return sa.func.coalesce(sa.and_(rows.version == VERSION, rows.sequence == last), sa.false())
 
 
@@ -108,7 +108,7 @@ def _session_row(state: SessionState) -> dict[str, object]:
 def _insert(connection: sa.Connection, session: str, rows: list[tuple[int, Experiment]]) -> None:
     if rows:
         connection.execute(
-            db.experiment_rows.insert(),
+            sc.experiment_rows.insert(),
             [
                 {"session": session, "position": position, "score": score(experiment), "facts": _facts(experiment)}
                 for position, experiment in rows

@@ -6,7 +6,7 @@ from typing import Final, Literal
 import sqlalchemy as sa
 
 from autoresearch_dagster.core.experiment import Digest
-from autoresearch_dagster.store import database as db
+from autoresearch_dagster.store import database as db, schema as sc
 
 Reason = Literal["gc", "import"]
 SENTENCES: Final[dict[Reason, str]] = {
@@ -24,7 +24,7 @@ class RemovedBlobs:
 
     def record(self, digests: Iterable[Digest], reason: Reason) -> None:
         """Say that these are going to be absent; before they are, so that nothing is ever missing unexplained."""
-        table = db.removed_blobs
+        table = sc.removed_blobs
         wanted = sorted(set(digests))
         with db.write(self._engine) as connection:
             for digest in wanted:
@@ -34,7 +34,7 @@ class RemovedBlobs:
 
     def why(self, digest: Digest) -> str:
         """Return the sentence for an absent blob, or '' where nothing is known."""
-        table = db.removed_blobs
+        table = sc.removed_blobs
         with db.read(self._engine) as connection:
             reason = connection.execute(sa.select(table.c.reason).where(table.c.digest == digest)).scalar()
         return SENTENCES[reason].format(digest=digest[:12]) if reason in SENTENCES else ""

@@ -8,6 +8,7 @@ from autoresearch_dagster.core.experiment import (
     ExperimentKey,
     ExperimentResult,
     PlannedExperiment,
+    title_key,
 )
 from autoresearch_dagster.core.judgement import PromotionDecision, ScreeningDecision
 from autoresearch_dagster.store import events as ev, promotion_events as pe
@@ -28,6 +29,8 @@ class Experiment:
     run_id: str = ""
     started_at: datetime | None = None
     """When the last attempt began."""
+    slot: str = ""
+    """Where its last attempt runs or ran, as a person reads it: `core 1`."""
     sized_bytes: int = 0
     """Memory that the model estimated for it; 0: it was not asked."""
     screening: ScreeningDecision | None = None
@@ -97,6 +100,8 @@ class SessionState:
     status: Literal["active", "paused", "finished"] = "active"
     summary: str = ""
     reason: str = ""
+    trouble: bool = False
+    """Whether it is paused because something went wrong."""
     allotted: int = 0
     """Experiments granted over all launches of this session."""
     sequence: int = -1
@@ -162,6 +167,20 @@ class SessionState:
         return self.turns[-1].pending if self.turns else None
 
     @property
+    def undecided(self) -> list[Experiment]:
+        """Candidates that deserve a confirmation and have none yet, in planned order."""
+        return [one for one in self.experiments.values() if one.undecided]
+
+    @property
+    def deferring(self) -> bool:
+        """Whether confirmations wait for the end of the running plan, as its last launch asked."""
+        turn = self.turns[-1] if self.turns else None
+        if turn is None or turn.finished is not None:
+            return False
+        launches = [call for call in turn.calls if isinstance(call, ev.CallPending)]
+        return bool(launches) and launches[-1].deferred
+
+    @property
     def unfinished(self) -> list[Experiment]:
         """Planned trainings of any purpose without a result, in planned order, candidates first."""
         return [one for one in self.everything.values() if one.result is None]
@@ -211,5 +230,5 @@ class SessionState:
 
     def latest_edit(self, title: str) -> Edit | None:
         """The newest revision of a title, compared without case and outer blanks."""
-        wanted = title.strip().lower()
-        return next((edit for edit in reversed(self.edits) if edit.saved.title.strip().lower() == wanted), None)
+        wanted = title_key(title)
+        return next((edit for edit in reversed(self.edits) if title_key(edit.saved.title) == wanted), None)

@@ -22,7 +22,7 @@ import sqlalchemy as sa
 
 from autoresearch_dagster.core.limits import LEASE_S, SLOT_HANDOVER_S, SLOT_SEEN_S, SLOT_SILENT_S
 from autoresearch_dagster.core.slot import Slot, SlotKind, slot_of
-from autoresearch_dagster.store import database as db
+from autoresearch_dagster.store import database as db, schema as sc
 from autoresearch_dagster.store.leases import Lease, Leases, is_dead
 
 State = Literal["waiting", "holding", "returned"]
@@ -134,7 +134,7 @@ class Tickets:
 
     def _line(self, connection: sa.Connection, holders: Mapping[str, str], now: float) -> list[Ticket]:
         """Return the tickets that mean something, the oldest first, and sweep the others."""
-        dead, table = cache(is_dead), db.slot_tickets
+        dead, table = cache(is_dead), sc.slot_tickets
         rows = connection.execute(table.select().where(table.c.host == self._host).order_by(table.c.id)).all()
         found = [
             Ticket(row.id, row.party, row.owner, tuple(map(slot_of, row.cores.split(","))), row.state, row.at)
@@ -160,12 +160,12 @@ class Tickets:
 
     def _next(self, connection: sa.Connection, now: float) -> int:
         """Return a number that is larger than any before, also when the table has been empty."""
-        last = connection.execute(sa.select(sa.func.max(db.slot_tickets.c.id))).scalar() or 0
+        last = connection.execute(sa.select(sa.func.max(sc.slot_tickets.c.id))).scalar() or 0
         return max(last + 1, int(now * 1000))
 
     def _insert(self, connection: sa.Connection, ticket: Ticket) -> None:
         connection.execute(
-            db.slot_tickets.insert().values(
+            sc.slot_tickets.insert().values(
                 id=ticket.id,
                 host=self._host,
                 party=ticket.party,
@@ -177,12 +177,12 @@ class Tickets:
         )
 
     def _update(self, connection: sa.Connection, ticket: int, **values: object) -> None:
-        table = db.slot_tickets
+        table = sc.slot_tickets
         connection.execute(table.update().where(table.c.id == ticket).values(**values))
 
     def _delete(self, connection: sa.Connection, tickets: list[int]) -> None:
         if tickets:
-            connection.execute(db.slot_tickets.delete().where(db.slot_tickets.c.id.in_(tickets)))
+            connection.execute(sc.slot_tickets.delete().where(sc.slot_tickets.c.id.in_(tickets)))
 
 
 def _is_kept_for(ticket: Ticket, queue: tuple[str, SlotKind]) -> bool:

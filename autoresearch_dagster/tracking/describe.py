@@ -4,7 +4,7 @@ import difflib
 import json
 from datetime import datetime
 
-from autoresearch_dagster.core.experiment import CurvePoint, ExperimentKey, ExperimentResult
+from autoresearch_dagster.core.experiment import CurvePoint, ExperimentKey, ExperimentResult, title_key
 from autoresearch_dagster.evaluation.review import Finding, new_findings, review
 from autoresearch_dagster.store.blobs import Blobs
 from autoresearch_dagster.store.state import Experiment, SessionState
@@ -94,12 +94,12 @@ def tags(state: SessionState, experiment: Experiment, session_run: str, fork_run
 
 def parent_key(state: SessionState, experiment: Experiment) -> ExperimentKey | None:
     """Return the key of the experiment whose code this one was forked from: the last one planned before it."""
-    title = (experiment.planned.parent_title or "").strip().lower()
+    title = title_key(experiment.planned.parent_title or "")
     found: ExperimentKey | None = None
     for key, other in state.experiments.items():
         if key == experiment.planned.key:
             break
-        if title and other.planned.title.strip().lower() == title:
+        if title and title_key(other.planned.title) == title:
             found = key
     return found
 

@@ -19,6 +19,7 @@ from autoresearch_dagster.core.limits import (
     ERROR_MESSAGE_BYTES,
     LOG_TAIL_CHARS,
     MODEL_NAME_CHARS,
+    PROGRESS_BYTES,
 )
 
 ANY_SIZE = 1 << 62
@@ -93,6 +94,14 @@ def parse_curve(data: bytes) -> tuple[CurvePoint, ...]:
     points = [point for line in data.splitlines() if (point := _point(line)) is not None]
     step = max(1, -(-len(points) // CURVE_POINTS))
     return tuple(points[::-1][::step][::-1])
+
+
+def read_curve(out: Path) -> tuple[CurvePoint, ...]:
+    """Return what a candidate reports of its training so far; nothing where it wrote nothing that can be used."""
+    try:
+        return parse_curve(read_part(out, "progress.jsonl", PROGRESS_BYTES))
+    except (Unreadable, OSError):
+        return ()
 
 
 def _point(line: bytes) -> CurvePoint | None:

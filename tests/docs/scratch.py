@@ -119,7 +119,7 @@ class Scratch:
     def python(self, text: str) -> None:
         """Run a block of Python."""
         done = subprocess.run(
-            [sys.executable, "-c", f"from typing import Any\n{text}"],
+            [sys.executable, "-c", f"from typing import Any, Literal\n{text}"],
             cwd=self.folder,
             env=self.environment,
             capture_output=True,

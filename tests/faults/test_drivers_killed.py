@@ -186,7 +186,7 @@ def test_a_model_server_that_somebody_else_removes_is_nobodys_fault(
 
 @pytest.mark.slow
 def test_a_driver_that_is_interrupted_lets_its_container_train_to_its_end(world: MakeWorld, image: str) -> None:
-    made = world(sleeps(4.0), image=image)
+    made = world(sleeps(12.0), image=image)
     driver = made.drive()
     driver.reach(f"STAGE {KEY} training")
     (container,) = until(lambda: [one for one in made.all_containers() if one.status == "running"])

@@ -18,7 +18,7 @@ from autoresearch_dagster.data.build import build_bundle
 from autoresearch_dagster.definitions import defs
 from autoresearch_dagster.defs import assets
 from autoresearch_dagster.defs.experiments import experiment_event, reproduction_metadata
-from autoresearch_dagster.experiments.review import review_of
+from autoresearch_dagster.experiments.dossier import dossier_of
 from autoresearch_dagster.store import events as ev, promotion_events as pe
 from autoresearch_dagster.store.leaderboard import leaderboard
 from autoresearch_dagster.store.store import open_store
@@ -178,9 +178,11 @@ def test_a_partition_shows_what_is_new_in_its_train_py_and_nothing_where_nothing
         (key,) = plan(store, "one", memory_key=memory_key, code=code)
         finish(store, key, 9.0)
         state = store.journal.state(key.partition("_")[0])
-        found.append(experiment_event(state.experiments[key], review_of(state, key, store.blobs)).metadata)
+        found.append(experiment_event(state.experiments[key], dossier_of(state, key, store.blobs)).metadata)
 
     assert "review" not in found[0]
     (row,) = found[1]["review"].records
     assert (row.data["about"], row.data["text"]) == ("files", "open('x')")
-    assert {name: value for name, value in found[1].items() if name != "review"} == found[0]
+    assert {name: value for name, value in found[1].items() if name != "review"}.keys() == found[0].keys()
+    assert "+open('x')" in found[1]["change"].value
+    assert "only the config differs" in found[0]["change"].value

@@ -41,6 +41,7 @@ def test_the_page_states_the_limits_that_hold() -> None:
         f"{limits.OBSERVATION_CHARS:,} characters",
         f"{limits.TRANSCRIPT_TOKENS:,} tokens",
         f"{limits.PLAN_ERRORS_IN_A_ROW} in a row end",
+        f"{limits.IDLE_TURNS} in a row that launch nothing",
         f"after {limits.PLATEAU_BATCHES} batches",
         f"after {limits.CONFIG_ONLY_EDIT_LIMIT} saved edits",
     ):

@@ -8,6 +8,7 @@ import pytest
 
 from autoresearch_dagster.agent.loop import advance
 from autoresearch_dagster.agent.scripted import ScriptedResearcher
+from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.errors import PlanDiverged
 from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store.normal_form import normal_form
@@ -164,6 +165,21 @@ def test_max_turns_end_a_session(tmp_path):
     state = desk.journal.state(desk.session)
     assert len(state.turns) == 3
     assert state.reason.startswith("max_turns=3")
+
+
+def test_turns_that_launch_nothing_end_a_session_before_they_have_cost_a_night(tmp_path):
+    looks = ["```python\nget_budget()\n```"] * (limits.IDLE_TURNS + 5)
+    state = finish_state(tmp_path / "looks", looks)
+    assert len(state.turns) == limits.IDLE_TURNS
+    assert state.reason == f"{limits.IDLE_TURNS} turns in a row launched nothing"
+    launch = '```python\nedit_train_code("a", config_overrides={"n_layer": 1})\nrun_experiment("a")\n```'
+    state = finish_state(tmp_path / "late", [*looks[: limits.IDLE_TURNS - 1], launch, *looks])
+    assert len(state.turns) == 2 * limits.IDLE_TURNS
+
+
+def finish_state(home, replies):
+    desk = finish(home, Says(*replies))
+    return desk.journal.state(desk.session)
 
 
 def test_the_last_turn_has_no_run_tools(tmp_path):

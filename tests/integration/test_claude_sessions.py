@@ -98,17 +98,17 @@ def test_a_cut_reply_is_asked_again_and_counts_as_possibly_paid(tmp_path: Path, 
 
 
 def test_a_cap_ends_the_session_before_it_is_passed(tmp_path: Path) -> None:
-    desk = claude_bench(tmp_path, max_usd=0.3)
+    desk = claude_bench(tmp_path, max_usd=0.28)
     with AnthropicServer(by_turn(LOOK)) as server:
         state = finish(desk, server)
     assert state.status == "finished"
-    assert "max_usd=0.3 is used up" in state.reason
-    assert state.ledger.usd_committed <= Decimal("0.3")
+    assert "max_usd=0.28 is used up" in state.reason
+    assert state.ledger.usd_committed <= Decimal("0.28")
     assert len(server.sent) == len(state.turns) > 0
 
 
 def test_a_resumed_session_is_granted_its_cap_anew(tmp_path: Path) -> None:
-    desk = claude_bench(tmp_path, max_usd=0.3)
+    desk = claude_bench(tmp_path, max_usd=0.28)
     with AnthropicServer(by_turn(LOOK)) as server:
         turns = len(finish(desk, server).turns)
         with desk.transaction() as tx:

@@ -97,3 +97,14 @@ def test_sizing_by_a_model_needs_one(command):
     said = command("run", "--preset", "demo", "--resource-sizing", "model")
     assert said.code == 2
     assert "asks the model of researcher=claude" in said.err
+
+
+def test_a_run_beside_a_driver_is_refused_and_changes_nothing(command, planned):
+    with planned.leases.hold(lease_name("s01"), this_process()):
+        command("stop", "research")
+        before = len(planned.journal.events("s01"))
+        refused = command("run", "--memory-key", "research", "--preset", "demo", "--n-experiments", "1")
+    state = planned.journal.state("s01")
+    assert refused.code == 1
+    assert is_one_sentence(refused.err)
+    assert (state.driver, state.asked.end, len(planned.journal.events("s01"))) == ("daemon", "stop", before)

@@ -8,9 +8,9 @@ import anthropic
 import pytest
 from pydantic import SecretStr
 
-from autoresearch_dagster.agent.llm import Claude, retry_after_s
+from autoresearch_dagster.agent.llm import Claude
 from autoresearch_dagster.agent.model import wire
-from autoresearch_dagster.agent.model.wire import Request
+from autoresearch_dagster.agent.model.wire import Request, retry_after_s
 from autoresearch_dagster.agent.researcher import Message
 from autoresearch_dagster.core.errors import ModelFault, UserError
 from autoresearch_dagster.core.settings import environment_address

@@ -26,7 +26,7 @@ from autoresearch_dagster.core.experiment import (
     canonical_json,
 )
 from autoresearch_dagster.core.settings import PROJECT_ROOT, Settings
-from autoresearch_dagster.store import database as db, events as ev, promotion_events as pe
+from autoresearch_dagster.store import database as db, events as ev, promotion_events as pe, schema as sc
 from autoresearch_dagster.store.store import Store, open_store
 from autoresearch_dagster.tracking.mlflow_projection import Projector
 from tests.judged import measured, noise_floor, promotion, screening
@@ -71,7 +71,7 @@ class World:
 
     def forget(self, subject: str) -> None:
         with db.write(self.store.engine) as connection:
-            connection.execute(db.projections.delete().where(db.projections.c.subject == subject))
+            connection.execute(sc.projections.delete().where(sc.projections.c.subject == subject))
 
     def picture(self, session: str) -> dict[str, Any]:
         """Everything that a person could see, without run ids."""

@@ -134,7 +134,7 @@ def test_a_long_conversation_is_told_in_short_without_losing_results_or_notes(
         add(desk, ev.Steered(note="mind the noise"))
     last = len(state_of(desk).turns) - 1
     add(desk, ev.TranscriptCompacted(turn=last, input_tokens=200_000))
-    told = prompt.messages(state_of(desk), last=False)
+    told = prompt.messages(state_of(desk))
     assert [message.role for message in told] == ["user", "assistant", "user"]
     for experiment in state_of(desk).experiments.values():
         assert experiment.planned.title in told[0].text
@@ -163,3 +163,31 @@ def test_a_conversation_that_is_refused_as_too_long_is_halved_until_it_fits_or_t
     assert kept == sorted(set(kept))
     assert kept[-1] == len(state_of(desk).turns)
     assert "larger context" in event.reason
+
+
+def test_what_is_told_in_short_stays_as_it_was_first_told(tmp_path: Path) -> None:
+    """Else one more result would change the first message, and nothing of a long conversation would be cached."""
+    desk = bench(tmp_path)
+    assert advance(desk, ScriptedResearcher()) == "waiting"
+    while train_one(desk):
+        pass
+    assert advance(desk, ScriptedResearcher()) == "waiting"
+    event = compaction.shorter(state_of(desk))
+    add(desk, event)
+    before = prompt.messages(state_of(desk))[0]
+    assert "Turns 1 to " in before.text
+    while train_one(desk):
+        pass
+    assert prompt.messages(state_of(desk))[0] == before
+
+
+def test_the_words_of_the_last_turn_stay_when_the_session_goes_on(tmp_path: Path) -> None:
+    launch = '```python\nedit_train_code("a", config_overrides={"n_layer": 1})\nrun_experiment("a")\n```'
+    desk, first = bench(tmp_path, n_experiments=1), Reads(launch, "That was all.")
+    while advance(desk, first) == "waiting":
+        assert train_one(desk)
+    assert "nothing can be launched any more" in first.asked[-1][-1]
+    add(desk, ev.SessionResumed(config=state_of(desk).config, driver="cli"))
+    second = Reads("", "", "Nothing more.")
+    advance(desk, second)
+    assert second.asked[-1][: len(first.asked[-1])] == first.asked[-1]

@@ -23,7 +23,6 @@ from autoresearch_dagster.core.presets import preset
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.core.slot import NO_SLOT
 from autoresearch_dagster.data.layout import Bundle
-from autoresearch_dagster.defs.watch import Story
 from autoresearch_dagster.experiments.archive import export_session
 from autoresearch_dagster.experiments.import_archive import import_session
 from autoresearch_dagster.experiments.laboratory import Laboratory
@@ -31,6 +30,7 @@ from autoresearch_dagster.experiments.scale_transfer import least_growth, transf
 from autoresearch_dagster.experiments.scoring import attempt_of
 from autoresearch_dagster.reports.decisions import decision
 from autoresearch_dagster.reports.standings import standings_markdown
+from autoresearch_dagster.reports.story import Story
 from autoresearch_dagster.store import events as ev, promotion_events as pe
 from autoresearch_dagster.store.leaderboard import leader
 from autoresearch_dagster.tracking.describe import tags

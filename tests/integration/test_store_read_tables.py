@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from autoresearch_dagster.core.errors import StoreUnavailable
 from autoresearch_dagster.core.settings import Settings
-from autoresearch_dagster.store import database as db, events as ev, read_tables
+from autoresearch_dagster.store import database as db, events as ev, read_tables, schema as sc
 from autoresearch_dagster.store.fold import fold
 from autoresearch_dagster.store.journal import Journal
 from autoresearch_dagster.store.leaderboard import leaderboard, lowest
@@ -113,7 +113,7 @@ def test_events_written_behind_the_back_of_the_tables_are_seen(url, events):
     ]
     if behind:
         with db.write(journal._engine) as connection:
-            connection.execute(db.events.insert(), behind)
+            connection.execute(sc.events.insert(), behind)
         assert not is_believed(journal, session)
     assert read(open_journal(url), session) == truth(journal, session)
     assert is_believed(journal, session)
@@ -147,7 +147,7 @@ def test_a_database_of_version_1_opens_reads_and_goes_on(tmp_path_factory, event
         transaction.append(ev.Steered(note="in version 2"))
     assert is_believed(journal, "s01")
     with sqlite3.connect(folder / "journal.db") as raw:
-        assert raw.execute("SELECT version FROM schema_version").fetchall() == [(db.SCHEMA_VERSION,)]
+        assert raw.execute("SELECT version FROM schema_version").fetchall() == [(sc.SCHEMA_VERSION,)]
 
 
 def test_a_version_1_program_at_work_is_not_believed_by_the_tables_but_its_events_are(tmp_path):

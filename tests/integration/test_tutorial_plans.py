@@ -37,7 +37,7 @@ def test_arguments_have_the_names_and_places_of_the_tutorials(name):
     assert tool is not None
     ours = list(tool.parameters.parameters)
     assert ours[: len(SEED[name])] == SEED[name]
-    assert ours[len(SEED[name]) :] in ([], ["memory_key"])
+    assert ours[len(SEED[name]) :] in ([], ["memory_key"], ["confirm"])
 
 
 KEY = '"parallelized-autoresearch"'

@@ -29,7 +29,7 @@ CANDIDATES = (
     "recognises_development",
 )
 PACKAGE = Path(autoresearch_dagster.__file__).parent
-SHOWS = {"evaluation/review.py", "reports/", "tracking/", "defs/", "experiments/review.py"}
+SHOWS = {"evaluation/review.py", "reports/", "tracking/", "defs/", "experiments/dossier.py"}
 WORTH_A_LOOK = '''
 import os
 import time

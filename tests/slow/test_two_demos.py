@@ -13,7 +13,7 @@ from mlflow.tracking import MlflowClient
 from autoresearch_dagster.core.folders import find_folders
 from autoresearch_dagster.core.settings import PROJECT_ROOT, Settings
 from autoresearch_dagster.experiments.laboratory import scratch_prefix
-from autoresearch_dagster.store import database as db, events as ev
+from autoresearch_dagster.store import database as db, events as ev, schema as sc
 from autoresearch_dagster.store.store import open_store
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2_400)]
@@ -74,7 +74,7 @@ def test_two_demos_at_once_are_both_complete_and_share_nothing(tmp_path: Path) -
     assert [path.name for path in (tmp_path / "tmp").glob("ar-*")] == []
     assert find_folders(scratch_prefix(Settings(home=tmp_path / "home"))) == []
     with db.read(store.engine) as connection:
-        tickets = connection.execute(db.slot_tickets.select()).all()
+        tickets = connection.execute(sc.slot_tickets.select()).all()
     assert [ticket for ticket in tickets if ticket.state != "returned"] == []
 
 

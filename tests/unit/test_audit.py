@@ -53,7 +53,7 @@ def test_a_resumed_configuration_is_compared_with_the_one_before() -> None:
     config = ev.SessionConfig(max_usd=5)
     begun, resumed = trail(started(), ev.SessionResumed(config=config, driver="daemon"))
     assert (begun.who, begun.before) == (PERSON, "")
-    assert resumed.after != begun.after
+    assert resumed.before == begun.after != resumed.after
 
 
 def test_notes_and_halts_name_the_person_and_the_platform_is_named_for_its_own() -> None:

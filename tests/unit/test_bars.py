@@ -92,3 +92,27 @@ def test_an_untrusted_title_moves_no_cursor_on_a_terminal():
         board.finish(KEY, ExperimentResult(outcome=Outcome.CRASHED, error="\x1b]0;owned\x07"))
 
     assert "\x1b]0;owned" not in shown.file.getvalue()
+
+
+@pytest.mark.parametrize("width", [30, 120])
+def test_how_far_it_is_stands_below_the_experiments_and_fits(width):
+    shown, board = console(width, terminal=True), Board()
+    with LiveView(
+        board, shown, lambda: "s01: 1 of 6 experiments, best 2.5000, US$ 0.4200 of 5.00, about 3 min left"
+    ) as view:
+        board.add(KEY, "a title")
+        view._show()
+
+    lines = [line for line in shown.file.getvalue().splitlines() if "s01: 1 of" in line]
+    assert lines
+    assert ("about 3 min left" in lines[0]) is (width == 120)
+
+
+def test_without_a_terminal_how_far_it_is_follows_each_result():
+    shown, board = console(40, terminal=False), Board()
+    with LiveView(board, shown, lambda: "s01: 1 of 6 experiments"):
+        board.add(KEY, "a title")
+        board.finish(KEY, ExperimentResult(outcome=Outcome.CRASHED, error="boom"))
+
+    text = shown.file.getvalue()
+    assert text.index("boom") < text.index("s01: 1 of 6 experiments")

@@ -5,7 +5,7 @@ import shlex
 import pytest
 
 from autoresearch_dagster.cli import app
-from autoresearch_dagster.defs.watch import go_on
+from autoresearch_dagster.reports.story import go_on
 from autoresearch_dagster.store.events import SessionConfig
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from autoresearch_dagster.core.errors import StoreUnavailable
 from autoresearch_dagster.core.settings import Settings
-from autoresearch_dagster.store import database as db, events as ev
+from autoresearch_dagster.store import database as db, events as ev, schema as sc
 from autoresearch_dagster.store.journal import Journal
 from autoresearch_dagster.store.leases import Leases
 from autoresearch_dagster.store.projections import Projections
@@ -113,7 +113,7 @@ def test_an_address_that_is_not_known_is_reported(url: str) -> None:
 def test_a_journal_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     url, journal = journal_in(tmp_path)
     with db.write(db.connect(url)) as connection:
-        connection.execute(db.schema_version.update().values(version=db.SCHEMA_VERSION + 1))
+        connection.execute(sc.schema_version.update().values(version=sc.SCHEMA_VERSION + 1))
     with pytest.raises(StoreUnavailable, match="newer version"):
         db.connect(url)
     assert journal.sessions() == ["s01"]

@@ -22,7 +22,7 @@ from autoresearch_dagster.core.experiment import (
     TrainConfig,
 )
 from autoresearch_dagster.core.settings import PROJECT_ROOT, Settings
-from autoresearch_dagster.store import database as db, events as ev
+from autoresearch_dagster.store import database as db, events as ev, schema as sc
 from autoresearch_dagster.store.store import Store, open_store
 
 CONFIG = ev.SessionConfig(memory_key="tests", preset="demo")
@@ -223,7 +223,7 @@ def test_kill_9_of_a_writer_loses_nothing_that_it_had_committed(store: Store, tm
 def test_a_sequence_number_can_be_used_only_once(store: Store) -> None:
     row = {"session": "s01", "sequence": 0, "at": datetime.now(UTC).isoformat(), "event": "{}"}
     with pytest.raises(StoreConflict, match="committed first"), db.write(store.engine) as connection:
-        connection.execute(db.events.insert().values(**row))
+        connection.execute(sc.events.insert().values(**row))
 
 
 def test_one_memory_key_has_one_session(store: Store) -> None:
@@ -254,6 +254,6 @@ def test_nobody_can_take_a_lease_between_its_check_and_the_commit(store: Store, 
     hasty = db.connect(f"sqlite:///{tmp_path / 'journal.db'}", busy_timeout_s=0.1)
     with store.journal.transaction("s01", lease) as transaction:
         with pytest.raises(sa.exc.OperationalError, match="locked"), hasty.begin() as connection:
-            connection.execute(db.leases.delete())
+            connection.execute(sc.leases.delete())
         transaction.append(ev.Steered(note="held"))
     assert notes(store) == ["held"]

@@ -10,7 +10,7 @@ from hypothesis import given, settings, strategies as st
 
 from autoresearch_dagster.core.limits import LEASE_S, SLOT_HANDOVER_S, SLOT_POLL_S, SLOT_SILENT_S
 from autoresearch_dagster.core.slot import Slot
-from autoresearch_dagster.store import database as db
+from autoresearch_dagster.store import database as db, schema as sc
 from autoresearch_dagster.store.leases import Leases
 from autoresearch_dagster.store.tickets import Grant, Ticket, Tickets, assign
 
@@ -143,7 +143,7 @@ class World:
     def kill(self, worker):
         """Its process is no more: what it owns is owned by nobody who lives."""
         with db.write(self.engine) as connection:
-            for table in (db.leases, db.slot_tickets):
+            for table in (sc.leases, sc.slot_tickets):
                 connection.execute(table.update().where(table.c.owner == worker.owner).values(owner=DEAD))
         self.workers.remove(worker)
 
@@ -248,7 +248,7 @@ def test_the_cores_and_tickets_of_a_killed_process_are_free_at_once():
         world.kill(worker)
     assert world.ask(heir)
     with db.read(world.engine) as connection:
-        assert connection.execute(sa.select(db.slot_tickets.c.party)).scalars().all() == ["s02"]
+        assert connection.execute(sa.select(sc.slot_tickets.c.party)).scalars().all() == ["s02"]
 
 
 @pytest.mark.parametrize("kind", [n_cores, n_gpus])

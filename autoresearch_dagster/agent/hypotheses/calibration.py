@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from autoresearch_dagster.agent.axes.judge import Axis
-from autoresearch_dagster.agent.history import title_key
 from autoresearch_dagster.agent.hypotheses.effects import Effect, parse_effect
 from autoresearch_dagster.agent.rules import edit_rules
 from autoresearch_dagster.core import limits
-from autoresearch_dagster.core.experiment import ExperimentKey
+from autoresearch_dagster.core.experiment import ExperimentKey, title_key
 from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store.leaderboard import score
 from autoresearch_dagster.store.state import Experiment, SessionState

@@ -15,6 +15,7 @@ from autoresearch_dagster.agent.model.prices import Prices
 from autoresearch_dagster.agent.model.wire import Request
 from autoresearch_dagster.agent.prompt import rendered
 from autoresearch_dagster.agent.researcher import Message
+from autoresearch_dagster.agent.tools.untrusted import visible
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.errors import BudgetExceeded, ModelFault
 from autoresearch_dagster.core.experiment import ExperimentKey, PlannedExperiment
@@ -80,7 +81,7 @@ def _sized(key: ExperimentKey, said: Any, floor_bytes: int, ceiling_bytes: int) 
     asked = _bytes(said.get("memory")) if isinstance(said, dict) else None
     if asked is None:
         return ev.ExperimentSized(key=key, memory_bytes=floor_bytes, reason=_NO_ANSWER)
-    reason = " ".join(str(said.get("reason", "")).split())[: limits.SIZING_REASON_CHARS]
+    reason = " ".join(visible(str(said.get("reason", ""))).split())[: limits.SIZING_REASON_CHARS]
     return ev.ExperimentSized(key=key, memory_bytes=min(max(asked, floor_bytes), ceiling_bytes), reason=reason)
 
 

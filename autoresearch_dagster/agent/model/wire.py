@@ -5,8 +5,11 @@ conversation.  Trainings between two replies take minutes, so that a cache of fi
 with N tokens of conversation and d new ones a turn costs 1.25 (N + d) input tokens then, and 0.1 N + 2 d so.
 """
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from pydantic import BaseModel, NonNegativeInt, ValidationError
@@ -184,3 +187,16 @@ def _broken_off(error: _Error, *, begun: bool) -> ModelFault:
     """Make a fault of an error that was sent in place of the rest of a reply."""
     told = printable_line(f"{error.type}: {error.message}", MODEL_MESSAGE_CHARS)
     return ModelFault(f"The model broke a reply off ({told}).", "cut" if begun else "busy", possibly_charged=begun)
+
+
+def retry_after_s(header: str, now: datetime) -> float | None:
+    """Read `retry-after`: seconds, or a date; None where it says nothing that can be waited for."""
+    try:
+        wait_s = float(header)
+    except ValueError:
+        try:
+            until = parsedate_to_datetime(header)
+        except (TypeError, ValueError):
+            return None
+        wait_s = ((until if until.tzinfo else until.replace(tzinfo=UTC)) - now).total_seconds()
+    return max(0.0, wait_s) if math.isfinite(wait_s) else None

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from autoresearch_dagster.agent.axes.judge import Axis, is_micro
-from autoresearch_dagster.agent.history import title_key
 from autoresearch_dagster.agent.rules.plateau import plateau_of
 from autoresearch_dagster.core import limits
-from autoresearch_dagster.core.experiment import Outcome, canonical_json, digest_of
+from autoresearch_dagster.core.experiment import Outcome, canonical_json, digest_of, title_key
 from autoresearch_dagster.core.presets import RANGES, Preset
 from autoresearch_dagster.store.state import Edit, Experiment, SessionState
 

@@ -9,7 +9,7 @@ from autoresearch_dagster.agent.axes.judge import Axis
 from autoresearch_dagster.agent.rules import edit_rules
 from autoresearch_dagster.agent.tools.signatures import Launch, ToolContext
 from autoresearch_dagster.core.errors import BudgetExceeded
-from autoresearch_dagster.core.experiment import Digest, ExperimentKey, PlannedExperiment
+from autoresearch_dagster.core.experiment import Digest, ExperimentKey, PlannedExperiment, title_key
 from autoresearch_dagster.core.presets import gpu_reserve_s
 from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store.ledger import ensure_gpu
@@ -57,7 +57,7 @@ def _judge(ctx: ToolContext, dispatch: Dispatch, title: str, budget_s: int | Non
     twin = edit_rules.trained_twin(ctx.state, wanted)
     if twin is not None:
         other = twin.planned.title
-        if history.title_key(other) == history.title_key(title):
+        if title_key(other) == title_key(title):
             return history.experiment_row(twin) | {"cached": True}
         return _refused(title, f"Duplicate of {other!r}; change train_py or the overrides.", duplicate_of=other)
     if wanted in dispatch.signatures:

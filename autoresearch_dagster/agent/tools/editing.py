@@ -10,6 +10,7 @@ from autoresearch_dagster.agent.axes.judge import axes_of
 from autoresearch_dagster.agent.rules import edit_rules
 from autoresearch_dagster.agent.tools.signatures import ToolContext
 from autoresearch_dagster.core import limits
+from autoresearch_dagster.core.experiment import title_key
 from autoresearch_dagster.store import events as ev
 
 
@@ -148,12 +149,12 @@ def _check(
         return "title is required; give the edit a short name."
     if len(title) > limits.TITLE_CHARS:
         return f"The title has {len(title)} characters; {limits.TITLE_CHARS} are permitted."
-    if history.title_key(title) == "baseline":
+    if title_key(title) == "baseline":
         return "The title 'baseline' is taken by the baseline itself; choose another."
     base, inherited, parent = ctx.baseline, dict[str, float | int](), None
     if wanted := str(spec.get("parent_title") or "").strip():
         edit = ctx.state.latest_edit(wanted)
-        if edit is None and history.title_key(wanted) != "baseline":
+        if edit is None and title_key(wanted) != "baseline":
             return f"parent_title {wanted!r} is unknown; there is {history.near_titles(ctx.state, wanted)}."
         if edit is not None:
             base = ctx.blobs.get(edit.saved.train_py).decode()
@@ -190,6 +191,6 @@ def _unchanged(ctx: ToolContext, source: str, base: str, overrides: edit_rules.O
 
 def _duplicate(ctx: ToolContext, title: str, source: str, overrides: edit_rules.Overrides) -> str | None:
     twin = edit_rules.trained_twin(ctx.state, edit_rules.signature(source, overrides.values))
-    if twin is None or history.title_key(twin.planned.title) == history.title_key(title):
+    if twin is None or title_key(twin.planned.title) == title_key(title):
         return None
     return f"Duplicate of {twin.planned.title!r}, which is already trained; change train_py or the overrides."

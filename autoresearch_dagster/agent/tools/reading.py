@@ -9,6 +9,7 @@ from autoresearch_dagster.agent.hypotheses.calibration import calibration, score
 from autoresearch_dagster.agent.rules.edit_rules import override_limit, session_budget_s
 from autoresearch_dagster.agent.tools.signatures import ToolContext
 from autoresearch_dagster.core import limits
+from autoresearch_dagster.core.experiment import title_key
 from autoresearch_dagster.store.leaderboard import leader
 from autoresearch_dagster.store.ledger import gpu_left_s, usd_left
 from autoresearch_dagster.store.state import SessionState
@@ -36,7 +37,7 @@ def get_baseline_train_code(ctx: ToolContext, memory_key: str = "") -> JsonValue
 
 def read_train_code(ctx: ToolContext, title: str, memory_key: str = "") -> JsonValue:
     """Source of a saved edit (newest revision), or of "baseline", with its config_overrides."""
-    if history.title_key(title) == "baseline":
+    if title_key(title) == "baseline":
         return _code("baseline", ctx.baseline) | {"config_overrides": {}}
     edit = ctx.state.latest_edit(title)
     if edit is None:
@@ -55,7 +56,7 @@ def get_code_edit_history(ctx: ToolContext, memory_key: str = "") -> JsonValue:
     """All saved edits with hypothesis, result and how they stand beside the best."""
     foretold = _foretold(ctx)
     rows = [
-        row | foretold.get((history.title_key(edit.saved.title), edit.saved.revision), {})
+        row | foretold.get((title_key(edit.saved.title), edit.saved.revision), {})
         for edit, row in zip(ctx.state.edits, history.trials(ctx.state), strict=True)
     ]
     top = leader(ctx.state)
@@ -77,7 +78,7 @@ def _foretold(ctx: ToolContext) -> dict[tuple[str, int], history.Row]:
     found: dict[tuple[str, int], history.Row] = {}
     for key, one in scored.items():
         planned = ctx.state.experiments[key].planned
-        found[history.title_key(planned.title), planned.revision] = {
+        found[title_key(planned.title), planned.revision] = {
             "predicted_bpb": one.predicted.middle_bpb,
             "measured_bpb": one.measured_bpb,
             "direction_right": one.direction_right,

@@ -1,17 +1,27 @@
 """Tools that launch experiments, and the one that ranks what came back."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import JsonValue
 
 from autoresearch_dagster.agent.tools import answers
 from autoresearch_dagster.agent.tools.signatures import Launch, ToolContext
 
+Confirm = Literal["now", "deferred"]
+"""When candidates that look better are confirmed; `store.state` reads it from the recorded call."""
+
 
 def run_experiment(
-    ctx: ToolContext, title: str, time_budget_sec: int | None = None, memory_key: str = ""
+    ctx: ToolContext,
+    title: str,
+    time_budget_sec: int | None = None,
+    memory_key: str = "",
+    confirm: Confirm = "now",
 ) -> Launch:
-    """Train one saved edit and return its result; the plan sleeps meanwhile. Call it without await."""
+    """Train one saved edit and return its result; the plan sleeps meanwhile. Call it without await.
+
+    confirm="deferred" answers before a gain is confirmed (standing "screened"); that is done when the plan ends.
+    """
     return Launch((title,), (time_budget_sec,))
 
 
@@ -22,6 +32,7 @@ def run_experiment_batch(
     memory_key: str = "",
     concurrency: int | None = None,
     batch_id: str = "",
+    confirm: Confirm = "now",
 ) -> JsonValue | Launch:
     """Train saved edits in parallel: batch_size, titles, results (in the order of titles), evaluation.
 
@@ -37,6 +48,7 @@ def flyte_map(
     concurrency: int | None = None,
     group_name: str = "",
     return_exceptions: bool = True,
+    confirm: Confirm = "now",
 ) -> JsonValue | Launch:
     """Map "run_experiment" over titles, budgets and keys; a list of results in the order of the titles."""
     return _map(ctx, name, iterables, concurrency)
@@ -49,6 +61,7 @@ def map_experiments(
     concurrency: int | None = None,
     group_name: str = "",
     return_exceptions: bool = True,
+    confirm: Confirm = "now",
 ) -> JsonValue | Launch:
     """Do the same as flyte_map."""
     return _map(ctx, name, iterables, concurrency)

@@ -17,6 +17,10 @@ from autoresearch_dagster.core.presets import Preset
 from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store.state import SessionState
 
+ADDED_LATER = frozenset({"confirm"})
+"""Arguments that plans of before they existed do not name: at their default they are no part of a call, or a plan
+that sleeps while the program is updated would make other calls than it made."""
+
 
 class Transaction(Protocol):
     """What a tool needs of a journal transaction."""
@@ -113,6 +117,8 @@ class Tool:
         bound.apply_defaults()
         arguments: dict[str, JsonValue] = {}
         for name, value in bound.arguments.items():
+            if name in ADDED_LATER and value == self.parameters.parameters[name].default:
+                continue
             try:
                 arguments[name] = to_json(value)
             except TypeError as fault:
@@ -148,7 +154,7 @@ class Tool:
         positional: list[Any] = [] if self.outside else [context]
         named: dict[str, JsonValue] = {}
         for name, parameter in self.parameters.parameters.items():
-            value = arguments[name]
+            value = arguments.get(name, parameter.default)
             if parameter.kind is inspect.Parameter.VAR_POSITIONAL and isinstance(value, list):
                 positional.extend(value)
             elif parameter.kind is inspect.Parameter.KEYWORD_ONLY:
@@ -203,7 +209,7 @@ class Toolbox:
     @property
     def stubs(self) -> str:
         """Declarations of all tools for the type checker."""
-        lines = ["from typing import Any", *(tool.stub for tool in self)]
+        lines = ["from typing import Any, Literal", *(tool.stub for tool in self)]
         return "\n".join(lines) + "\n"
 
     @property

@@ -1,0 +1,118 @@
+"""What the pages of Dagster tell of research: the change and why, how it trained, the way from a title to a key."""
+
+import dagster as dg
+import pytest
+
+from autoresearch_dagster.core.experiment import (
+    CurvePoint,
+    ExperimentKey,
+    ExperimentResult,
+    Outcome,
+    Standing,
+    Verdict,
+    canonical_json,
+)
+from autoresearch_dagster.core.settings import Settings
+from autoresearch_dagster.defs.assets import leaderboard_metadata, receipts_evaluation
+from autoresearch_dagster.defs.dispatch_story import dispatch_metadata, plan_metadata
+from autoresearch_dagster.defs.experiments import record_metadata
+from autoresearch_dagster.defs.tables import fenced, partition_link
+from autoresearch_dagster.experiments.dossier import dossier_of
+from autoresearch_dagster.reports.board import Board
+from autoresearch_dagster.store import events as ev
+from autoresearch_dagster.store.store import Store, open_store
+from tests.plans import plan
+
+HOSTILE = "<script>alert(1)</script> ```\n# heading [link](javascript:alert(1))"
+
+
+@pytest.fixture
+def store(tmp_path) -> Store:
+    return open_store(Settings(home=tmp_path / "home"))
+
+
+def research(store: Store) -> ExperimentKey:
+    """A session with one scored experiment, whose texts are as bad as they can be."""
+    (key,) = plan(store, "wider", code=f"def run_training(config): ...\n# {HOSTILE!r}\n".encode())
+    points = [CurvePoint(step=step, loss=9.0 - step, elapsed_s=float(step)) for step in range(5)]
+    result = ExperimentResult(
+        outcome=Outcome.TRAINED,
+        verdict=Verdict.ACCEPTED,
+        standing=Standing.SCREENED,
+        val_bpb=2.5,
+        duration_sec=8.0,
+        cpu_sec=7.5,
+        runner="docker",
+        curve=store.blobs.put(canonical_json([point.model_dump() for point in points])),
+    )
+    with store.journal.transaction("s01") as tx:
+        tx.append(
+            ev.PlanStarted(
+                turn=1, code=f"run()\n# {HOSTILE}", plan="0" * 64, started_at=tx.state.started_at, seed=1
+            )
+        )
+        tx.append(ev.AttemptStarted(key=key, attempt=1, owner="h:1:1", slot="core 1"))
+        tx.append(ev.ExperimentFinished(key=key, result=result))
+    return key
+
+
+def test_a_partition_shows_the_change_the_curve_and_where_it_trained(store):
+    key = research(store)
+    state = store.journal.state("s01")
+    found = record_metadata(state.experiments[key], dossier_of(state, key, store.blobs))
+
+    assert found["train_loss"].value.startswith("9.000 █▆▅▃▁ 5.000")
+    assert found["slot"].value == "core 1"
+    assert {name for name, value in found.items() if isinstance(value, dg.FloatMetadataValue)} == {
+        "val_bpb",
+        "train_seconds",
+        "cpu_seconds",
+    }
+    assert found["change"].value.startswith("``````diff\n")
+
+
+@pytest.mark.parametrize("text", ["", "plain", "```", "`````` and ```", HOSTILE])
+def test_nothing_closes_the_fence_it_stands_in(text):
+    first, *middle, last = fenced(text, "diff").split("\n")
+    assert first == last + "diff"
+    assert all(last not in line for line in middle)
+
+
+def test_a_run_shows_the_plan_as_it_was_written_and_leads_to_its_partitions(store):
+    key = research(store)
+    state, board = store.journal.state("s01"), Board()
+    board.add(key, "wider")
+    board.finish(key, state.experiments[key].result)
+    found = dispatch_metadata(state, board)
+
+    assert f"run()\n# {HOSTILE}" in found["plan"].value
+    assert partition_link(key) in found["partitions"].value
+    assert "1 of 6 experiments" in found["pulse"].value
+    assert partition_link(key) == plan_metadata(state, key)["partition"].value
+
+
+def test_the_leaderboard_leads_from_titles_to_partitions_and_has_numbers_to_draw(store):
+    key = research(store)
+    found = leaderboard_metadata([store.journal.state("s01")])
+
+    assert partition_link(key) in found["leaderboard"].value
+    assert found["experiments"].value == 1.0
+    assert found["best_val_bpb"].value == 2.5
+    assert found["cpu_hours"].value == pytest.approx(7.5 / 3600, abs=1e-6)
+    assert "best_val_bpb" not in leaderboard_metadata([store.journal.state("s01")] * 2)
+
+
+def test_a_score_without_its_receipt_fails_the_check_and_names_the_experiment(store):
+    key = research(store)
+    told = receipts_evaluation([store.journal.state("s01")], store)
+
+    assert not told.passed
+    assert told.description == f"1 of 1 scores have no good receipt: {key}: it has a score and no receipt"
+
+
+def test_without_scores_the_check_passes_and_says_that_there_are_none(store):
+    plan(store, "one")
+    told = receipts_evaluation([store.journal.state("s01")], store)
+
+    assert told.passed
+    assert told.description.startswith("0 scores of record")
