@@ -16,9 +16,11 @@ MARKS = {
     "autoresearch bundle --source climbmix": "not run: needs the network",
     "autoresearch dev": "starts a server",
     "autoresearch image": BUILDS,
+    "autoresearch report --open": "not run: opens a browser",
     "autoresearch resume": "run by tests/integration/test_cli_steering.py",
     **dict.fromkeys(
-        [f"autoresearch {name}" for name in ("demo", "run", "evaluate", "rerun", "verify", "bundle")], SLOW
+        [f"autoresearch {name}" for name in ("demo", "run", "evaluate", "rerun", "verify", "bundle", "generate")],
+        SLOW,
     ),
 }
 """How examples are tried, by how they begin; the first that fits counts."""

@@ -20,7 +20,7 @@ REASONS = (
     "needs the network",
     "installs software",
     "builds an image",
-    "needs systemd",
+    "opens a browser",
 )
 """Why a block may stand there without being run; `run by tests/...` names a test that does it instead."""
 COMMENT = re.compile(r"^<!-- *(.*?) *-->\s*$", re.DOTALL)
@@ -90,7 +90,8 @@ def problem_with(block: Block) -> str:
     if block.language == "text" or not block.mark:
         return ""
     if block.mark in WAYS:
-        return "" if block.language == "bash" else f"{block.where}: {block.mark!r} is for bash"
+        fits = block.language == "bash" or (block.language, block.mark) == ("python", SLOW)
+        return "" if fits else f"{block.where}: {block.mark!r} is not for {block.language}"
     if block.test:
         return "" if (PROJECT_ROOT / block.test).is_file() else f"{block.where}: there is no {block.test}"
     return "" if block.reason in REASONS else f"{block.where}: {block.mark!r} is no reason; {', '.join(REASONS)}"
