@@ -6,9 +6,11 @@ import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import time
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -23,7 +25,7 @@ PATIENCE_S = 60.0
 PLACEHOLDER = "3f9a2c11"
 """The digest that pages name; the receipt of `PLACED` stands for it."""
 PLACED = "s01_d02_e05"
-CORPUS_SHARDS, CORPUS_DOCUMENTS = 9, 400
+CORPUS_SHARDS, DOCUMENT_CHARS = 9, 400
 
 
 class Scratch:
@@ -89,12 +91,12 @@ class Scratch:
         """Put a corpus where the pages have theirs: ~/corpora/mine."""
         mine = Path(self.environment["HOME"]) / "corpora" / "mine"
         mine.mkdir(parents=True)
+        library = Path(sysconfig.get_path("stdlib"))
+        files = [*sorted(library.glob("*.py")), *sorted(library.glob("[a-r]*/*.py"))]
+        text = "".join(file.read_text(encoding="utf-8", errors="ignore") for file in files)
+        pieces = [text[at : at + DOCUMENT_CHARS] for at in range(0, len(text), DOCUMENT_CHARS)]
         for shard in range(CORPUS_SHARDS):
-            many = CORPUS_DOCUMENTS if shard + 1 < CORPUS_SHARDS else 3 * CORPUS_DOCUMENTS
-            documents = [
-                f"Document {shard}-{number} tells of {number * 7919 % 1000}. " * 30 for number in range(many)
-            ]
-            pq.write_table(pa.table({"text": documents}), mine / f"part-{shard}.parquet")
+            pq.write_table(pa.table({"text": pieces[shard::CORPUS_SHARDS]}), mine / f"part-{shard}.parquet")
 
     def bash(self, text: str, *, timeout_s: float = PATIENCE_S, extra: Mapping[str, str] | None = None) -> str:
         """Run a block to its end; return all that it printed, or fail with it."""
@@ -131,18 +133,20 @@ class Scratch:
 
     def server(self, text: str) -> None:
         """Start what serves, on ports that are free, wait until it answers, and stop it."""
-        ports = [_free_port(), _free_port()]
-        options = {
-            "autoresearch dev": f" --dagster-port {ports[0]} --mlflow-port {ports[1]}",
-            "make dev": "",
-            "dagster dev -w workspace.yaml": f" -p {ports[0]}",
-        }
-        commands = [line.split("#")[0].strip() for line in text.splitlines() if line.split("#")[0].strip()]
-        assert all(command in options for command in commands), f"how is the port of {commands} chosen?"
-        for command in commands:
-            self._serve(command + options[command], ports[: 1 + ("dev" in command and "auto" in command)])
+        lines = [line.partition("  #")[0].strip() for line in text.replace("\\\n", " ").splitlines()]
+        for command in filter(None, lines):
+            first, second = _free_port(), _free_port()
+            if command == "autoresearch dev":
+                told = f"{command} --dagster-port {first} --mlflow-port {second}"
+                self._serve(told, {first: _page, second: _page})
+            elif command == "dagster dev -w workspace.yaml":
+                self._serve(f"{command} -p {first}", {first: _page})
+            elif command.startswith("dagster api grpc ") and " -p 4000 " in command:
+                self._serve(command.replace(" -p 4000 ", f" -p {first} "), {first: _connection})
+            else:
+                raise AssertionError(f"how is the port of {command!r} chosen?")
 
-    def _serve(self, command: str, ports: list[int]) -> None:
+    def _serve(self, command: str, ports: Mapping[int, Callable[[int], object]]) -> None:
         log = self.folder / "server.log"
         with log.open("w") as said:
             process = subprocess.Popen(
@@ -154,10 +158,11 @@ class Scratch:
                 start_new_session=True,
             )
         try:
-            for port in ports:
-                _wait_for(port, process, log)
+            for port, asked in ports.items():
+                _wait_for(port, asked, process, log)
         finally:
-            os.killpg(process.pid, signal.SIGINT)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGINT)
             try:
                 process.wait(PATIENCE_S)
             except subprocess.TimeoutExpired:
@@ -171,14 +176,23 @@ def _free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+def _page(port: int) -> None:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5) as answer:
+        assert answer.status == 200
+
+
+def _connection(port: int) -> None:
+    socket.create_connection(("127.0.0.1", port), timeout=5).close()
+
+
+def _wait_for(port: int, asked: Callable[[int], object], process: subprocess.Popen[bytes], log: Path) -> None:
     until = time.monotonic() + 2 * PATIENCE_S
     while time.monotonic() < until:
         assert process.poll() is None, log.read_text()[-4000:]
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5) as answer:
-                assert answer.status == 200
-                return
+            asked(port)
         except OSError:
             time.sleep(0.5)
+        else:
+            return
     raise AssertionError(f"nothing answers at port {port}: {log.read_text()[-4000:]}")
