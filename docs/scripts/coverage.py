@@ -1,8 +1,9 @@
 """Compares coverage.json with a threshold for each package: `make coverage`.
 
 The aim is every branch of core, evaluation and the ledger.  A threshold is what was reached when it was set; it may
-only become larger.  Not counted is what runs in processes of its own: `evaluation/` does not, `training/` and
-`containers/` do in part, and so have no threshold.
+only become larger.  What is missing are other platforms (no affinity, no /proc), disks and devices that fail, and a
+model server that Docker or a person ends.  The processes that candidates run in are not counted: their code is
+`trainer_image/`, not the package.
 """
 
 import json
@@ -11,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 THRESHOLDS = {
-    "autoresearch_dagster/core/": 0.0,
-    "autoresearch_dagster/evaluation/": 0.0,
-    "autoresearch_dagster/store/ledger": 0.0,
+    "autoresearch_dagster/core/": 97.0,
+    "autoresearch_dagster/evaluation/": 98.5,
+    "autoresearch_dagster/store/ledger": 100.0,
 }
 """Percent of lines and branches together, by the beginning of a path."""
 
