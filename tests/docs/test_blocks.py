@@ -19,7 +19,7 @@ from autoresearch_dagster.store.events import SessionConfig
 from tests.agent_bench import train_one
 from tests.anthropic_server import AnthropicServer
 from tests.docs.blocks import CLAUDE, SERVER, SLOW, Block, blocks_of, every_block, problem_with
-from tests.docs.scratch import Scratch
+from tests.docs.scratch import KEY, Scratch
 from tests.sessions import finished_session
 
 BLOCKS = every_block()
@@ -116,7 +116,7 @@ def researched(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def claude() -> Iterator[dict[str, str]]:
     """Claude on loopback: one plan, then the end."""
     with AnthropicServer([PLAN], otherwise="The rate was too low.") as server:
-        yield {"ANTHROPIC_BASE_URL": server.url, **AT_OUR_RISK}
+        yield {"ANTHROPIC_BASE_URL": server.url, "ANTHROPIC_API_KEY": KEY, **AT_OUR_RISK}
 
 
 @pytest.mark.slow
