@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev-tools demo dev test test-slow test-night lint types layers check format clean
+.PHONY: help install dev-tools demo dev test test-slow test-night lint types layers coverage docs check format clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,8 +39,9 @@ dev: install ## Dagster and MLflow together
 format: dev-tools ## format the code
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
-lint: dev-tools ## ruff
-	@$(BIN)/ruff format --check . && $(BIN)/ruff check .
+lint: dev-tools ## ruff, typos, dependencies, sizes of files
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/typos && $(BIN)/deptry . --no-ansi \
+	  && $(BIN)/python -m docs.scripts.hygiene
 
 types: dev-tools ## pyright
 	@$(BIN)/pyright --pythonpath $(BIN)/python
@@ -57,7 +58,17 @@ test-slow: dev-tools ## fixed samples of the long suites, the demo from a fresh 
 test-night: dev-tools ## the long suites at full length
 	@AUTORESEARCH_NIGHT=1 $(BIN)/python -m pytest -q -m "slow or night" --timeout 28800
 
+coverage: dev-tools ## branches of core, evaluation and the ledger, against the thresholds of docs/scripts/coverage.py
+	@$(BIN)/python -m pytest -q -m "not slow and not night and not docker" --cov --cov-report= \
+	  tests/unit tests/contract tests/integration tests/redteam --numprocesses auto --dist loadfile
+	@$(BIN)/coverage json -q -o coverage.json && $(BIN)/python -m docs.scripts.coverage coverage.json
+
+docs: dev-tools ## the documentation as a site, in site/
+	@$(BIN)/python -m docs.scripts.reference
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+	@echo "Open site/index.html; for the search: $(BIN)/python -m http.server -d site"
+
 check: lint types layers test ## what CI runs first
 
 clean: ## remove the environment and all local state
-	@rm -rf $(VENV) .autoresearch .env mlruns/*
+	@rm -rf $(VENV) .autoresearch .env mlruns/* site coverage.json .coverage*

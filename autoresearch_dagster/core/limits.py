@@ -39,21 +39,21 @@ HUB_NO_NETWORK_S: Final = 30.0  # the same, where this process never reached the
 HUB_PROGRESS_BYTES: Final = 1 * MIB  # that show that a download is alive
 
 # --- what an experiment may ask for (workshop preset; the tutorial's limits) -------------------
-MAX_N_LAYER: Final = 6
-MAX_N_EMBD: Final = 256
-MAX_N_HEAD: Final = 8
+MAX_N_LAYER: Final = 6  # blocks; the tutorial's
+MAX_N_EMBD: Final = 256  # width; the tutorial's
+MAX_N_HEAD: Final = 8  # heads of attention; the tutorial's
 MAX_DEVICE_BATCH_SIZE: Final = 4  # rows
 MAX_MAX_STEPS: Final = 500  # optimiser steps
-MIN_LEARNING_RATE: Final = 1e-6
-MAX_LEARNING_RATE: Final = 1.0
-MAX_DROPOUT: Final = 0.9
+MIN_LEARNING_RATE: Final = 1e-6  # below this nothing is learnt in a few hundred steps
+MAX_LEARNING_RATE: Final = 1.0  # above this every optimiser diverges
+MAX_DROPOUT: Final = 0.9  # share of units; at 1 nothing would pass
 
 # --- environments (the tutorial's; processors are clipped to those that are there) ---------------
-BUNDLE_CPUS: Final = 4
+BUNDLE_CPUS: Final = 4  # processors of a build; the tutorial's
 BUNDLE_MEMORY_BYTES: Final = 8 * GIB  # beyond what the process holds already
 GPU_CORES: Final = 4  # of one GPU's slot at most: a thread launches kernels, the others prepare rows
 EXPERIMENT_CPUS: Final = 2  # asked of a platform; here an experiment has the one core of its slot
-AGENT_CPUS: Final = 1
+AGENT_CPUS: Final = 1  # processors of the agent; the tutorial's
 AGENT_MEMORY_BYTES: Final = 2 * GIB  # beyond what the process holds already
 
 # --- one attempt ------------------------------------------------------------------------------
@@ -158,7 +158,7 @@ SPENDING_EXPONENT: Final = 1.5  # candidate k gets a share ~ 1 / k^1.5: 38 % the
 CONFIRMATION_SEEDS: Final = (3, 5)  # seeds in each arm at each look
 CONFIRMATION_SHARES: Final = (0.4, 0.6)  # of a candidate's error rate, spent at each look
 CONFIRMATION_SEEDS_SMALL: Final = (2,)  # in the demo: one look
-CONFIRMATION_SHARES_SMALL: Final = (1.0,)
+CONFIRMATION_SHARES_SMALL: Final = (1.0,)  # of a candidate's error rate: all of it, at the one look
 FUTILITY_SHARE: Final = 0.5  # of the gain that the last look needs; below it no further seeds are trained
 FIRST_CONFIRMATION_SEED: Final = 101  # far from those of floor and screening, which selected what is confirmed
 SEEDS_OF_A_REIGN: Final = 100  # a new champion is compared at other seeds than those it was chosen by
@@ -190,21 +190,21 @@ REVIEW_CACHED: Final = 64  # files whose findings are remembered: parents come a
 PLAN_BYTES: Final = 256 * 1024  # source of one plan
 PLAN_FEED_S: Final = 10.0  # seconds of sandbox time for one plan
 PLAN_TURN_S: Final = 10.0  # seconds between two host calls
-PLAN_MEMORY_BYTES: Final = 64 * MIB
-PLAN_RECURSION: Final = 256
+PLAN_MEMORY_BYTES: Final = 64 * MIB  # of the sandbox; a plan handles texts and numbers, no data
+PLAN_RECURSION: Final = 256  # nested calls of a plan
 PLAN_SUSPENSIONS: Final = 200  # host calls of one plan
 PLAN_PAUSES: Final = 20  # durable calls of one plan
 PLAN_REQUEST_S: Final = 30.0  # seconds before a silent sandbox worker is given up
-PLAN_STDOUT_BYTES: Final = 1 * MIB
-PLAN_ERRORS_IN_A_ROW: Final = 5
+PLAN_STDOUT_BYTES: Final = 1 * MIB  # that a plan may print
+PLAN_ERRORS_IN_A_ROW: Final = 5  # failed plans that end a session: the model does not find out by itself
 IDLE_TURNS: Final = 10  # in a row that launch nothing, refusals included: each is paid, and none brings a score
 SNAPSHOT_BYTES: Final = 16 * MIB  # a larger snapshot is not kept: the plan is replayed instead
-CALL_RESULT_BYTES: Final = 1 * MIB
+CALL_RESULT_BYTES: Final = 1 * MIB  # of one tool's answer; it is kept with its event
 CALL_FRAME_BYTES: Final = 128 * 1024  # of those beside the rows of a table: its best row and its counts
 OBSERVATION_CHARS: Final = 20_000  # of one observation, head and tail kept
 OBSERVATION_STDOUT_CHARS: Final = 4_000  # of what a plan printed, its end; the rest of an observation is its value
 CONFIG_ONLY_EDIT_LIMIT: Final = 3  # saved edits after which overrides alone are refused; the tutorial's
-PLATEAU_BATCHES: Final = 3
+PLATEAU_BATCHES: Final = 3  # batches without a gain after which small edits are refused; a choice, not measured
 PLATEAU_GAIN: Final = 0.01  # bpb; the tutorial's threshold
 HISTORY_ROWS: Final = 20  # of what was tried, in a directive; older ones are counted
 HISTORY_CELL_CHARS: Final = 72  # of one text in such a table; the tutorial's
@@ -212,7 +212,7 @@ TRANSCRIPT_TOKENS: Final = 100_000  # that a reply may have read before older tu
 TRANSCRIPT_TURNS_KEPT: Final = 4  # whole, then; a batch takes two or three
 STEER_CHARS: Final = 4_000  # of a person's note
 EFFECT_CHARS: Final = 500  # of a predicted effect that are read: a sentence or two; what follows is explanation
-TRAIN_PY_BYTES: Final = 256 * 1024
+TRAIN_PY_BYTES: Final = 256 * 1024  # of one train.py; the baseline has 5 KB
 TRAIN_PY_DEPTH: Final = 100  # nested parts of a train.py; Python's own recursion ends at about 250 when it is read
 PAIRED_STATEMENTS: Final = 20_000  # comparisons of changed statements; beyond it is another file, not an edit
 PAIRED_STATEMENT_CHARS: Final = 200  # of a statement that are compared with another version of it
@@ -245,16 +245,16 @@ ARXIV_DELAY_S: Final = 3.0  # seconds between two requests; arXiv's terms of use
 ARXIV_TRIES: Final = 2  # of a search that the server could not answer
 
 # --- a session ----------------------------------------------------------------------------------------
-DEFAULT_N_EXPERIMENTS: Final = 6
-DEFAULT_BATCH_SIZE: Final = 3
-DEFAULT_NUM_SHARDS: Final = 1
-DEFAULT_MAX_TURNS: Final = 50
+DEFAULT_N_EXPERIMENTS: Final = 6  # experiments of a launch; the tutorial's
+DEFAULT_BATCH_SIZE: Final = 3  # experiments of a turn; the tutorial's
+DEFAULT_NUM_SHARDS: Final = 1  # training shards; the tutorial's
+DEFAULT_MAX_TURNS: Final = 50  # replies of the researcher; the tutorial's
 DEFAULT_MODEL: Final = "claude-sonnet-4-6"  # the tutorial's
-DEFAULT_CONCURRENCY: Final = 4
-DEFAULT_TIME_BUDGET_S: Final = 45
+DEFAULT_CONCURRENCY: Final = 4  # experiments at a time; the tutorial's
+DEFAULT_TIME_BUDGET_S: Final = 45  # seconds of resource time of a training; the tutorial's
 DEFAULT_SEQUENCE_LENGTH: Final = 512  # targets in a row, of a bundle that is built by itself; the tutorial's
 MEMORY_KEY_CHARS: Final = 255  # characters of a session's name; the width of its column
-MAX_EXPERIMENTS: Final = 10_000
+MAX_EXPERIMENTS: Final = 10_000  # of one launch; a larger number is a slip of the finger
 
 # --- store ------------------------------------------------------------------------------------------------
 BUSY_TIMEOUT_S: Final = 30.0  # wait for another writer before "the database is locked"
@@ -264,7 +264,7 @@ SLOT_POLL_S: Final = 0.1  # seconds between two tries to lease a slot
 SLOT_SEEN_S: Final = 2.0  # seconds between two signs of life of somebody who waits for a slot
 SLOT_SILENT_S: Final = 10.0  # seconds without one after which others do not wait for him
 SLOT_HANDOVER_S: Final = 3.0  # seconds that a slot is kept for who gave it back: its next experiment is coming
-LEASE_RENEW_S: Final = 10.0
+LEASE_RENEW_S: Final = 10.0  # seconds between two renewals: two may fail before the lease ends
 DISK_RESERVE_BYTES: Final = 1 * GIB  # free space below which nothing new is launched
 
 # --- keeping house ------------------------------------------------------------------------------------------
@@ -323,7 +323,7 @@ MODEL_MAX_TOKENS: Final = (
     16_000  # output tokens of one reply; the baseline train.py has 5,094 characters, some 1,500 tokens
 )
 SIZING_TOKENS: Final = 2_000  # output tokens of an estimate of memory: a line for each experiment of a dispatch
-SIZING_CODE_CHARS: Final = 20_000  # of a train.py that is shown for it; the baseline has 8,000
+SIZING_CODE_CHARS: Final = 20_000  # of a train.py that is shown for it; the baseline has 5,094
 SIZING_REASON_CHARS: Final = 200  # of why, as the model says it
 MODEL_CONNECT_S: Final = 10.0  # seconds until a connection stands
 MODEL_SILENT_S: Final = (
@@ -347,8 +347,8 @@ MODEL_MESSAGE_CHARS: Final = 300  # of a server's own error text that is kept
 MODEL_COUNT_MARGIN: Final = 1.05  # times a count of tokens that is reserved: the API calls its count an estimate
 MODEL_EXTRA_TOKENS: Final = 1_000  # reserved beyond any count: what the API itself adds to a prompt
 MODEL_CACHE_READ_TIMES: Final = 0.1  # of the input price; Anthropic's multipliers, where no price is known
-MODEL_CACHE_WRITE_5M_TIMES: Final = 1.25
-MODEL_CACHE_WRITE_1H_TIMES: Final = 2.0
+MODEL_CACHE_WRITE_5M_TIMES: Final = 1.25  # of the input price; as above
+MODEL_CACHE_WRITE_1H_TIMES: Final = 2.0  # of the input price; as above
 
 # --- what research will take ------------------------------------------------------------------------------
 EXPERIMENT_OVERHEAD_S: Final = 15.0  # beside its budget: two containers that import torch, and the scoring

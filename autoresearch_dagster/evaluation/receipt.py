@@ -17,24 +17,38 @@ class ScoreRecord(Data):
     """
 
     rows: Rowset
+    """Which rows were scored."""
     rows_digest: Digest
+    """SHA-256 of those rows' tokens."""
     n_rows: int
+    """Rows that were scored."""
     n_targets: int
+    """Tokens that were predicted."""
     n_documents: int
+    """Documents that the targets come from."""
     nats: float
+    """Sum of -log p over the targets, in nats."""
     bytes_seed: int
+    """Bytes of the targets by the tutorial's table."""
     bytes_exact: int
+    """True bytes of the targets."""
     val_bpb: float
+    """The score: nats / (ln 2 x bytes_seed), in bits per byte."""
     val_bpb_exact: float
+    """The same over bytes_exact."""
     standard_error: float
+    """Of val_bpb, over documents."""
     interval: tuple[float, float]
+    """95 % interval of val_bpb, over documents."""
 
 
 class Stratum(Data):
     """The audits of one kind of cut."""
 
     audits: int
+    """Cuts of this kind."""
     mismatches: int
+    """Of them beyond the tolerance."""
 
 
 class AuditRecord(Data):
@@ -44,14 +58,23 @@ class AuditRecord(Data):
     """
 
     audits: int
+    """Cuts that servers B answered."""
     mismatches: int
+    """Of them beyond the tolerance."""
     strata: dict[str, Stratum]
+    """The cuts by kind."""
     tolerance: float
+    """Nats by which a log-probability may differ."""
     max_deviation: float
+    """Largest difference that was seen, in nats."""
     signed_mean: float
+    """Mean by which A leans to the true token, in nats."""
     signed_error: float
+    """Standard error of it."""
     corrected_bpb: float
+    """The score with B's answers at the uniform cuts."""
     corrected_error: float
+    """Standard error of it."""
     reference: bool
     """Whether gain-weighted cuts had a champion to compare with."""
 
@@ -64,11 +87,17 @@ class ServerTimes(Data):
     """
 
     load_s: float
+    """To load the model."""
     first_s: float
+    """Its first answer."""
     median_s: float
+    """The median of its answers."""
     longest_s: float
+    """The longest of its later answers."""
     served_s: float
+    """Loading and all answers."""
     wall_s: float
+    """Wall seconds since its container was started."""
 
 
 class ServeRecord(Data):
@@ -78,47 +107,82 @@ class ServeRecord(Data):
     """
 
     answering: ServerTimes
+    """Server A."""
     auditing: tuple[ServerTimes, ...]
+    """Servers B, one a round."""
     charged_s: float
+    """Seconds charged to the budget of training."""
     allowed_s: float
+    """Seconds that it may have charged."""
 
 
 class Receipt(ScoreRecord):
     """What the evaluator measured and on what; immutable, named by its own digest."""
 
     key: str
+    """Experiment that it was measured for."""
     title: str
+    """The agent's name for it."""
     candidate: Digest
+    """SHA-256 of train_py and config together."""
     train_py: Digest
+    """SHA-256 of train.py."""
     config: TrainConfig
+    """What `run_training` was given."""
     ran_as: TrainConfig | None = None
     """The config that it was given, where its micro-batch was halved for a device's memory."""
     bundle: str
+    """Digest of the bundle."""
     tokenizer: Digest
+    """SHA-256 of the tokenizer."""
     token_bytes_seed: Digest
+    """SHA-256 of the tutorial's table of bytes."""
     token_bytes_exact: Digest
+    """SHA-256 of the table of true bytes."""
     image: str
+    """Id of the trainer image; empty without containers."""
     runner: str
+    """What it ran in: `docker`, `bubblewrap`, or `local` for plain processes."""
     capabilities: dict[str, bool]
+    """What that runner claims to keep."""
     sandboxed: bool
+    """Whether it keeps enough for code of strangers."""
     device: str
+    """Device that answers were computed on."""
     checkpoint: Digest
+    """SHA-256 of the checkpoint."""
     evaluator_version: str
+    """Version of the evaluator."""
     wire: Literal["fp16", "fp32"]
+    """How logits came over the wire."""
     verdict: Verdict
+    """What the audit says."""
     reason: str
+    """Why it was rejected; else empty."""
     audit: AuditRecord
+    """What the audit found."""
     serve: ServeRecord
+    """The serve clock."""
     nats_per_target: Digest
+    """Blob with the nats of each target."""
     train_cpu_s: float
+    """CPU seconds of the training."""
     train_wall_s: float
+    """Wall seconds of the training."""
     memory_bytes: int
+    """Host memory that training was given."""
     answer_memory_bytes: int
+    """Host memory that a server was given."""
     cores: int
+    """Cores of its slot."""
     budget_s: float
+    """Seconds of resource time for training."""
     deadline_s: float
+    """Seconds after which it was ended."""
     metered: Literal["cpu", "wall"]
+    """Resource time: CPU or wall seconds."""
     attempts: int
+    """Attempt that this is, from 1."""
 
     def to_bytes(self) -> bytes:
         """Serialise canonically; these are the bytes that the digest names."""

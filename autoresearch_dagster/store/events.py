@@ -77,7 +77,9 @@ class SessionStarted(Data):
     number: int
     config: SessionConfig
     driver: Literal["cli", "daemon"]
+    """Who goes on with it: the command line, or Dagster's sensor."""
     bundle: str
+    """Digest of the bundle that all its scores rest on."""
 
 
 class SessionResumed(Data):
@@ -85,7 +87,9 @@ class SessionResumed(Data):
 
     kind: Literal["session_resumed"] = "session_resumed"
     config: SessionConfig
+    """What it goes on with."""
     driver: Literal["cli", "daemon"]
+    """Who goes on with it."""
 
 
 class SessionPaused(Data):
@@ -93,6 +97,7 @@ class SessionPaused(Data):
 
     kind: Literal["session_paused"] = "session_paused"
     reason: str
+    """Why, as a person is told."""
     trouble: bool = False
     """Whether something went wrong, so that a person has to look; else somebody asked for it."""
 
@@ -102,7 +107,9 @@ class SessionFinished(Data):
 
     kind: Literal["session_finished"] = "session_finished"
     reason: str
+    """Why it ended."""
     summary: str
+    """The agent's final text."""
 
 
 class SessionArchived(Data):

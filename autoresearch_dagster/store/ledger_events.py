@@ -39,9 +39,12 @@ class ModelAsked(Data):
     ticket: str
     """Names this one sending; a retry has another."""
     purpose: RequestPurpose
+    """A turn of the agent, or an estimate of memory."""
     turn: int
     request: Digest
+    """Blob with the request."""
     model: str
+    """Name of the model."""
     prices: str
     """Version of the price table that the reservation, and later the cost, rests on."""
     reserved_usd: Decimal = Field(ge=0)
@@ -53,10 +56,13 @@ class ModelAnswered(Data):
     kind: Literal["model_answered"] = "model_answered"
     ticket: str
     message_id: str = ""
+    """The provider's."""
     model: str = ""
     """Who answered, as the server says; '' in older journals: whoever was asked."""
     usage: TokenUsage
+    """Tokens, as the provider counts them."""
     usd: Decimal = Field(ge=0)
+    """What it cost, in US dollars."""
     duration_s: float = 0.0
 
 
@@ -65,6 +71,7 @@ class ModelFailed(Data):
 
     kind: Literal["model_failed"] = "model_failed"
     ticket: str
+    """Of the request."""
     reason: str
     possibly_charged: bool
 
@@ -75,7 +82,9 @@ class ExperimentSized(Data):
     kind: Literal["experiment_sized"] = "experiment_sized"
     key: ExperimentKey
     memory_bytes: int
+    """For its first try."""
     reason: str
+    """As the model says it."""
 
 
 class SessionSlept(Data):
@@ -84,3 +93,4 @@ class SessionSlept(Data):
     kind: Literal["session_slept"] = "session_slept"
     until: datetime
     reason: str
+    """Why, as a person is told."""

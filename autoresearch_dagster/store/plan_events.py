@@ -23,8 +23,11 @@ class ModelReplied(Data):
 
     kind: Literal["model_replied"] = "model_replied"
     turn: int
+    """Number of the reply, from 1."""
     reply: str
+    """Its text."""
     stop_reason: str | None
+    """As the provider gave it; null for recorded plans."""
     input_tokens: int = 0
     output_tokens: int = 0
     notes_seen: int = 0
@@ -37,7 +40,9 @@ class PlanStarted(Data):
     kind: Literal["plan_started"] = "plan_started"
     turn: int
     code: str
+    """The Python that runs."""
     plan: Digest
+    """SHA-256 of the code."""
     started_at: datetime
     seed: int
 
@@ -48,7 +53,9 @@ class CallRecorded(Data):
     kind: Literal["call_recorded"] = "call_recorded"
     turn: int
     sequence: int
+    """Place of the call within its turn."""
     call: CallKey
+    """Identity of the call."""
     function: str
     arguments: dict[str, JsonValue]
     result: JsonValue
@@ -65,7 +72,9 @@ class CallPending(Data):
     function: str
     arguments: dict[str, JsonValue]
     dispatch: int
+    """Number of the dispatch, from 1."""
     planned: tuple[PlannedExperiment, ...]
+    """The trainings that it asks for."""
     answers: tuple[JsonValue, ...]
     """One per requested title, in order: an object for what is answered at once (duplicate, cached, limit),
     or the key of the experiment whose result is the answer."""
@@ -83,7 +92,9 @@ class CallAnswered(Data):
     turn: int
     sequence: int
     call: CallKey
+    """Identity of the call."""
     result: JsonValue
+    """What the plan is given."""
 
 
 class PlanFinished(Data):
@@ -92,7 +103,9 @@ class PlanFinished(Data):
     kind: Literal["plan_finished"] = "plan_finished"
     turn: int
     observation: str
+    """What the agent is told."""
     failed: bool
+    """Whether the plan ended in an error."""
     status: str = ""
     """Where the session stood then, as the agent is told below its observation."""
 
@@ -102,15 +115,23 @@ class EditSaved(Data):
 
     kind: Literal["edit_saved"] = "edit_saved"
     title: str
+    """The agent's name for it."""
     slug: str
+    """The title as a file name."""
     revision: int
+    """1 for the first edit of this title."""
     train_py: Digest
+    """The whole file."""
     lines: int
     config_overrides: dict[str, float | int]
     adjusted: dict[str, str]
+    """Overrides that were changed or left out, and why."""
     change_summary: str
+    """The agent's words."""
     parent_title: str | None
+    """The edit it was forked from; null: the baseline."""
     signature: str
+    """Of code and overrides; equal for duplicates."""
     axes: tuple[str, ...] = ()
     """What it touches relative to what it came from, by `agent.axes`; empty where that was not judged yet."""
     form: str = ""
@@ -126,6 +147,7 @@ class HypothesisRecorded(Data):
     title: str
     hypothesis: str
     expected_effect: str
+    """The agent's words; read where they can be."""
 
 
 class BatchPlanned(Data):
@@ -142,7 +164,9 @@ class BatchSentBack(Data):
     kind: Literal["batch_sent_back"] = "batch_sent_back"
     turn: int
     axis: str
+    """What all its edits touch."""
     signatures: tuple[str, ...]
+    """Of the edits."""
 
 
 class TranscriptCompacted(Data):
@@ -150,6 +174,8 @@ class TranscriptCompacted(Data):
 
     kind: Literal["transcript_compacted"] = "transcript_compacted"
     turn: int
+    """The last turn that is told in short."""
     input_tokens: int
+    """What the reply had to read that led to it."""
     text: str = ""
     """What is told instead, kept so that it stays the same; '' in journals of before that was."""

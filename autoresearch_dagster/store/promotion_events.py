@@ -41,9 +41,12 @@ class FloorMeasured(Data):
 
     kind: Literal["floor_measured"] = "floor_measured"
     floor: NoiseFloor
+    """Sigma and what it rests on."""
     budget_s: int
+    """What an experiment may train from now on."""
     trainings: tuple[FloorTraining, ...]
     terms: Digest
+    """Digest of all that the floor depends on."""
     cached: bool = False
 
 
@@ -53,7 +56,9 @@ class CandidateScreened(Data):
     kind: Literal["candidate_screened"] = "candidate_screened"
     key: ExperimentKey
     against: ExperimentKey | None
+    """The champion; null: the baseline."""
     decision: ScreeningDecision
+    """Figures and sentence."""
 
 
 class ConfirmationPlanned(Data):
@@ -67,9 +72,12 @@ class ConfirmationPlanned(Data):
     dispatch: int
     against: ExperimentKey | None
     candidates: tuple[ExperimentKey, ...]
+    """Those that are trained again."""
     left_out: tuple[ExperimentKey, ...]
     seeds: tuple[int, ...]
+    """In both arms."""
     planned: tuple[PlannedExperiment, ...]
+    """Trainings that do not exist yet."""
 
 
 class PromotionJudged(Data):
@@ -78,6 +86,7 @@ class PromotionJudged(Data):
     kind: Literal["promotion_judged"] = "promotion_judged"
     key: ExperimentKey
     decision: PromotionDecision
+    """Figures and sentence."""
 
 
 class PromotionRefused(Data):
@@ -86,7 +95,9 @@ class PromotionRefused(Data):
     kind: Literal["promotion_refused"] = "promotion_refused"
     key: ExperimentKey
     reason: str
+    """Why."""
     rejected: bool
+    """Whether the score is taken away, too."""
 
 
 class ChampionChosen(Data):
@@ -95,6 +106,7 @@ class ChampionChosen(Data):
     kind: Literal["champion_chosen"] = "champion_chosen"
     key: ExperimentKey
     reason: str
+    """Why."""
 
 
 class TransferPlanned(Data):
@@ -110,7 +122,9 @@ class TransferPlanned(Data):
     key: ExperimentKey
     against: ExperimentKey | None
     dimension: Dimension
+    """What is doubled."""
     probe: bool
+    """Whether only the override is tried."""
     seeds: tuple[int, ...]
     planned: tuple[PlannedExperiment, ...]
 
@@ -125,6 +139,8 @@ class TransferJudged(Data):
     key: ExperimentKey
     against: ExperimentKey | None
     outcome: TransferOutcome
+    """What came out."""
     reason: str
+    """Why."""
     dimension: Dimension | None = None
     decision: PromotionDecision | None = None

@@ -13,9 +13,13 @@ class _Attempt(Data):
 
     key: ExperimentKey
     attempt: int
+    """From 1."""
     owner: str
+    """Machine, process and its start."""
     run_id: str = ""
+    """Dagster's run."""
     slot: str = ""
+    """Core, or GPU with its cores."""
 
 
 class AttemptStarted(_Attempt):
@@ -38,7 +42,9 @@ class ExperimentFinished(Data):
     kind: Literal["experiment_finished"] = "experiment_finished"
     key: ExperimentKey
     result: ExperimentResult
+    """Outcome, score, and what it took."""
     run_id: str = ""
+    """Dagster's run."""
 
 
 class Steered(Data):
@@ -46,7 +52,9 @@ class Steered(Data):
 
     kind: Literal["steered"] = "steered"
     note: str
+    """What the agent is told."""
     by: str = ""
+    """Who wrote it."""
 
 
 class HaltAsked(Data):
@@ -57,5 +65,8 @@ class HaltAsked(Data):
 
     kind: Literal["halt_asked"] = "halt_asked"
     end: SessionEnd
+    """Whether it goes on later."""
     kill: bool = False
+    """Whether running experiments are ended."""
     by: str = ""
+    """Who asked."""

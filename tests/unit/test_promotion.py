@@ -8,7 +8,9 @@ from autoresearch_dagster.core.experiment import canonical_json
 from autoresearch_dagster.core.judgement import PromotionDecision
 from autoresearch_dagster.core.limits import SESSION_ERROR_RATE
 from autoresearch_dagster.evaluation.noise import measure_noise_floor
+from autoresearch_dagster.evaluation.paired import paired_difference as compare
 from autoresearch_dagster.evaluation.promotion import choose_champion, confirm
+from autoresearch_dagster.evaluation.readings import readings
 from autoresearch_dagster.evaluation.spending import (
     FLOOR_SEEDS,
     FULL_PLAN,
@@ -142,6 +144,15 @@ def test_arms_that_share_their_luck_are_confirmed_by_the_pairs_alone():
     noisy = measure_noise_floor(made_arm(0, 3, sd=0.05), FULL_PLAN)
 
     assert looked(champion, candidate, floor=noisy).outcome == "confirmed"
+
+
+def test_where_no_training_shows_noise_the_pairs_alone_are_read():
+    champion, candidate = same_at_every_seed(3), better_by(same_at_every_seed(3), 0.5)
+    silent = measure_noise_floor(same_at_every_seed(3), FULL_PLAN)
+
+    assert silent.identical
+    assert len(readings(champion, candidate, silent, compare(champion, candidate))) == 1
+    assert len(readings(champion, candidate, FLOOR, compare(champion, candidate))) == 2
 
 
 def test_the_noise_floor_makes_two_seeds_worth_something():

@@ -73,6 +73,9 @@ def rules(code, parent=None):
         ("class M:\n    def forward(self, x):\n        self.last = x", "state"),
         ("class M:\n    def forward(self, x):\n        self.rows[0], y = x, 1", "state"),
         ("class M:\n    def forward(self, x):\n        self.table.add_(x)", "state"),
+        ("class M:\n    def forward(self, x):\n        global seen\n        seen = x", "state"),
+        ("class M:\n    def forward(self, x):\n        setattr(self, 'last', x)", "state"),
+        ("class M:\n    def forward(self, x):\n        first, *self.rest = x", "state"),
         (
             "class M:\n    def forward(self, x):\n        self.at(x)\n    def at(self, x):\n        self.n += 1",
             "state",

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from autoresearch_dagster.evaluation.failures import BadLogits
-from autoresearch_dagster.evaluation.score import TILE, row_nats
+from autoresearch_dagster.evaluation.score import TILE, log_probabilities, row_nats
 
 quick = settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 SEEDS = st.integers(0, 2**32 - 1)
@@ -120,3 +120,8 @@ def test_an_impossible_other_token_is_legal():
 def test_a_row_of_nothing_but_minus_infinity_is_refused():
     with pytest.raises(BadLogits):
         row_nats(np.full((1, 5), -math.inf, np.float32), np.array([0]))
+
+
+def test_a_distribution_of_nothing_but_minus_infinity_is_refused():
+    with pytest.raises(BadLogits, match="every token probability zero"):
+        log_probabilities(np.full((1, 5), -math.inf, np.float32))

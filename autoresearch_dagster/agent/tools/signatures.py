@@ -177,8 +177,7 @@ class Tool:
     @property
     def markdown(self) -> str:
         """A section of the documentation."""
-        shown = _plain(self.parameters).removesuffix(" -> Any")
-        return f"### `{self.name}`\n\n```python\n{self.name}{shown}\n```\n\n{self._text}\n"
+        return f"### `{self.name}`\n\n```python\n{self.stub}\n```\n\n{self._text}\n"
 
     @property
     def _text(self) -> str:

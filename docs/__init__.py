@@ -1,0 +1,1 @@
+"""The documentation; docs.scripts makes what is written from code."""

@@ -1,0 +1,71 @@
+"""Checks of files that no tool of ours has: `python -m docs.scripts.hygiene [FILE ...]`.
+
+Python files of the package have at most `LINES` lines; no file is large; nothing looks like a private key.  Without
+files, all that git knows are looked at.
+"""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+LINES = 250
+LONGER = {"trainer_image/harness.py": 254}
+"""Files that were longer when this check began.  The numbers may only become smaller; no file may be added."""
+TABLES = ("autoresearch_dagster/core/limits.py",)
+"""Not programs but one table, which has a line for each number of the system."""
+FILE_BYTES = 300_000
+KEYS = re.compile(rb"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----|sk-ant-api\d\d-[A-Za-z0-9_-]{20}")
+
+
+def problems_of(name: str, data: bytes) -> list[str]:
+    """Say what is wrong with one file."""
+    found: list[str] = []
+    lines, most = data.count(b"\n"), LONGER.get(name, LINES)
+    program = name.endswith(".py") and name.startswith(("autoresearch_dagster/", "trainer_image/"))
+    if program and name not in TABLES and lines > most:
+        found.append(f"{name} has {lines} lines and {most} are allowed; divide it")
+    if len(data) > FILE_BYTES:
+        found.append(f"{name} has {len(data):,} bytes and {FILE_BYTES:,} are allowed")
+    if KEYS.search(data) and name != "docs/scripts/hygiene.py":
+        found.append(f"{name} holds what looks like a private key")
+    return found
+
+
+def stale(sizes: dict[str, int]) -> list[str]:
+    """Say which exceptions are no longer needed, or larger than needed."""
+    return [
+        f"{name} has {sizes.get(name, 0)} lines now: lower its number in docs/scripts/hygiene.py from {most}"
+        for name, most in LONGER.items()
+        if sizes.get(name, 0) < most
+    ]
+
+
+def known_files() -> list[str]:
+    """Every file that git knows, or would add."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return sorted(set(listed.stdout.splitlines()))
+
+
+def main(names: Iterable[str] = ()) -> int:
+    """Look at some files, or at all of them; 1 if something is wrong."""
+    named = list(names)
+    contents = {name: (ROOT / name).read_bytes() for name in named or known_files() if (ROOT / name).is_file()}
+    found = [problem for name, data in contents.items() for problem in problems_of(name, data)]
+    if not named:
+        found += stale({name: data.count(b"\n") for name, data in contents.items()})
+    for problem in found:
+        sys.stderr.write(problem + "\n")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

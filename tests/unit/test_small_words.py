@@ -1,0 +1,92 @@
+"""Small answers of core and evaluation that nothing else asks for."""
+
+import os
+
+import psutil
+import pytest
+
+from autoresearch_dagster.core import boot, dagster_home, presets, settings as settings_module
+from autoresearch_dagster.core.errors import EvaluationFault, UserError
+from autoresearch_dagster.core.limits import GIB, MIB, TOLERANCE_MIN_NATS
+from autoresearch_dagster.core.progress import in_unit
+from autoresearch_dagster.core.settings import Settings
+from autoresearch_dagster.evaluation.spending import candidate_error_rate
+from autoresearch_dagster.evaluation.tolerance import Tolerance
+
+
+def test_the_start_of_a_process_tells_it_from_a_later_one_and_a_dead_one_has_none() -> None:
+    assert boot.start_of(os.getpid()) == boot.start_of(os.getpid()) != boot.start_of(1)
+    with pytest.raises(psutil.NoSuchProcess):
+        boot.start_of(2**22 + 1)
+
+
+def test_the_boot_has_a_name() -> None:
+    assert boot.boot_id() == boot.boot_id()
+
+
+def test_the_instance_of_dagster_is_written_once_and_an_own_one_is_kept(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "mine"))
+
+    home = dagster_home.use_dagster_home(Settings(home=tmp_path / "home"))
+    (home / "dagster.yaml").write_text("telemetry: {enabled: true}\n")
+
+    assert home == tmp_path / "mine"
+    assert dagster_home.use_dagster_home(Settings(home=tmp_path / "home")) == home
+    assert "true" in (home / "dagster.yaml").read_text()
+    assert [path.name for path in home.iterdir()] == ["dagster.yaml"]
+
+
+def test_make_install_tells_dagster_where_its_instance_is(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "mine"))
+    monkeypatch.setattr(dagster_home, "PROJECT_ROOT", tmp_path)
+
+    dagster_home.main()
+
+    assert (tmp_path / ".env").read_text() == f"DAGSTER_HOME={tmp_path / 'mine'}\n"
+
+
+def test_a_preset_that_is_not_there_is_one_sentence_with_those_that_are() -> None:
+    with pytest.raises(UserError, match="demo, workshop, gpu"):
+        presets.preset("huge")
+
+
+def test_gpu_time_is_reserved_for_two_hard_stops_and_on_cores_none() -> None:
+    gpu, demo = presets.preset("gpu"), presets.preset("demo")
+
+    assert presets.gpu_reserve_s(gpu.config, gpu) == 2 * (300 + 180)
+    assert presets.gpu_reserve_s(demo.config, gpu) == 2 * 300
+    assert presets.gpu_reserve_s(demo.config, demo) == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(3 * GIB, "3.0 GiB"), (5 * MIB, "5 MiB"), (2048, "2 KiB"), (1.5 * GIB, "1.5 GiB")]
+)
+def test_bytes_are_told_in_the_unit_that_a_person_reads(value: float, said: str) -> None:
+    assert in_unit(value, "bytes") == said
+
+
+def test_a_setting_that_cannot_be_used_is_one_sentence_with_its_name(monkeypatch) -> None:
+    monkeypatch.setenv("AUTORESEARCH_SLOTS", "many")
+
+    with pytest.raises(UserError, match="AUTORESEARCH_SLOTS=many cannot be used"):
+        settings_module.load_settings()
+
+
+def test_the_journal_is_sqlite_in_the_home_unless_an_address_is_given(tmp_path) -> None:
+    assert Settings(home=tmp_path, database_url="").journal_url == f"sqlite:///{tmp_path / 'journal.db'}"
+    assert Settings(home=tmp_path, database_url="postgresql://x").journal_url == "postgresql://x"
+
+
+def test_candidates_are_counted_from_one() -> None:
+    with pytest.raises(ValueError, match="from 1"):
+        candidate_error_rate(0)
+
+
+def test_a_device_that_hardly_repeats_itself_cannot_be_audited_on() -> None:
+    steady = Tolerance(
+        image="", device="cpu", wire="fp32", rows=1, targets=1, vocab=1, evaluator_version="3", deviation=0.0
+    )
+
+    assert steady.nats == TOLERANCE_MIN_NATS["fp32"]
+    with pytest.raises(EvaluationFault, match="another device"):
+        _ = steady.model_copy(update={"deviation": 0.5}).nats
