@@ -37,7 +37,9 @@ CODE = (PROJECT_ROOT / "trainer_image" / "train.py").read_text(encoding="utf-8")
 
 
 def result_of(store: Store, number: int, points: int) -> ExperimentResult:
-    curve = [{"step": step, "loss": 9 - step / points - number / 1e5, "elapsed_s": step / 10} for step in range(points)]
+    curve = [
+        {"step": step, "loss": 9 - step / points - number / 1e5, "elapsed_s": step / 10} for step in range(points)
+    ]
     return ExperimentResult(
         outcome=Outcome.TRAINED,
         verdict=Verdict.ACCEPTED,

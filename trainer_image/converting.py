@@ -41,7 +41,9 @@ def deduplicated(state: dict[str, object]) -> tuple[dict[str, torch.Tensor], dic
     for name in sorted(state):
         tensor = state[name]
         if not isinstance(tensor, torch.Tensor):
-            raise Refusal(f"The state dict holds a {type(tensor).__name__} under {name!r}; only tensors are weights.")
+            raise Refusal(
+                f"The state dict holds a {type(tensor).__name__} under {name!r}; only tensors are weights."
+            )
         if tensor.layout is not torch.strided or tensor.is_quantized:
             raise Refusal(f"{name!r} is a sparse or quantised tensor, which safetensors does not have.")
         tensor = tensor.detach()

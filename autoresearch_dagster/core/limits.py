@@ -282,6 +282,8 @@ PROGRESS_EVERY_S: Final = 0.5  # seconds between two amounts of one task: a bar 
 PROGRESS_LINE_S: Final = 10.0  # seconds between two lines of one task in a log
 PROGRESS_BAR_CHARS: Final = 70  # columns of a terminal below which a bar has only its percentage beside it
 HISTORY_TEXT_CHARS: Final = 160  # of one text in a history's line; `--turn` shows it whole
+TRACE_TEXT_CHARS: Final = 4_000  # of one text in a trace; the journal has it whole
+TRACE_PREVIEW_CHARS: Final = 300  # of what a list of traces shows of one
 HISTORY_PLAN_LINES: Final = 6  # of a plan in a history; `--turn` shows it whole
 
 # --- the model key ----------------------------------------------------------------------------------------

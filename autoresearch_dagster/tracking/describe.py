@@ -2,6 +2,7 @@
 
 import difflib
 import json
+from collections.abc import Mapping
 from datetime import datetime
 
 from autoresearch_dagster.core.experiment import CurvePoint, ExperimentKey, ExperimentResult
@@ -23,13 +24,19 @@ def parameters(experiment: Experiment) -> dict[str, str]:
 
 
 def metrics(experiment: Experiment, result: ExperimentResult) -> dict[str, float]:
-    """Return the figures of a result; val_bpb only where the evaluator gave one."""
+    """Return the figures of a result; val_bpb only where the evaluator gave one.
+
+    `claimed_dev_bpb` is the candidate's own word, on the development rows; it is never a score.
+    """
     decided = experiment.decision
     found = {
         "val_bpb": result.val_bpb,
         "val_bpb_exact": result.val_bpb_exact,
         "train_seconds": result.duration_sec,
         "train_cpu_seconds": result.cpu_sec,
+        "total_cpu_seconds": result.cpu_sec + sum(tried.cpu_sec for tried in result.out_of_memory),
+        "gpu_seconds": result.gpu_sec or None,
+        "claimed_dev_bpb": result.claims.dev_bpb if result.claims.dev_bpb is not None else result.claims.val_bpb,
         "peak_memory_mib": result.peak_memory_bytes / 2**20,
         "oom_retries": result.oom_retries,
         "tokens_per_second": result.tokens_per_second,
@@ -45,7 +52,13 @@ def subject(state: SessionState, name: str) -> str:
     return f"{name} {state.started_at.isoformat()}"
 
 
-def tags(state: SessionState, experiment: Experiment, session_run: str, fork_run: str) -> dict[str, str]:
+def tags(
+    state: SessionState,
+    experiment: Experiment,
+    session_run: str,
+    fork_run: str,
+    parents: Mapping[ExperimentKey, ExperimentKey] | None = None,
+) -> dict[str, str]:
     """Return outcome, verdict, standing, lineage and digests.
 
     Args:
@@ -53,8 +66,10 @@ def tags(state: SessionState, experiment: Experiment, session_run: str, fork_run
         experiment: one of its experiments.
         session_run: id of the run that shows the session.
         fork_run: id of the run that shows the experiment it was forked from, or ''.
+        parents: what `parent_keys` returns, where the caller has asked already.
     """
     planned, result = experiment.planned, experiment.result
+    parents = parent_keys(state) if parents is None else parents
     found = {
         "key": planned.key,
         "session": state.id,
@@ -68,7 +83,7 @@ def tags(state: SessionState, experiment: Experiment, session_run: str, fork_run
         "train_py": planned.train_py,
         "bundle": state.bundle,
         "parent_title": planned.parent_title or "",
-        "parent_key": parent_key(state, experiment) or "",
+        "parent_key": parents.get(planned.key, ""),
         "parent_run": fork_run,
         "subject": subject(state, planned.key),
         "attempts": str(experiment.attempts),
@@ -92,16 +107,26 @@ def tags(state: SessionState, experiment: Experiment, session_run: str, fork_run
     }
 
 
-def parent_key(state: SessionState, experiment: Experiment) -> ExperimentKey | None:
-    """Return the key of the experiment whose code this one was forked from: the last one planned before it."""
-    title = (experiment.planned.parent_title or "").strip().lower()
-    found: ExperimentKey | None = None
-    for key, other in state.experiments.items():
-        if key == experiment.planned.key:
-            break
-        if title and other.planned.title.strip().lower() == title:
-            found = key
+def parent_keys(state: SessionState) -> dict[ExperimentKey, ExperimentKey]:
+    """Return for each training the experiment whose code it was forked from: the last one planned before it."""
+    newest: dict[str, ExperimentKey] = {}
+    found: dict[ExperimentKey, ExperimentKey] = {}
+    for key, experiment in state.everything.items():  # candidates first: a confirmation's parent is the newest
+        title = _plain(experiment.planned.parent_title)
+        if title and (parent := newest.get(title)) is not None:
+            found[key] = parent
+        if key in state.experiments:
+            newest[_plain(experiment.planned.title)] = key
     return found
+
+
+def _plain(title: str | None) -> str:
+    return (title or "").strip().lower()
+
+
+def parent_key(state: SessionState, experiment: Experiment) -> ExperimentKey | None:
+    """Return the key of the experiment whose code this one was forked from."""
+    return parent_keys(state).get(experiment.planned.key)
 
 
 def parent_code(state: SessionState, experiment: Experiment, blobs: Blobs, baseline: str) -> tuple[str, str]:
@@ -169,6 +194,24 @@ def floor_metrics(state: SessionState) -> dict[str, float]:
         "looks_at_confirmation_rows": float(state.looks),
     }
     return {name: value for name, value in found.items() if value is not None}
+
+
+def cost_metrics(state: SessionState) -> dict[str, float]:
+    """Return what a session spent so far; dollars only where a model was asked.
+
+    `usd_possible` was reserved for requests that failed and may have been charged all the same.
+    """
+    ledger, usage = state.ledger, state.ledger.usage
+    found = {"cpu_seconds": ledger.cpu_s, "gpu_seconds": ledger.gpu_s}
+    if ledger.calls or ledger.usd_committed:
+        found |= {
+            "usd": float(ledger.usd),
+            "usd_possible": float(ledger.usd_committed - ledger.usd),
+            "model_calls": float(ledger.calls),
+            "read_tokens": float(usage.read_tokens),
+            "written_tokens": float(usage.output_tokens),
+        }
+    return {name: value for name, value in found.items() if value or name == "usd"}
 
 
 def curve(result: ExperimentResult, blobs: Blobs) -> list[CurvePoint]:

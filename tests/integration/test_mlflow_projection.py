@@ -53,6 +53,29 @@ def empty_mlruns(tmp_path_factory):
     return folder / "mlruns", made
 
 
+class Died(Exception):
+    """The process ended here."""
+
+
+def dying_after(step: str, times: int, of: str = "_client"):
+    """Let the process of a projector end right after a step was done so many times."""
+
+    def change(projector):
+        client, done = getattr(projector, of), []
+        real = getattr(client, step)
+
+        def once_more(*arguments, **named):
+            found = real(*arguments, **named)
+            done.append(step)
+            if len(done) == times:
+                raise Died
+            return found
+
+        setattr(client, step, once_more)
+
+    return change
+
+
 class Desk:
     """A store with a session in it, and the MLflow folder that it is projected to."""
 
@@ -126,8 +149,10 @@ class Desk:
 
         return Projector(self.settings, self.store, BASELINE)
 
-    def project(self) -> int:
-        return self.projector().project("s01")
+    def project(self, change=lambda projector: None, **how) -> int:
+        projector = self.projector()
+        change(projector)
+        return projector.project("s01", **how)
 
     def client(self):
         from mlflow.tracking import MlflowClient
@@ -205,15 +230,23 @@ def test_the_review_stands_beside_train_py_where_a_line_is_new(desk):
     assert desk.project() == 0
 
 
-def test_a_projection_cut_short_is_completed_and_not_doubled(desk):
+def test_a_missing_blob_leaves_no_half_written_run(desk):
     receipt = desk.journal.state("s01").experiments["s01_d02_e03"].result.receipt
     path = desk.store.blobs.path(receipt)
     path.rename(path.with_suffix(".away"))
     with pytest.raises(StoreUnavailable):
         desk.project()
-    assert len(desk.runs()) == 4
+    assert len(desk.runs()) == 3
     path.with_suffix(".away").rename(path)
     assert desk.project() == 1
+    assert len(desk.runs()) == 4
+
+
+@pytest.mark.parametrize("step", ["create_run", "log_batch", "log_inputs", "log_artifacts", "set_terminated"])
+def test_a_projection_cut_short_is_completed_and_not_doubled(desk, step):
+    with pytest.raises(Died):
+        desk.project(dying_after(step, 3 if step in ("create_run", "log_batch") else 2))
+    desk.project()
     finished = desk.picture()
     assert "receipt.json" in finished["s01_d02_e03 wider"][-1]
     assert len(finished) == 4
