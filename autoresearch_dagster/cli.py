@@ -11,7 +11,7 @@ from cyclopts import App, CycloptsError, Group, Parameter
 from pydantic import ValidationError
 
 from autoresearch_dagster import __version__
-from autoresearch_dagster.commands import data, keys, look, machine, research, sessions, single, steering
+from autoresearch_dagster.commands import data, generate, keys, look, machine, research, sessions, single, steering
 from autoresearch_dagster.commands.console import DONE, FAILED, INTERRUPTED, WRONG_USE, say
 from autoresearch_dagster.core.errors import AutoresearchError, UserError
 
@@ -49,7 +49,7 @@ def register(to: App, function: Callable[..., Any], group: Group | None = None, 
 for group, functions in {
     RESEARCH: (research.demo, research.run, single.evaluate, single.rerun, single.verify),
     STEER: (steering.steer, steering.pause, steering.resume, steering.stop),
-    LOOK: (look.status, look.leaderboard, look.history, machine.dev),
+    LOOK: (look.status, look.leaderboard, look.history, generate.generate, machine.dev),
     DATA: (data.bundle, data.image),
     UPKEEP: (machine.doctor, machine.project, sessions.gc),
 }.items():

@@ -5,11 +5,14 @@ name stands for which: {"head.weight": "tok.weight"}.
 """
 
 import json
+import shutil
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
 from serving import Refusal
+
+LENGTH_BYTES = 8  # at the beginning of a file: how long its header is, little-endian
 
 
 def write_weights(model: torch.nn.Module, target: Path, told: dict[str, str]) -> None:
@@ -20,13 +23,26 @@ def write_weights(model: torch.nn.Module, target: Path, told: dict[str, str]) ->
     """
     tensors, aliases = deduplicated(model.state_dict())
     metadata = {**told, "format": "pt", "aliases": json.dumps(aliases, sort_keys=True)}
-    temporary = target.with_suffix(".tmp")
+    plain, temporary = target.with_suffix(".plain"), target.with_suffix(".tmp")
     try:
-        save_file(tensors, temporary, metadata)
+        save_file(tensors, plain)
     except Exception as fault:
         text = str(fault).splitlines()[0] if str(fault) else ""
         raise Refusal(f"The weights cannot be written as safetensors ({type(fault).__name__}: {text}).") from fault
+    with_metadata(plain, temporary, metadata)
+    plain.unlink()
     temporary.replace(target)
+
+
+def with_metadata(plain: Path, target: Path, metadata: dict[str, str]) -> None:
+    """Copy a file with metadata in its header, sorted: safetensors writes them in another order each time."""
+    with plain.open("rb") as source, target.open("wb") as written:
+        header = json.loads(source.read(int.from_bytes(source.read(LENGTH_BYTES), "little")))
+        header["__metadata__"] = metadata
+        text = json.dumps(header, sort_keys=True, separators=(",", ":")).encode()
+        text = text.ljust(-(-len(text) // LENGTH_BYTES) * LENGTH_BYTES)  # tensors begin at a multiple of 8
+        written.write(len(text).to_bytes(LENGTH_BYTES, "little") + text)
+        shutil.copyfileobj(source, written)
 
 
 def deduplicated(state: dict[str, object]) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
