@@ -44,8 +44,8 @@ def generate(job: EvaluationJob, prompt: str, sampling: Sampling, runner: Runner
     bos = tokenizer.bos_token_id(encoding)
     tokens = [bos, *encoding.encode_ordinary(prompt)]
     length = min(job.bundle.sequence_length, len(tokens) + sampling.max_tokens)
-    silent = [token for token in range(encoding.n_vocab - len(encoding.special_tokens_set), encoding.n_vocab)]
-    silent.remove(bos)  # the only special token that a row holds: it begins the next document
+    special = {encoding.encode_single_token(name) for name in encoding.special_tokens_set}
+    silent = sorted(special - {bos})  # the only special token that a row holds: it begins the next document
     draws = np.random.default_rng(sampling.seed)
     deadline = time.monotonic() + lim.GENERATE_WALL_S
     pending: list[int] = []
