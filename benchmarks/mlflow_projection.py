@@ -1,8 +1,8 @@
 """MLflow of a large session: its first projection, one more dispatch, and logging value by value.
 
 A journal is filled with so many experiments, each with a curve; it is projected into an empty MLflow database; then
-one more dispatch of four comes in and is projected, by a fresh projector as after a restart.  Beside it, in the same
-run and the same database, some experiments are logged the naive way: one call for each parameter, point and tag.
+one more dispatch of four comes in and is projected, by a fresh projector as after a restart.  Beside it, in the
+same run and database, some experiments are logged the naive way: one call for each parameter, point and tag.
 
     python -m benchmarks.mlflow_projection [EXPERIMENTS] [CURVE_POINTS]
 """

@@ -31,7 +31,10 @@ NEXT = (
 """
 )
 """Answers the token after the last one, for sure."""
-TIED = HEAD + "        self.head.weight = self.tok.weight\n        self.register_buffer('view', self.tok.weight.data.T)\n"
+TIED = (
+    HEAD
+    + "        self.head.weight = self.tok.weight\n        self.register_buffer('view', self.tok.weight.data.T)\n"
+)
 
 
 def checkpoint_from(code: str, path: Path) -> Path:
@@ -54,7 +57,9 @@ def checkpoint_from(code: str, path: Path) -> Path:
     return path
 
 
-def frozen_job(code: str, bundle: Bundle, folder: Path, *, added: str = "", key: str = "s01_d01_e01") -> EvaluationJob:
+def frozen_job(
+    code: str, bundle: Bundle, folder: Path, *, added: str = "", key: str = "s01_d01_e01"
+) -> EvaluationJob:
     """A checkpoint of `Model` with its train.py; `added` is code that only the sealed job runs."""
     checkpoint = checkpoint_from(code, folder / "checkpoint.pt")
     return EvaluationJob(key, checkpoint, (code + added).encode(), bundle, LIMITS, {})

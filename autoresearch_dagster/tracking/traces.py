@@ -65,8 +65,8 @@ class Traces:
         if self._known.get(subject) == (trace_id, content):
             return
         self._client.delete_traces(self._experiment, trace_ids=[trace_id])
-        self._client.start_trace(info)
         self._client.log_spans(self._experiment, [MlflowSpan.from_dict(span) for span in spans])
+        self._client.start_trace(info)  # last: what it says of the whole stands
         self._known.put(subject, trace_id, content)
 
     def _info(self, turn: TurnShown, trace_id: str, session_run: str) -> TraceInfo:

@@ -56,14 +56,12 @@ class TurnShown:
 def turns(events: Iterable[ev.Recorded]) -> list[TurnShown]:
     """Return the turns that some events of a session belong to, in order; the first event begins a turn."""
     found: list[tuple[str, list[ev.Recorded]]] = []
-    told, replied = "", True
+    told, number = "", 0
     for record in events:
         event = record.event
-        asks = isinstance(event, ev.ModelAsked) and event.purpose == "turn"
-        if (asks or isinstance(event, ev.ModelReplied)) and replied:
+        if isinstance(event, ev.ModelAsked | ev.ModelReplied) and event.turn != number:
             found.append((told, []))
-            replied = False
-        replied = replied or isinstance(event, ev.ModelReplied)
+            number = event.turn
         if found:
             found[-1][1].append(record)
         if isinstance(event, ev.DirectiveGiven):
