@@ -5,12 +5,30 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 
+from autoresearch_dagster.containers.escape import printable
 from autoresearch_dagster.core.experiment import CurvePoint, ExperimentKey, ExperimentResult
 from autoresearch_dagster.evaluation.review import Finding, new_findings, review
 from autoresearch_dagster.store.blobs import Blobs
 from autoresearch_dagster.store.state import Experiment, SessionState
 
 TAG = "autoresearch."
+LONGEST_ESCAPE = 10  # characters that stand for one: \\U0001f600
+
+
+def readable(text: str) -> str:
+    """Escape the control characters of a stranger's text; nothing is cut."""
+    return printable(text, LONGEST_ESCAPE * len(text))
+
+
+def as_code(text: str) -> str:
+    """Return a stranger's text in one line so that Markdown shows it and nothing of it is Markdown."""
+    line = " ".join(readable(text).replace("`", "'").split())
+    return f"`{line}`" if line else ""
+
+
+def as_note(text: str) -> str:
+    """Return a stranger's text of several lines as a block of Markdown that nothing in it can end."""
+    return "\n".join(f"    {line}" for line in readable(text).splitlines())
 
 
 def run_name(experiment: Experiment) -> str:

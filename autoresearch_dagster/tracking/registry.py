@@ -143,7 +143,8 @@ class Registry:
             if fault.error_code != ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
                 raise
         key = self._state.config.memory_key
-        said = f"Champions of the research `{key}`, one version for each reign. {UNTRUSTED.format(key=key)}"
+        untrusted = UNTRUSTED.format(key=key.replace("`", " "))
+        said = f"Champions of the research {describe.as_code(key)}, one version for each reign. {untrusted}"
         tags = {describe.TAG + "memory_key": key, describe.TAG + "untrusted": "true"}
         return self._client.create_registered_model(self._name, tags, said)
 
@@ -173,7 +174,7 @@ def describe_version(state: SessionState, item: Experiment, since: datetime, wei
     told = f", val_bpb {score:.4f}" if score is not None else ""
     key = item.planned.key
     parts = [
-        f"`{key}` {item.planned.title}{told}: champion since {since:%Y-%m-%d %H:%M} UTC.",
+        f"`{key}` {describe.as_code(item.planned.title)}{told}: champion since {since:%Y-%m-%d %H:%M} UTC.",
         UNTRUSTED.format(key=key),
         f"`{WEIGHTS_FILE}` holds the weights; reading it runs nothing. train.py defines the model."
         if weights.file is not None

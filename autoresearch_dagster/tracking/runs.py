@@ -53,7 +53,7 @@ class Runs:
             describe.TAG + "best_title": top.title if top else "",
             describe.TAG + "champion": state.reigns[-1][0] if state.reigns else "",
             "mlflow.runName": f"session {state.id} {state.config.memory_key}",
-            "mlflow.note.content": state.summary,
+            "mlflow.note.content": describe.as_note(state.summary),
         }
         last = milliseconds(state.updated_at or state.started_at)
         summed = describe.floor_metrics(state) | describe.cost_metrics(state)

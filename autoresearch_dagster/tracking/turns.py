@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal
 
-from autoresearch_dagster.containers.escape import printable
 from autoresearch_dagster.core.limits import TRACE_TEXT_CHARS
 from autoresearch_dagster.store import events as ev
+from autoresearch_dagster.tracking import describe
 
 Kind = Literal["AGENT", "CHAT_MODEL", "CHAIN", "TOOL", "TASK"]
 
@@ -196,10 +196,9 @@ def tokens(read: int, written: int) -> dict[str, int]:
 
 def cut(text: str) -> str:
     """Make a text printable and keep its beginning."""
-    whole = printable(text, len(text) + 1)
-    if len(whole) <= TRACE_TEXT_CHARS:
-        return whole
-    return f"{whole[:TRACE_TEXT_CHARS]} … ({len(whole) - TRACE_TEXT_CHARS} more characters are in the journal)"
+    head = describe.readable(text[:TRACE_TEXT_CHARS])
+    left = len(text) - TRACE_TEXT_CHARS
+    return head if left <= 0 else f"{head} … ({left} more characters are in the journal)"
 
 
 def shown(value: object) -> object:

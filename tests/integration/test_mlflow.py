@@ -238,7 +238,7 @@ def test_a_new_result_is_added_to_what_is_there(world: World, session: str) -> N
     assert world.project(session) == 2  # the new run, and the parent's end
     parent = world.runs(session)[session]
     assert parent.info.status == "FINISHED"
-    assert parent.data.tags["mlflow.note.content"] == "running is best"
+    assert parent.data.tags["mlflow.note.content"] == "    running is best"
     assert len(world.runs(session)) == 5
 
 

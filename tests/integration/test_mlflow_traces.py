@@ -141,7 +141,10 @@ def picture(desk: Desk):
             trace.info.state,
             trace.info.request_time,
             trace.info.execution_duration,
-            [(span.name, span.inputs, span.outputs, span.start_time_ns, span.end_time_ns) for span in trace.data.spans],
+            [
+                (span.name, span.inputs, span.outputs, span.start_time_ns, span.end_time_ns)
+                for span in trace.data.spans
+            ],
         )
         for name, trace in traces(desk).items()
     }
