@@ -25,7 +25,7 @@ os._exit(0)
 LOOKS = """
 import os, socket
 assert os.getuid() == 65534
-assert not os.path.exists("/root/.ssh") and not os.access("/root", os.R_OK)
+assert not os.access("/", os.W_OK) and not os.path.exists("/var/run/docker.sock")
 try:
     socket.create_connection(("1.1.1.1", 53), 1)
 except OSError:
