@@ -79,7 +79,7 @@ class Desk:
             for event in events:
                 transaction.append(event)
 
-    def launch(self, dispatch: int, *titles: tuple[str, str, str | None]) -> None:
+    def launch(self, dispatch: int, *titles: tuple[str, str, str | None], n_embd: int = 128) -> None:
         first = len(self.journal.state("s01").experiments) + 1
         planned = tuple(
             PlannedExperiment(
@@ -87,7 +87,7 @@ class Desk:
                 title=title,
                 revision=1,
                 train_py=self.store.blobs.put(code.encode()),
-                config=TrainConfig(seed=3),
+                config=TrainConfig(seed=3, n_embd=n_embd),
                 parent_title=parent,
             )
             for number, (title, code, parent) in enumerate(titles, start=first)
@@ -146,6 +146,17 @@ class Desk:
         experiment = self.client().get_experiment_by_name("night")
         found = self.client().search_runs([experiment.experiment_id])
         return {run.info.run_name: run for run in found}
+
+    def traces_by_name(self):
+        """Traces; twins are refused here."""
+        from mlflow.tracing.client import TracingClient
+
+        client = TracingClient(f"sqlite:///{self.settings.mlruns / 'mlflow.db'}")
+        experiment = self.client().get_experiment_by_name("night").experiment_id
+        found = client.search_traces(locations=[experiment])
+        named = {trace.info.tags["mlflow.traceName"]: trace for trace in found}
+        assert len(named) == len(found), "a twin"
+        return named
 
     def picture(self):
         """Everything that MLflow shows, without its own ids."""

@@ -56,7 +56,7 @@ def metrics(experiment: Experiment, result: ExperimentResult) -> dict[str, float
         "gpu_seconds": result.gpu_sec or None,
         "claimed_dev_bpb": result.claims.dev_bpb if result.claims.dev_bpb is not None else result.claims.val_bpb,
         "peak_memory_mib": result.peak_memory_bytes / 2**20,
-        "oom_retries": result.oom_retries,
+        "oom_retries": result.oom_retries or None,
         "tokens_per_second": result.tokens_per_second,
         "steps": result.claims.steps,
         "n_params": result.claims.n_params,

@@ -30,6 +30,8 @@ from autoresearch_dagster.tracking.traces import Traces
 from autoresearch_dagster.tracking.turns import TurnShown
 
 LEASE = "mlflow"
+KIND = {"mlflow.experimentKind": "custom_model_development"}
+"""Lets MLflow's pages begin with the runs, and not with traces."""
 GONE = tuple(map(ErrorCode.Name, (RESOURCE_DOES_NOT_EXIST, INVALID_PARAMETER_VALUE, INVALID_STATE)))
 """What MLflow says of a run that somebody deleted: then every run of the session is looked at."""
 REPORT = "report.html"
@@ -125,7 +127,7 @@ class Projector:
         found: MlflowExperiment | None = self._client.get_experiment_by_name(name)
         if found is None:
             location = (self._artifacts / state.id).as_uri()
-            return self._client.create_experiment(name, artifact_location=location)
+            return self._client.create_experiment(name, artifact_location=location, tags=KIND)
         if found.lifecycle_stage == "deleted":
             self._client.restore_experiment(found.experiment_id)
         return found.experiment_id

@@ -174,7 +174,7 @@ def describe_version(state: SessionState, item: Experiment, since: datetime, wei
     told = f", val_bpb {score:.4f}" if score is not None else ""
     key = item.planned.key
     parts = [
-        f"`{key}` {describe.as_code(item.planned.title)}{told}: champion since {since:%Y-%m-%d %H:%M} UTC.",
+        f"{key} {describe.as_code(item.planned.title)}{told}: champion since {since:%Y-%m-%d %H:%M} UTC.",
         UNTRUSTED.format(key=key),
         f"`{WEIGHTS_FILE}` holds the weights; reading it runs nothing. train.py defines the model."
         if weights.file is not None

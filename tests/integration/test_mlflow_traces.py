@@ -37,15 +37,7 @@ def end(desk: Desk, turn: int, observation: str = "seen", *, failed: bool = Fals
 
 
 def traces(desk: Desk):
-    """Traces by name."""
-    from mlflow.tracing.client import TracingClient
-
-    client = TracingClient(f"sqlite:///{desk.settings.mlruns / 'mlflow.db'}")
-    experiment = desk.client().get_experiment_by_name("night").experiment_id
-    found = client.search_traces(locations=[experiment])
-    named = {trace.info.tags["mlflow.traceName"]: trace for trace in found}
-    assert len(named) == len(found), "a twin"
-    return named
+    return desk.traces_by_name()
 
 
 def test_a_turn_is_a_trace_with_request_plan_calls_and_wait(desk):

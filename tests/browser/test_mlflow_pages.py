@@ -1,0 +1,162 @@
+"""What a person sees in MLflow: the list of runs, two runs compared, the champion, the agent's turns."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from autoresearch_dagster.core.experiment import ExperimentKey, digest_of
+from autoresearch_dagster.experiments.serve import commands, environments
+from autoresearch_dagster.store import events as ev, promotion_events as pe
+from autoresearch_dagster.store.ledger_events import TokenUsage
+from tests.judged import promotion
+from tests.mlflow_desk import START, Desk
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+STARTS_S, SHOWS_MS = 180, 60_000
+FIRST, SECOND = "s01_d01_e01 narrow", "s01_d02_e02 wide"
+
+
+def research(home: Path) -> Desk:
+    """One turn of a model, two experiments of different width, and the second is champion."""
+    desk = Desk(home, home / "mlruns")
+    desk.journal.create(ev.SessionConfig(memory_key="night", preset="demo"), "cli", "b" * 64)
+    plan = digest_of(b"plan")
+    asked = {"purpose": "turn", "turn": 1, "request": plan, "model": "a-model", "prices": "1"}
+    desk.append(ev.ModelAsked(ticket="t", **asked, reserved_usd=Decimal(1)))
+    usage = TokenUsage(input_tokens=1200, output_tokens=345)
+    desk.append(ev.ModelAnswered(ticket="t", usage=usage, usd=Decimal("0.0125"), duration_s=10))
+    desk.append(ev.ModelReplied(turn=1, reply="A wider model may help.", stop_reason="end_turn"))
+    desk.append(ev.PlanStarted(turn=1, code="flyte_map(...)", plan=plan, started_at=START, seed=0))
+    for dispatch, (title, n_embd, score) in enumerate((("narrow", 64, 2.5), ("wide", 192, 2.25)), start=1):
+        desk.launch(dispatch, (title, f"width = {n_embd}\n", None), n_embd=n_embd)
+        desk.finish(f"s01_d0{dispatch}_e0{dispatch}", desk.trained(score))
+    key = ExperimentKey("s01_d02_e02")
+    desk.append(pe.PromotionJudged(key=key, decision=promotion("confirmed", 0.2)))
+    desk.append(pe.ChampionChosen(key=key, reason="better"))
+    desk.append(ev.PlanFinished(turn=2, observation="the wide one is better", failed=False))
+    desk.append(ev.SessionFinished(reason="final answer", summary="Width helps."))
+    return desk
+
+
+class Site:
+    """A running MLflow server and where its pages are."""
+
+    def __init__(self, desk: Desk, address: str, shots: Path) -> None:
+        self.desk, self.address, self._shots = desk, address, shots
+        self.experiment = desk.client().get_experiment_by_name("night").experiment_id
+        self.runs = {name: run.info.run_id for name, run in desk.runs().items()}
+
+    def open(self, page, path: str, *, shows: str):
+        """Open a page and wait for a text of it."""
+        page.goto(f"{self.address}/#/{path}")
+        page.get_by_text(shows).first.wait_for(timeout=SHOWS_MS)
+        return page
+
+    def keep(self, page, name: str) -> None:
+        """Take a picture, for a person."""
+        page.wait_for_timeout(1000)
+        page.screenshot(path=str(self._shots / f"{name}.png"))
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    home = tmp_path_factory.mktemp("site")
+    desk = research(home)
+    desk.project()
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    line, environment = commands(desk.settings, "127.0.0.1", 0, port)[1], environments()[1]
+    with (home / "log").open("wb") as log:
+        server = subprocess.Popen(line, env=environment, stdout=log, stderr=log, start_new_session=True)
+    try:
+        address = f"http://127.0.0.1:{port}"
+        _wait(address, server, home / "log")
+        shots = Path(os.environ.get("AUTORESEARCH_SCREENSHOTS", home))
+        yield Site(desk, address, shots)
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(30)
+
+
+def _wait(address: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
+    until = time.monotonic() + STARTS_S
+    while time.monotonic() < until:
+        assert server.poll() is None, log.read_text(errors="replace")[-2000:]
+        try:
+            with urllib.request.urlopen(f"{address}/health", timeout=2):
+                return
+        except OSError:
+            time.sleep(0.5)
+    pytest.fail(log.read_text(errors="replace")[-2000:])
+
+
+def test_the_list_of_runs_names_them_as_a_person_would_look_for_them(site, page):
+    site.open(page, f"experiments/{site.experiment}/runs", shows="session s01 night")
+    site.keep(page, "mlflow-runs")
+
+    assert page.get_by_text("session s01 night").first.is_visible()
+
+
+def test_two_runs_compared_show_what_differs_scores_and_curves(site, page):
+    pair = json.dumps([site.runs[FIRST], site.runs[SECOND]])
+    site.open(
+        page, f"compare-runs?runs={pair}&experiments={json.dumps([site.experiment])}", shows="Comparing 2 Runs"
+    )
+    page.get_by_text("Parameters", exact=True).first.wait_for(timeout=SHOWS_MS)
+    site.keep(page, "mlflow-compare")
+    shown = page.inner_text("body")
+
+    assert FIRST in shown
+    assert SECOND in shown
+    assert "n_embd" in shown
+    for name in ("val_bpb", "train_loss", "train_cpu_seconds"):
+        assert name in shown, name
+    tables = [row.inner_text().split() for row in page.get_by_role("row").all()]
+    assert ["n_embd", "64", "192"] in tables
+    assert any(row[0] == "val_bpb" and row[1:3] == ["2.5", "2.25"] for row in tables if len(row) > 2)
+
+
+def test_the_curves_of_two_runs_stand_in_one_chart_by_step(site, page):
+    pair = json.dumps([site.runs[FIRST], site.runs[SECOND]])
+    site.open(
+        page,
+        f"metric?runs={pair}&metric=%22train_loss%22&experiments={json.dumps([site.experiment])}",
+        shows="train_loss",
+    )
+    page.locator(".js-plotly-plot .scatterlayer .trace").nth(1).wait_for(state="attached", timeout=SHOWS_MS)
+    site.keep(page, "mlflow-curves")
+
+    assert page.locator(".js-plotly-plot .scatterlayer .trace").count() == 2
+
+
+def test_the_champion_is_a_version_with_its_alias_and_the_word_untrusted(site, page):
+    site.open(page, "models/night", shows="This code is untrusted")
+    page.get_by_text("champion", exact=False).first.wait_for(timeout=SHOWS_MS)
+    site.keep(page, "mlflow-model")
+    site.open(page, "models/night/versions/1", shows="This code is untrusted")
+    page.get_by_text("autoresearch.candidate").first.wait_for(timeout=SHOWS_MS)
+    site.keep(page, "mlflow-version")
+    shown = page.inner_text("body")
+
+    assert "@ champion" in shown.replace("\n", " ")
+    assert 'autoresearch generate s01_d02_e02 "prompt"' in shown.replace("\n", " ")
+
+
+def test_the_agents_turns_are_traces_of_the_session(site, page):
+    run = site.runs["session s01 night"]
+    site.open(page, f"experiments/{site.experiment}/runs/{run}/traces", shows="Request")
+    page.get_by_text("s01", exact=True).first.wait_for(timeout=SHOWS_MS)
+    site.keep(page, "mlflow-session-traces")
+    trace = site.desk.traces_by_name()["s01 turn 1"].info.trace_id
+    site.open(page, f"experiments/{site.experiment}/traces?selectedEvaluationId={trace}", shows="ask the model")
+    site.keep(page, "mlflow-trace")
+
+    assert page.get_by_text("plan", exact=True).first.is_visible()
