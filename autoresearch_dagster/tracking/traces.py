@@ -118,14 +118,13 @@ def _as_dict(turn: TurnShown, place: int, trace_id: str) -> dict[str, object]:
         if value is not None:
             attributes[name] = value
     parent = _parent(turn, span)
-    ended = {"end_time_unix_nano": _at(span.ended, NANOSECONDS)} if span.ended else {}
     return {
         "name": span.name,
         "trace_id": trace_id,
         "span_id": _span_id(trace_id, place),
         "parent_span_id": "" if parent is None else _span_id(trace_id, parent),
         "start_time_unix_nano": _at(span.begun, NANOSECONDS),
-        **ended,
+        "end_time_unix_nano": _at(span.ended or max(span.begun, turn.seen_until), NANOSECONDS),
         "attributes": {name: json.dumps(value, ensure_ascii=False) for name, value in attributes.items()},
         "status": {"code": "ERROR" if span.failed else "OK" if span.ended else "UNSET", "message": span.failed},
     }

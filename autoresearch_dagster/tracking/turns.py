@@ -46,6 +46,8 @@ class TurnShown:
     written_tokens: int
     first: int
     """Sequence number of its first event."""
+    seen_until: datetime
+    """Time of its last event: what has no end yet is shown up to there."""
 
     @property
     def root(self) -> Span:
@@ -85,7 +87,7 @@ def _turn(records: list[ev.Recorded], told: str, *, last: bool) -> TurnShown:
         begun=min([records[0].at, *(span.begun for span in spans)]),
         ended=ended,
         parent=None,
-        asked={"told": cut(told)},
+        asked={"told": cut(told)} if told else None,
         said={"reply": cut(replied.reply if replied else ""), "observation": cut(observed.observation)}
         if observed
         else None,
@@ -93,7 +95,17 @@ def _turn(records: list[ev.Recorded], told: str, *, last: bool) -> TurnShown:
         facts=facts,
     )
     dispatches = tuple(one.event.dispatch for one in records if isinstance(one.event, ev.CallPending))
-    return TurnShown(number, (root, *spans), ended is not None, dispatches, usd, read, written, records[0].sequence)
+    return TurnShown(
+        number=number,
+        spans=(root, *spans),
+        finished=ended is not None,
+        dispatches=dispatches,
+        usd=usd,
+        read_tokens=read,
+        written_tokens=written,
+        first=records[0].sequence,
+        seen_until=records[-1].at,
+    )
 
 
 def _requests(records: list[ev.Recorded], replied: ev.ModelReplied | None) -> Iterator[Span]:

@@ -21,27 +21,29 @@ from tests.mlflow_desk import START, Desk
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 STARTS_S, SHOWS_MS = 180, 60_000
+PLAN = digest_of(b"plan")
 FIRST, SECOND = "s01_d01_e01 narrow", "s01_d02_e02 wide"
 
 
 def research(home: Path) -> Desk:
-    """One turn of a model, two experiments of different width, and the second is champion."""
+    """Two turns of a model, an experiment in each, of different width; the second becomes champion."""
     desk = Desk(home, home / "mlruns")
     desk.journal.create(ev.SessionConfig(memory_key="night", preset="demo"), "cli", "b" * 64)
-    plan = digest_of(b"plan")
-    asked = {"purpose": "turn", "turn": 1, "request": plan, "model": "a-model", "prices": "1"}
-    desk.append(ev.ModelAsked(ticket="t", **asked, reserved_usd=Decimal(1)))
-    usage = TokenUsage(input_tokens=1200, output_tokens=345)
-    desk.append(ev.ModelAnswered(ticket="t", usage=usage, usd=Decimal("0.0125"), duration_s=10))
-    desk.append(ev.ModelReplied(turn=1, reply="A wider model may help.", stop_reason="end_turn"))
-    desk.append(ev.PlanStarted(turn=1, code="flyte_map(...)", plan=plan, started_at=START, seed=0))
-    for dispatch, (title, n_embd, score) in enumerate((("narrow", 64, 2.5), ("wide", 192, 2.25)), start=1):
-        desk.launch(dispatch, (title, f"width = {n_embd}\n", None), n_embd=n_embd)
-        desk.finish(f"s01_d0{dispatch}_e0{dispatch}", desk.trained(score))
+    desk.append(ev.DirectiveGiven(text="Make it better."))
+    for turn, (title, n_embd, score) in enumerate((("narrow", 64, 2.5), ("wide", 192, 2.25)), start=1):
+        asked = {"purpose": "turn", "turn": turn, "request": PLAN, "model": "a-model", "prices": "1"}
+        desk.append(ev.ModelAsked(ticket=f"t{turn}", **asked, reserved_usd=Decimal(1)))
+        usage = TokenUsage(input_tokens=1200, output_tokens=345)
+        desk.append(ev.ModelAnswered(ticket=f"t{turn}", usage=usage, usd=Decimal("0.0125"), duration_s=10))
+        desk.append(ev.ModelReplied(turn=turn, reply="A wider model may help.", stop_reason="end_turn"))
+        desk.append(ev.PlanStarted(turn=turn, code="flyte_map(...)", plan=PLAN, started_at=START, seed=0))
+        desk.launch(turn, (title, f"width = {n_embd}\n", None), n_embd=n_embd)
+        desk.finish(f"s01_d0{turn}_e0{turn}", desk.trained(score))
+        desk.append(ev.CallAnswered(turn=turn, sequence=0, call="c", result={"val_bpb": score}))
+        desk.append(ev.PlanFinished(turn=turn, observation=f"{title}: {score}", failed=False))
     key = ExperimentKey("s01_d02_e02")
     desk.append(pe.PromotionJudged(key=key, decision=promotion("confirmed", 0.2)))
     desk.append(pe.ChampionChosen(key=key, reason="better"))
-    desk.append(ev.PlanFinished(turn=2, observation="the wide one is better", failed=False))
     desk.append(ev.SessionFinished(reason="final answer", summary="Width helps."))
     return desk
 
