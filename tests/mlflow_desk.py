@@ -111,8 +111,8 @@ class Desk:
         self.append(ev.AttemptStarted(key=name, attempt=1, owner="h:1:1"))
         self.append(ev.ExperimentFinished(key=name, result=result, run_id="dagster-7"))
 
-    def trained(self, score: float) -> ExperimentResult:
-        points = [{"step": n, "loss": 9.0 / n, "elapsed_s": n / 2} for n in range(1, 31)]
+    def trained(self, score: float, loss: float = 9.0) -> ExperimentResult:
+        points = [{"step": n, "loss": loss / n, "elapsed_s": n / 2} for n in range(1, 31)]
         return ExperimentResult(
             outcome=Outcome.TRAINED,
             verdict=Verdict.ACCEPTED,
