@@ -131,9 +131,7 @@ def main(experiments: int, points: int) -> None:
         found = client.get_experiment_by_name("large")
         assert found is not None
         naive = timed(lambda: naively(client, found.experiment_id, store, session))
-    print(
-        f"{experiments} experiments with {points} points of a curve each; milliseconds of an experiment, wall (CPU):"
-    )
+    print(f"{experiments} experiments with {points} points of a curve each; ms of an experiment, wall (CPU):")
     for name, (wall_s, cpu_s), count in (
         ("first projection", first, experiments),
         ("one dispatch more", more, BATCH),

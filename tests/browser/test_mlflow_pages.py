@@ -86,8 +86,8 @@ def site(tmp_path_factory):
         shots = Path(os.environ.get("AUTORESEARCH_SCREENSHOTS", home))
         yield Site(desk, address, shots)
     finally:
-        os.killpg(server.pid, signal.SIGTERM)
-        server.wait(30)
+        os.killpg(server.pid, signal.SIGKILL)  # it waits for connections that a browser keeps open
+        server.wait()
 
 
 def _wait(address: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
