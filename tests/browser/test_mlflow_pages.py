@@ -136,10 +136,11 @@ def test_the_curves_of_two_runs_stand_in_one_chart_by_step(site, page):
     site.open(page, path, shows="train_loss")
     curves = page.locator(".js-plotly-plot .scatterlayer .trace")
     curves.nth(1).wait_for(state="attached", timeout=SHOWS_MS)
+    page.get_by_text(f"{SECOND} (train_loss)").first.wait_for(timeout=SHOWS_MS)
     site.keep(page, "mlflow-curves")
 
-    named = {legend.text_content() for legend in page.locator(".legendtext").all()}
-    assert named == {f"{FIRST} (train_loss)", f"{SECOND} (train_loss)"}
+    for name in (FIRST, SECOND):
+        assert page.get_by_text(f"{name} (train_loss)").first.is_visible()
     assert page.locator(".xtitle").first.text_content() == "Step"
 
 
