@@ -13,9 +13,12 @@ from autoresearch_dagster.containers.protocol import Runner
 from autoresearch_dagster.containers.select import select_runner
 from autoresearch_dagster.core.errors import AutoresearchError
 from autoresearch_dagster.core.experiment import Data, Digest, ExperimentKey
+from autoresearch_dagster.core.folders import find_folders, remove_tree
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.evaluation.conversion import WEIGHTS, NotConverted, convert
 from autoresearch_dagster.experiments.frozen import FrozenModel, frozen_model
+from autoresearch_dagster.experiments.laboratory import KEY_LABEL, experiment_lease, scratch_prefix
+from autoresearch_dagster.store.leases import this_process
 from autoresearch_dagster.store.projections import Projections
 from autoresearch_dagster.store.state import Experiment, SessionState
 from autoresearch_dagster.store.store import Store
@@ -67,19 +70,31 @@ def _known(store: Store, experiment: Experiment) -> ChampionWeights | None:
 
 def _converted(settings: Settings, store: Store, state: SessionState, experiment: Experiment) -> ChampionWeights:
     key = experiment.planned.key
+    job_key = ExperimentKey(f"weights_{key}")
     try:
-        model = frozen_model(settings, store, state, experiment)
+        model = frozen_model(settings, store, state, experiment, job_key)
         if not zipfile.is_zipfile(model.job.checkpoint):  # looks at its end alone; torch would not take it either
             return _remembered(store, experiment, "the checkpoint is none that torch wrote", None)
         runner = _runner(settings, model)
         if isinstance(runner, str):
             return ChampionWeights(key=key, why_not=runner, settled=False)
-        with tempfile.TemporaryDirectory(prefix="ar-weights-") as folder:
+        with (
+            store.leases.hold(experiment_lease(job_key), this_process()),
+            tempfile.TemporaryDirectory(prefix="ar-weights-") as folder,
+        ):
+            _sweep(settings, runner, job_key)
             target = Path(folder, WEIGHTS)
             failed = convert(model.job, _told(experiment), runner, target)
             return _remembered(store, experiment, failed.reason if isinstance(failed, NotConverted) else "", target)
     except (AutoresearchError, OSError) as fault:
         return ChampionWeights(key=key, why_not=str(fault).rstrip("."), settled=False)
+
+
+def _sweep(settings: Settings, runner: Runner, job_key: ExperimentKey) -> None:
+    """Remove what a dead process left of the same."""
+    runner.reap({KEY_LABEL: job_key})
+    for left in find_folders(scratch_prefix(settings, job_key)):
+        remove_tree(left)
 
 
 def _runner(settings: Settings, model: FrozenModel) -> Runner | str:

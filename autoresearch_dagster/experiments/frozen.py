@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from autoresearch_dagster.containers.protocol import JobLimits
 from autoresearch_dagster.core.errors import BundleError, UserError
+from autoresearch_dagster.core.experiment import ExperimentKey
 from autoresearch_dagster.core.limits import ANSWER_MEMORY_BYTES
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.core.slot import Slot
@@ -24,10 +25,20 @@ class FrozenModel:
     trusted: bool
 
 
-def frozen_model(settings: Settings, store: Store, state: SessionState, experiment: Experiment) -> FrozenModel:
+def frozen_model(
+    settings: Settings, store: Store, state: SessionState, experiment: Experiment, job_key: ExperimentKey
+) -> FrozenModel:
     """Find what a finished experiment left.
 
     It is loaded on a processor, without a slot of its own: some seconds, and none of them on anybody's clock.
+
+    Args:
+        settings: of this machine.
+        store: the journal and its blobs.
+        state: the session.
+        experiment: one of its experiments.
+        job_key: what the job and its folders are found by afterwards, if its driver dies; whoever runs it holds the
+            lease of that name.
 
     Raises:
         UserError: it handed no model over, or its bundle is not on this machine.
@@ -46,12 +57,12 @@ def frozen_model(settings: Settings, store: Store, state: SessionState, experime
             "its tokenizer is needed: copy bundles/ from where it was trained."
         ) from None
     job = EvaluationJob(
-        key=planned.key,
+        key=job_key,
         checkpoint=checkpoint,
         train_py=store.blobs.get(planned.train_py),
         bundle=bundle,
         limits=JobLimits(max(result.memory_bytes, ANSWER_MEMORY_BYTES), Slot((settings.cores[-1],))),
-        labels={KEY_LABEL: planned.key},
-        scratch_prefix=scratch_prefix(settings, planned.key),
+        labels={KEY_LABEL: job_key},
+        scratch_prefix=scratch_prefix(settings, job_key),
     )
     return FrozenModel(job, trusted=state.config.researcher == "scripted" and not state.imported)

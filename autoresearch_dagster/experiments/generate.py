@@ -14,10 +14,12 @@ from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.evaluation.failures import BadLogits, ServerFailed
 from autoresearch_dagster.evaluation.generation import Sampling, generate
 from autoresearch_dagster.experiments.frozen import frozen_model
-from autoresearch_dagster.experiments.laboratory import laboratory_on
+from autoresearch_dagster.experiments.laboratory import experiment_lease, laboratory_on
+from autoresearch_dagster.experiments.outside import outside_key
 from autoresearch_dagster.experiments.overview import find
 from autoresearch_dagster.experiments.reproduce import find_experiment
 from autoresearch_dagster.store.leaderboard import lowest
+from autoresearch_dagster.store.leases import this_process
 from autoresearch_dagster.store.state import Experiment, SessionState
 from autoresearch_dagster.store.store import Store, open_store
 
@@ -96,15 +98,19 @@ def generate_text(
         ContainerError: the runner failed.
     """
     check(prompt, sampling)
-    model = frozen_model(settings, open_store(settings), source.state, source.experiment)
+    store, job_key = open_store(settings), outside_key(source.key)
+    model = frozen_model(settings, store, source.state, source.experiment, job_key)
     lab = laboratory_on(model.job.bundle, PRESETS["demo"], settings, report, trusted_code=model.trusted)
     report(lab.runner_note)
-    return _told(source, lambda: generate(model.job, prompt, sampling, lab.runner))
+    return _told(source, store, job_key, lambda: generate(model.job, prompt, sampling, lab.runner))
 
 
-def _told(source: Source, begin: Callable[[], Iterator[str]]) -> Iterator[str]:
+def _told(
+    source: Source, store: Store, job_key: ExperimentKey, begin: Callable[[], Iterator[str]]
+) -> Iterator[str]:
     try:
-        yield from begin()
+        with store.leases.hold(experiment_lease(job_key), this_process()):
+            yield from begin()
     except (ServerFailed, BadLogits) as fault:
         said = fault.told if isinstance(fault, ServerFailed) and fault.told else str(fault)
         raise NoText(f"{source.key} gave no text: {printable_line(said, ERROR_MESSAGE_BYTES)}.") from fault

@@ -4,15 +4,17 @@ import docker
 import pytest
 from safetensors.torch import load_file
 
+from autoresearch_dagster.containers.arguments import OWNER_LABEL
 from autoresearch_dagster.containers.docker_runner import DockerRunner, ping
+from autoresearch_dagster.core.folders import find_folders
 from autoresearch_dagster.core.settings import load_settings
 from autoresearch_dagster.data import tokenizer
 from autoresearch_dagster.data.build import find_bundle
 from autoresearch_dagster.evaluation.generation import Sampling
 from autoresearch_dagster.experiments.champion_weights import champion_weights
 from autoresearch_dagster.experiments.generate import generate_text, source_of
-from autoresearch_dagster.experiments.laboratory import KEY_LABEL
-from tests.champions import KEY, Home
+from autoresearch_dagster.experiments.laboratory import scratch_prefix
+from tests.champions import Home
 from tests.frozen import NEXT, TIED
 
 pytestmark = pytest.mark.docker
@@ -42,13 +44,19 @@ def home(tmp_path):
         say = pytest.fail if load_settings().require_docker else pytest.skip
         say("no Docker daemon answers")
 
+    homes = []
+
     def home(*codes):
         made = Home(tmp_path, *codes, researcher="claude", runner="docker")
+        homes.append(made)
         DockerRunner(made.settings).prepare(print)
         return made
 
     yield home
-    assert docker.from_env().containers.list(all=True, filters={"label": f"{KEY_LABEL}={KEY}"}) == []
+    for made in homes:
+        filters = {"label": f"{OWNER_LABEL}={made.settings.home_id}"}
+        assert docker.from_env().containers.list(all=True, filters=filters) == []
+        assert find_folders(scratch_prefix(made.settings)) == []
 
 
 def test_weights_are_converted_in_a_sealed_container(home):

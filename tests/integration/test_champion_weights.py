@@ -6,7 +6,9 @@ import pytest
 from safetensors import safe_open
 
 from autoresearch_dagster.core.experiment import Digest
+from autoresearch_dagster.core.folders import short_folder
 from autoresearch_dagster.experiments.champion_weights import champion_weights
+from autoresearch_dagster.experiments.laboratory import experiment_lease, scratch_prefix
 from autoresearch_dagster.experiments.project import project_sessions
 from tests.champions import KEY, Home
 from tests.frozen import HEAD, TIED
@@ -85,3 +87,21 @@ def test_a_projection_goes_on_without_them_and_adds_them_later(tmp_path):
     assert first.note.startswith(f"MLflow shows {KEY} without its weights: The blob")
     assert (second.written, second.problem, second.note) == (0, "", "")
     assert len(list((tmp_path / "mlruns").rglob("champion/model.safetensors"))) == 1
+
+
+def test_what_a_dead_process_left_of_a_conversion_is_removed_by_the_next(tmp_path):
+    home = Home(tmp_path, HEAD)
+    left = short_folder(scratch_prefix(home.settings, f"weights_{KEY}"))
+    assert weights(home).digest is not None
+
+    assert not left.exists()
+    assert home.store.leases.is_over(experiment_lease(f"weights_{KEY}"))
+
+
+def test_two_processes_do_not_convert_the_same(tmp_path):
+    home = Home(tmp_path, HEAD)
+    with home.store.leases.hold(experiment_lease(f"weights_{KEY}"), "another-host:1:1"):
+        found = weights(home)
+
+    assert (found.digest, found.settled) == (None, False)
+    assert "another-host" in found.why_not
