@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from autoresearch_dagster import __version__
 from autoresearch_dagster.commands import (
     data,
+    generate,
     keys,
     look,
     machine,
@@ -60,7 +61,15 @@ def register(to: App, function: Callable[..., Any], group: Group | None = None, 
 for group, functions in {
     RESEARCH: (research.demo, research.run, single.evaluate, single.rerun, single.verify),
     STEER: (steering.steer, steering.pause, steering.resume, steering.stop),
-    LOOK: (look.status, look.leaderboard, look.history, watch.watch, report.report, machine.dev),
+    LOOK: (
+        look.status,
+        look.leaderboard,
+        look.history,
+        watch.watch,
+        report.report,
+        generate.generate,
+        machine.dev,
+    ),
     DATA: (data.bundle, data.image),
     UPKEEP: (machine.doctor, machine.project, sessions.gc),
 }.items():

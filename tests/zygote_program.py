@@ -38,7 +38,7 @@ def start(harness, order):
             os.dup2(opened, descriptor)
         os.environ.clear()
         os.environ.update(order["environment"])
-        {"train": harness.train, "answer": harness.answer}[order["mode"]]()
+        {"train": harness.train, "answer": harness.answer, "convert": harness.convert}[order["mode"]]()
     finally:
         os._exit(1)
 

@@ -1,7 +1,7 @@
-"""The process inside a sealed container: `train` runs a candidate, `answer` serves its model.
+"""The process inside a sealed container: `train` runs a candidate, `answer` serves its model, `convert` writes it.
 
 Everything that this process writes or says is untrusted, because the candidate shares it.  Its only effects
-are a checkpoint (`train`) and logits (`answer`); the evaluator outside measures what they are worth.
+are a checkpoint (`train`), logits (`answer`) and weights (`convert`); what they are worth is measured outside.
 
 Environment: AUTORESEARCH_BUNDLE, _CANDIDATE (train.py, config.json), _OUT, _CHECKPOINT, _CHANNEL: folders.
 Exit codes: 0 finished, 1 crashed, 86 device out of memory, 87 refused (the contract was not kept).
@@ -250,5 +250,26 @@ def answer() -> NoReturn:
     os._exit(REFUSED)
 
 
+# --- convert -------------------------------------------------------------------
+
+
+def convert() -> NoReturn:
+    """Write the weights of the frozen checkpoint as `model.safetensors`, with what CANDIDATE/weights.json tells."""
+    trainer = Trainer()
+    kind, error, code = "finished", "", FINISHED
+    try:
+        import prepare  # noqa: F401 (the model's file may look for it)
+        from converting import write_weights
+
+        told = json.loads((folder("CANDIDATE") / "weights.json").read_text(encoding="utf-8"))
+        write_weights(load_model(), folder("OUT") / "model.safetensors", told)
+    except Refusal as fault:
+        kind, error, code = "refused", str(fault), REFUSED
+    except BaseException as fault:  # noqa: BLE001 (unpickling runs whatever the candidate left there)
+        kind, error, code = "crashed", sentence(fault), CRASHED
+    trainer.report(kind, error, "", {})
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    {"train": train, "answer": answer}[sys.argv[1]]()
+    {"train": train, "answer": answer, "convert": convert}[sys.argv[1]]()

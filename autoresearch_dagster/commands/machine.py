@@ -93,7 +93,7 @@ def project(
     sessions = [state.id] if state else store.journal.sessions()
     done: list[Projected] = []
     with how_to_go_on("The same command goes on; a run is never doubled."):
-        for projected in project_sessions(settings, store, sessions, rebuild=rebuild):
+        for projected in project_sessions(settings, store, sessions, rebuild=rebuild, thorough=True):
             done.append(projected)
             if not json:
                 out.print(Text(_sentence(projected)), soft_wrap=True)
@@ -110,4 +110,5 @@ def _sentence(projected: "Projected") -> str:
         return f"{name}: {projected.problem}"
     deleted = f"{projected.deleted} runs marked as deleted, " if projected.deleted else ""
     written = f"{projected.written} runs written" if projected.written or deleted else "up to date"
-    return f"{name}: {deleted}{written}."
+    note = f" {projected.note}" if projected.note else ""
+    return f"{name}: {deleted}{written}.{note}"

@@ -52,10 +52,10 @@ class JobLimits:
 
 @dataclass(frozen=True, slots=True)
 class JobSpec:
-    """One process to run in the trainer image: the harness in mode `train` or `answer`."""
+    """One process to run in the trainer image: the harness in mode `train`, `answer` or `convert`."""
 
     name: str
-    mode: Literal["train", "answer"]
+    mode: Literal["train", "answer", "convert"]
     mounts: tuple[Mount, ...]
     limits: JobLimits
     labels: Mapping[str, str] = field(default_factory=dict[str, str])

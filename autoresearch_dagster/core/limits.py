@@ -181,6 +181,15 @@ NATS_ROUNDING: Final = 1e-6  # relative, of sums over nats that are kept as fp32
 NATS_BYTES: Final = 8  # of one target's nats at most: fp64
 NATS_HEADER_BYTES: Final = 1024  # of an .npy file, with room
 
+# --- weights and text of a champion ----------------------------------------------------------------
+CONVERT_S: Final = 120.0  # wall seconds in which a checkpoint is loaded and written as safetensors; it takes 5
+CONVERT_OUTPUT_BYTES: Final = 2 * OUTPUT_BYTES  # of that job: the file, and the same without its metadata
+SAFETENSORS_HEADER_BYTES: Final = 16 * MIB  # names and shapes of tensors; the baseline's has 2 KiB
+GENERATE_PROMPT_CHARS: Final = 100_000  # of a prompt; what a model sees of it is its sequence length
+GENERATE_TOKENS: Final = 4_096  # that one command may ask for
+GENERATE_DEFAULT_TOKENS: Final = 100
+GENERATE_WALL_S: Final = 1800.0  # wall seconds of one command; a token takes 0.01 to 1 on a CPU
+
 # --- cheat review ---------------------------------------------------------------------------------
 REVIEW_FINDINGS: Final = 100  # of one file; a person reads no more, and a file of a million evals ends
 REVIEW_LINE_CHARS: Final = 120  # of a line that is shown
@@ -293,6 +302,8 @@ DIFF_SHOWN_LINES: Final = 200  # of a change on an experiment's page in Dagster;
 PULSE_EVERY_S: Final = 2.0  # seconds between two looks at the journal for the line that says how far a session is
 PROGRESS_BAR_CHARS: Final = 70  # columns of a terminal below which a bar has only its percentage beside it
 HISTORY_TEXT_CHARS: Final = 160  # of one text in a history's line; `--turn` shows it whole
+TRACE_TEXT_CHARS: Final = 4_000  # of one text in a trace; the journal has it whole
+TRACE_PREVIEW_CHARS: Final = 300  # of what a list of traces shows of one
 HISTORY_PLAN_LINES: Final = 6  # of a plan in a history; `--turn` shows it whole
 
 # --- the report, one HTML page ------------------------------------------------------------------------------

@@ -117,10 +117,10 @@ def settle_batch(context: dg.OpExecutionContext, _keys: list[str]) -> None:
     if not desk.session:
         return
     state = desk.settle()
+    _warn(context, keep_report(desk.settings, desk.store, state.id))
     _warn(context, project(desk.settings, desk.store, state.id))
     for judged in desk.newly_judged():  # the partition was filled when it was trained, before it was compared
         context.log_event(experiment_event(judged, dossier_of(state, judged.planned.key, desk.store.blobs)))
-    _warn(context, keep_report(desk.settings, desk.store, state.id))
     _warn(context, note_end(desk.settings, desk.store, state.id))
     context.add_output_metadata(dispatch_metadata(state, desk.board))
     evaluation = receipts_evaluation([state], desk.store)

@@ -112,10 +112,10 @@ class Journal:
             session = _session_of(connection, memory_key)
         return self.state(session) if session else None
 
-    def events(self, session: str) -> list[ev.Recorded]:
-        """Return every event of a session, in order."""
+    def events(self, session: str, after: int = -1) -> list[ev.Recorded]:
+        """Return every event of a session, or those after a sequence number, in order."""
         with db.read(self._engine) as connection:
-            return _events(connection, session, after=-1)
+            return _events(connection, session, after)
 
     def state(self, session: str) -> SessionState:
         """Return a session as it stands; the caller owns the copy."""

@@ -2,14 +2,33 @@
 
 import difflib
 import json
+from collections.abc import Mapping
 from datetime import datetime
 
+from autoresearch_dagster.containers.escape import printable
 from autoresearch_dagster.core.experiment import CurvePoint, ExperimentKey, ExperimentResult, title_key
 from autoresearch_dagster.evaluation.review import Finding, new_findings, review
 from autoresearch_dagster.store.blobs import Blobs
 from autoresearch_dagster.store.state import Experiment, SessionState
 
 TAG = "autoresearch."
+LONGEST_ESCAPE = 10  # characters that stand for one: \\U0001f600
+
+
+def readable(text: str) -> str:
+    """Escape the control characters of a stranger's text; nothing is cut."""
+    return printable(text, LONGEST_ESCAPE * len(text))
+
+
+def as_code(text: str) -> str:
+    """Return a stranger's text in one line so that Markdown shows it and nothing of it is Markdown."""
+    line = " ".join(readable(text).replace("`", "'").split())
+    return f"`{line}`" if line else ""
+
+
+def as_note(text: str) -> str:
+    """Return a stranger's text of several lines as a block of Markdown that nothing in it can end."""
+    return "\n".join(f"    {line}" for line in readable(text).splitlines())
 
 
 def run_name(experiment: Experiment) -> str:
@@ -23,15 +42,21 @@ def parameters(experiment: Experiment) -> dict[str, str]:
 
 
 def metrics(experiment: Experiment, result: ExperimentResult) -> dict[str, float]:
-    """Return the figures of a result; val_bpb only where the evaluator gave one."""
+    """Return the figures of a result; val_bpb only where the evaluator gave one.
+
+    `claimed_dev_bpb` is the candidate's own word, on the development rows; it is never a score.
+    """
     decided = experiment.decision
     found = {
         "val_bpb": result.val_bpb,
         "val_bpb_exact": result.val_bpb_exact,
         "train_seconds": result.duration_sec,
         "train_cpu_seconds": result.cpu_sec,
+        "total_cpu_seconds": result.cpu_sec + sum(tried.cpu_sec for tried in result.out_of_memory),
+        "gpu_seconds": result.gpu_sec or None,
+        "claimed_dev_bpb": result.claims.dev_bpb if result.claims.dev_bpb is not None else result.claims.val_bpb,
         "peak_memory_mib": result.peak_memory_bytes / 2**20,
-        "oom_retries": result.oom_retries,
+        "oom_retries": result.oom_retries or None,
         "tokens_per_second": result.tokens_per_second,
         "steps": result.claims.steps,
         "n_params": result.claims.n_params,
@@ -45,7 +70,13 @@ def subject(state: SessionState, name: str) -> str:
     return f"{name} {state.started_at.isoformat()}"
 
 
-def tags(state: SessionState, experiment: Experiment, session_run: str, fork_run: str) -> dict[str, str]:
+def tags(
+    state: SessionState,
+    experiment: Experiment,
+    session_run: str,
+    fork_run: str,
+    parents: Mapping[ExperimentKey, ExperimentKey] | None = None,
+) -> dict[str, str]:
     """Return outcome, verdict, standing, lineage and digests.
 
     Args:
@@ -53,8 +84,10 @@ def tags(state: SessionState, experiment: Experiment, session_run: str, fork_run
         experiment: one of its experiments.
         session_run: id of the run that shows the session.
         fork_run: id of the run that shows the experiment it was forked from, or ''.
+        parents: what `parent_keys` returns, where the caller has asked already.
     """
     planned, result = experiment.planned, experiment.result
+    parents = parent_keys(state) if parents is None else parents
     found = {
         "key": planned.key,
         "session": state.id,
@@ -68,7 +101,7 @@ def tags(state: SessionState, experiment: Experiment, session_run: str, fork_run
         "train_py": planned.train_py,
         "bundle": state.bundle,
         "parent_title": planned.parent_title or "",
-        "parent_key": parent_key(state, experiment) or "",
+        "parent_key": parents.get(planned.key, ""),
         "parent_run": fork_run,
         "subject": subject(state, planned.key),
         "attempts": str(experiment.attempts),
@@ -92,16 +125,22 @@ def tags(state: SessionState, experiment: Experiment, session_run: str, fork_run
     }
 
 
-def parent_key(state: SessionState, experiment: Experiment) -> ExperimentKey | None:
-    """Return the key of the experiment whose code this one was forked from: the last one planned before it."""
-    title = title_key(experiment.planned.parent_title or "")
-    found: ExperimentKey | None = None
-    for key, other in state.experiments.items():
-        if key == experiment.planned.key:
-            break
-        if title and title_key(other.planned.title) == title:
-            found = key
+def parent_keys(state: SessionState) -> dict[ExperimentKey, ExperimentKey]:
+    """Return for each training the experiment whose code it was forked from: the last one planned before it."""
+    newest: dict[str, ExperimentKey] = {}
+    found: dict[ExperimentKey, ExperimentKey] = {}
+    for key, experiment in state.everything.items():  # candidates first: a confirmation's parent is the newest
+        title = title_key(experiment.planned.parent_title or "")
+        if title and (parent := newest.get(title)) is not None:
+            found[key] = parent
+        if key in state.experiments:
+            newest[title_key(experiment.planned.title)] = key
     return found
+
+
+def parent_key(state: SessionState, experiment: Experiment) -> ExperimentKey | None:
+    """Return the key of the experiment whose code this one was forked from."""
+    return parent_keys(state).get(experiment.planned.key)
 
 
 def parent_code(state: SessionState, experiment: Experiment, blobs: Blobs, baseline: str) -> tuple[str, str]:
@@ -169,6 +208,24 @@ def floor_metrics(state: SessionState) -> dict[str, float]:
         "looks_at_confirmation_rows": float(state.looks),
     }
     return {name: value for name, value in found.items() if value is not None}
+
+
+def cost_metrics(state: SessionState) -> dict[str, float]:
+    """Return what a session spent so far; dollars only where a model was asked.
+
+    `usd_possible` was reserved for requests that failed and may have been charged all the same.
+    """
+    ledger, usage = state.ledger, state.ledger.usage
+    found = {"cpu_seconds": ledger.cpu_s, "gpu_seconds": ledger.gpu_s}
+    if ledger.calls or ledger.usd_committed:
+        found |= {
+            "usd": float(ledger.usd),
+            "usd_possible": float(ledger.usd_committed - ledger.usd),
+            "model_calls": float(ledger.calls),
+            "read_tokens": float(usage.read_tokens),
+            "written_tokens": float(usage.output_tokens),
+        }
+    return {name: value for name, value in found.items() if value or name == "usd"}
 
 
 def curve(result: ExperimentResult, blobs: Blobs) -> list[CurvePoint]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.reports.page.build import report_html
@@ -89,3 +89,19 @@ def empty_report(tmp_path_factory) -> Path:
     file = tmp_path_factory.mktemp("report") / "empty.html"
     file.write_text(report_html(Research().view()), encoding="utf-8")
     return file
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page on servers of this machine; it asks nobody outside."""
+    context = browser.new_context(viewport={"width": 1500, "height": 1000})
+    context.route("**/*", _only_here)
+    yield context.new_page()
+    context.close()
+
+
+def _only_here(route: Route) -> None:
+    if route.request.url.startswith(("http://127.0.0.1", "data:", "blob:")):
+        route.continue_()
+    else:
+        route.abort()

@@ -1,172 +1,19 @@
-import shutil
-import subprocess
-import sys
-from datetime import UTC, datetime, timedelta
+"""MLflow shows a session once, however often it is told, and whatever broke on the way."""
+
+from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from mlflow.entities import Metric
 
 from autoresearch_dagster.core.errors import StoreConflict, StoreUnavailable
-from autoresearch_dagster.core.experiment import (
-    Claims,
-    ExperimentKey,
-    ExperimentResult,
-    Label,
-    Outcome,
-    PlannedExperiment,
-    TrainConfig,
-    Verdict,
-    canonical_json,
-)
-from autoresearch_dagster.core.settings import Settings
-from autoresearch_dagster.store import events as ev
-from autoresearch_dagster.store.journal import Journal
-from autoresearch_dagster.store.store import open_store
-
-START = datetime(2026, 3, 1, 22, 0, tzinfo=UTC)
-BASELINE = "lr = 1\nlayers = 3\n"
-CREATE = """
-import sys; from pathlib import Path
-from autoresearch_dagster.core.settings import Settings
-from autoresearch_dagster.store import events as ev
-from autoresearch_dagster.store.store import open_store
-from autoresearch_dagster.tracking.mlflow_projection import Projector
-settings = Settings(home=Path(sys.argv[1]), mlruns=Path(sys.argv[2]))
-store = open_store(settings)
-store.journal.create(ev.SessionConfig(memory_key="other"), "cli", "b" * 64)
-print(Projector(settings, store, "").project("s01"))
-from mlflow.telemetry import get_telemetry_client
-print(get_telemetry_client())
-"""
-
-
-@pytest.fixture(scope="session")
-def empty_mlruns(tmp_path_factory):
-    """An MLflow database (seven seconds), made once by a process of its own, and what that process said."""
-    folder = tmp_path_factory.mktemp("mlflow")
-    made = subprocess.run(
-        [sys.executable, "-c", CREATE, str(folder / "home"), str(folder / "mlruns")],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return folder / "mlruns", made
-
-
-class Desk:
-    """A store with a session in it, and the MLflow folder that it is projected to."""
-
-    def __init__(self, home: Path, mlruns: Path) -> None:
-        self.settings = Settings(home=home, mlruns=mlruns, database_url="")
-        store = open_store(self.settings)
-        self.now = START
-        self.store = store
-        self.journal = Journal(store.engine, store.leases, self.tick)
-        object.__setattr__(store, "journal", self.journal)
-
-    def tick(self) -> datetime:
-        self.now += timedelta(seconds=10)
-        return self.now
-
-    def append(self, *events: ev.Event) -> None:
-        with self.journal.transaction("s01") as transaction:
-            for event in events:
-                transaction.append(event)
-
-    def launch(self, dispatch: int, *titles: tuple[str, str, str | None]) -> None:
-        first = len(self.journal.state("s01").experiments) + 1
-        planned = tuple(
-            PlannedExperiment(
-                key=ExperimentKey(f"s01_d{dispatch:02}_e{number:02}"),
-                title=title,
-                revision=1,
-                train_py=self.store.blobs.put(code.encode()),
-                config=TrainConfig(seed=3),
-                parent_title=parent,
-            )
-            for number, (title, code, parent) in enumerate(titles, start=first)
-        )
-        self.append(
-            ev.ModelReplied(turn=dispatch, reply="", stop_reason=None),
-            ev.CallPending(
-                turn=dispatch,
-                sequence=0,
-                call="c",
-                function="f",
-                arguments={},
-                dispatch=dispatch,
-                planned=planned,
-                answers=(),
-            ),
-        )
-
-    def finish(self, key: str, result: ExperimentResult) -> None:
-        name = ExperimentKey(key)
-        self.append(ev.AttemptStarted(key=name, attempt=1, owner="h:1:1"))
-        self.append(ev.ExperimentFinished(key=name, result=result, run_id="dagster-7"))
-
-    def trained(self, score: float) -> ExperimentResult:
-        points = [{"step": n, "loss": 9.0 / n, "elapsed_s": n / 2} for n in range(1, 31)]
-        return ExperimentResult(
-            outcome=Outcome.TRAINED,
-            verdict=Verdict.ACCEPTED,
-            labels=(Label.STARVED, Label.UNSANDBOXED),
-            val_bpb=score,
-            val_bpb_exact=score - 0.01,
-            receipt=self.store.blobs.put(canonical_json({"val_bpb": score})),
-            curve=self.store.blobs.put(canonical_json(points)),
-            claims=Claims(steps=30, n_params=1000),
-            duration_sec=9.5,
-            cpu_sec=9.25,
-            runner="docker",
-        )
-
-    def projector(self):
-        from autoresearch_dagster.tracking.mlflow_projection import Projector
-
-        return Projector(self.settings, self.store, BASELINE)
-
-    def project(self) -> int:
-        return self.projector().project("s01")
-
-    def client(self):
-        from mlflow.tracking import MlflowClient
-
-        return MlflowClient(tracking_uri=f"sqlite:///{self.settings.mlruns / 'mlflow.db'}")
-
-    def runs(self):
-        experiment = self.client().get_experiment_by_name("night")
-        found = self.client().search_runs([experiment.experiment_id])
-        return {run.info.run_name: run for run in found}
-
-    def picture(self):
-        """Everything that MLflow shows, without its own ids."""
-        client, seen = self.client(), {}
-        ours = {run.info.run_id: name for name, run in self.runs().items()}
-        for name, run in self.runs().items():
-            history = {
-                metric: [(m.step, m.value, m.timestamp) for m in client.get_metric_history(run.info.run_id, metric)]
-                for metric in run.data.metrics
-            }
-            tags = {key: ours.get(value, value) for key, value in run.data.tags.items() if "logged" not in key}
-            times = (run.info.start_time, run.info.end_time, run.info.status)
-            inputs = [(item.dataset.name, item.dataset.digest) for item in run.inputs.dataset_inputs]
-            files = {item.path: item.file_size for item in client.list_artifacts(run.info.run_id)}
-            seen[name] = (history, tags, run.data.params, times, inputs, files)
-        return seen
-
-
-@pytest.fixture
-def desk(tmp_path, empty_mlruns):
-    shutil.copytree(empty_mlruns[0], tmp_path / "mlruns")
-    desk = Desk(tmp_path / "home", tmp_path / "mlruns")
-    desk.journal.create(ev.SessionConfig(memory_key="night"), "cli", "b" * 64)
-    desk.launch(1, ("wide", "lr = 2\nlayers = 3\n", None), ("deep", "boom", None))
-    desk.finish("s01_d01_e01", desk.trained(2.5))
-    desk.finish("s01_d01_e02", ExperimentResult(outcome=Outcome.CRASHED, error="x" * 9000, log_tail="Traceback"))
-    desk.launch(2, ("wider", "lr = 2\nlayers = 4\n", "Wide"), ("later", "pass", "wide"))
-    desk.finish("s01_d02_e03", desk.trained(2.25))
-    return desk
+from autoresearch_dagster.core.experiment import ExperimentKey, canonical_json
+from autoresearch_dagster.store import events as ev, promotion_events as pe
+from autoresearch_dagster.store.ledger_events import TokenUsage
+from autoresearch_dagster.tracking.batches import log_all
+from tests.judged import screening
+from tests.mlflow_desk import START, Desk, Died, dying_after
 
 
 def test_an_mlflow_database_is_made_without_a_word_and_nobody_is_told(empty_mlruns):
@@ -205,15 +52,23 @@ def test_the_review_stands_beside_train_py_where_a_line_is_new(desk):
     assert desk.project() == 0
 
 
-def test_a_projection_cut_short_is_completed_and_not_doubled(desk):
+def test_a_missing_blob_leaves_no_half_written_run(desk):
     receipt = desk.journal.state("s01").experiments["s01_d02_e03"].result.receipt
     path = desk.store.blobs.path(receipt)
     path.rename(path.with_suffix(".away"))
     with pytest.raises(StoreUnavailable):
         desk.project()
-    assert len(desk.runs()) == 4
+    assert len(desk.runs()) == 3
     path.with_suffix(".away").rename(path)
     assert desk.project() == 1
+    assert len(desk.runs()) == 4
+
+
+@pytest.mark.parametrize("step", ["create_run", "log_batch", "log_inputs", "log_artifacts", "set_terminated"])
+def test_a_projection_cut_short_is_completed_and_not_doubled(desk, step):
+    with pytest.raises(Died):
+        desk.project(dying_after(step, 3 if step in ("create_run", "log_batch") else 2))
+    desk.project()
     finished = desk.picture()
     assert "receipt.json" in finished["s01_d02_e03 wider"][-1]
     assert len(finished) == 4
@@ -238,3 +93,104 @@ def test_the_runs_of_a_deleted_home_are_left_alone(desk, tmp_path):
 def test_only_one_projector_works_at_a_time(desk):
     with desk.store.leases.hold("mlflow", "another-host:1:1"), pytest.raises(StoreConflict, match="another-host"):
         desk.project()
+
+
+def test_a_curve_of_more_points_than_one_call_takes_is_whole(desk):
+    points = [{"step": n, "loss": 1 / n, "elapsed_s": float(n)} for n in range(1, 2601)]
+    curve = desk.store.blobs.put(canonical_json(points))
+    desk.finish("s01_d02_e04", desk.trained(2.0).model_copy(update={"curve": curve}))
+    desk.project()
+
+    run = desk.runs()["s01_d02_e04 later"]
+    history = desk.client().get_metric_history(run.info.run_id, "train_loss")
+    assert [point.step for point in history] == list(range(1, 2601))
+
+
+def test_values_are_cut_into_calls_that_mlflow_takes(desk):
+    desk.project()
+    client, run_id = desk.client(), desk.runs()["s01_d02_e03 wider"].info.run_id
+    many = {f"p{n}": str(n) for n in range(250)}
+    log_all(client, run_id, [Metric("m", n, n, n) for n in range(1500)], many, many)
+
+    run = client.get_run(run_id)
+    assert many.items() <= run.data.params.items()
+    assert many.items() <= run.data.tags.items()
+    assert len(client.get_metric_history(run_id, "m")) == 1500
+
+
+def test_one_more_result_asks_mlflow_for_nothing_of_the_others(desk):
+    for number in range(3, 9):
+        first = 2 + 2 * number - 3
+        desk.launch(number, (f"a{number}", "pass", None), (f"b{number}", "pass", None))
+        for key in (f"s01_d{number:02}_e{first:02}", f"s01_d{number:02}_e{first + 1:02}"):
+            desk.finish(key, desk.trained(2.0))
+    desk.project()
+    desk.finish("s01_d02_e04", desk.trained(2.0))
+    calls = []
+
+    def count(projector):
+        for name in ("search_runs", "create_run", "log_batch", "log_inputs", "log_artifacts", "get_run"):
+            real = getattr(projector._client, name)
+            counted = lambda *a, real=real, name=name, **k: (calls.append((name, a)), real(*a, **k))[1]  # noqa: E731
+            setattr(projector._client, name, counted)
+
+    assert desk.project(count) == 2
+    assert [name for name, _ in calls].count("create_run") == 1
+    assert ["LIKE" in arguments[1] for name, arguments in calls if name == "search_runs"] == [False]
+    assert len(calls) <= 9, calls
+
+
+def test_a_run_that_somebody_deleted_comes_back_when_one_looks(desk):
+    desk.project()
+    gone = desk.runs()["s01_d02_e03 wider"].info.run_id
+    desk.client().delete_run(gone)
+    assert desk.project() == 0
+    assert desk.project(thorough=True) == 1
+    assert desk.runs()["s01_d02_e03 wider"].info.run_id != gone
+
+
+def test_a_deleted_run_whose_experiment_is_judged_later_comes_back_by_itself(desk):
+    desk.project()
+    desk.client().delete_run(desk.runs()["s01_d02_e03 wider"].info.run_id)
+    decision = screening("within_noise")
+    desk.append(pe.CandidateScreened(key=ExperimentKey("s01_d02_e03"), against=None, decision=decision))
+    desk.project()
+
+    assert desk.runs()["s01_d02_e03 wider"].data.tags["autoresearch.standing"] == "within_noise"
+
+
+def test_the_report_is_a_file_of_the_sessions_run_and_logged_when_it_changes(desk, tmp_path):
+    written = tmp_path / "some-name.html"
+    written.write_text("<p>one</p>")
+    desk.project(report=lambda: written)
+    run = desk.runs()["session s01 night"]
+    shown = Path(run.info.artifact_uri.removeprefix("file://"), "report.html")
+    assert shown.read_text() == "<p>one</p>"
+
+    shown.write_text("touched")
+    desk.project(report=lambda: written)
+    assert shown.read_text() == "touched"
+    written.write_text("<p>two</p>")
+    desk.project(report=lambda: written)
+    assert shown.read_text() == "<p>two</p>"
+
+
+def test_what_a_session_cost_stands_on_its_run(desk):
+    asked = {"ticket": "t", "purpose": "turn", "turn": 3, "request": "d" * 64, "model": "m", "prices": "1"}
+    desk.append(ev.ModelAsked(**asked, reserved_usd=Decimal(1)))
+    desk.append(ev.ModelAnswered(ticket="t", usage=TokenUsage(input_tokens=7, output_tokens=3), usd=Decimal("0.5")))
+    desk.append(ev.ModelAsked(**{**asked, "ticket": "u"}, reserved_usd=Decimal("0.25")))
+    desk.project()
+
+    found = desk.runs()["session s01 night"].data.metrics
+    assert (found["usd"], found["usd_possible"], found["read_tokens"], found["written_tokens"]) == (0.5, 0.25, 7, 3)
+    assert found["cpu_seconds"] == 2 * 9.25
+    assert "gpu_seconds" not in found
+
+
+def test_an_agents_summary_is_shown_as_text_and_not_as_markdown(desk):
+    desk.append(ev.SessionFinished(reason="final answer", summary="# Won\n![x](http://there/x.png)\x1b[2J"))
+    desk.project()
+
+    note = desk.runs()["session s01 night"].data.tags["mlflow.note.content"]
+    assert note == "    # Won\n    ![x](http://there/x.png)\\x1b[2J"

@@ -1,0 +1,171 @@
+"""What a person sees in MLflow: the list of runs, two runs compared, the champion, the agent's turns."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from autoresearch_dagster.core.experiment import ExperimentKey, digest_of
+from autoresearch_dagster.experiments.serve import commands, environments
+from autoresearch_dagster.store import events as ev, promotion_events as pe
+from autoresearch_dagster.store.ledger_events import TokenUsage
+from tests.judged import promotion
+from tests.mlflow_desk import START, Desk
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+STARTS_S, SHOWS_MS = 180, 60_000
+PLAN = digest_of(b"plan")
+FIRST, SECOND = "s01_d01_e01 narrow", "s01_d02_e02 wide"
+
+
+def research(home: Path) -> Desk:
+    """Two turns of a model, an experiment in each, of different width; the second becomes champion."""
+    desk = Desk(home, home / "mlruns")
+    desk.journal.create(ev.SessionConfig(memory_key="night", preset="demo"), "cli", "b" * 64)
+    desk.append(ev.DirectiveGiven(text="Make it better."))
+    for turn, (title, n_embd, score) in enumerate((("narrow", 64, 2.5), ("wide", 192, 2.25)), start=1):
+        asked = {"purpose": "turn", "turn": turn, "request": PLAN, "model": "a-model", "prices": "1"}
+        desk.append(ev.ModelAsked(ticket=f"t{turn}", **asked, reserved_usd=Decimal(1)))
+        usage = TokenUsage(input_tokens=1200, output_tokens=345)
+        desk.append(ev.ModelAnswered(ticket=f"t{turn}", usage=usage, usd=Decimal("0.0125"), duration_s=10))
+        desk.append(ev.ModelReplied(turn=turn, reply="A wider model may help.", stop_reason="end_turn"))
+        desk.append(ev.PlanStarted(turn=turn, code="flyte_map(...)", plan=PLAN, started_at=START, seed=0))
+        desk.launch(turn, (title, f"width = {n_embd}\n", None), n_embd=n_embd)
+        desk.finish(f"s01_d0{turn}_e0{turn}", desk.trained(score, loss=n_embd / 20))
+        desk.append(ev.CallAnswered(turn=turn, sequence=0, call="c", result={"val_bpb": score}))
+        desk.append(ev.PlanFinished(turn=turn, observation=f"{title}: {score}", failed=False))
+    key = ExperimentKey("s01_d02_e02")
+    desk.append(pe.PromotionJudged(key=key, decision=promotion("confirmed", 0.2)))
+    desk.append(pe.ChampionChosen(key=key, reason="better"))
+    desk.append(ev.SessionFinished(reason="final answer", summary="Width helps."))
+    return desk
+
+
+class Site:
+    """A running MLflow server and where its pages are."""
+
+    def __init__(self, desk: Desk, address: str, shots: Path) -> None:
+        self.desk, self.address, self._shots = desk, address, shots
+        self.experiment = desk.client().get_experiment_by_name("night").experiment_id
+        self.experiments = json.dumps([self.experiment])
+        self.runs = {name: run.info.run_id for name, run in desk.runs().items()}
+        self.pair = json.dumps([self.runs[FIRST], self.runs[SECOND]])
+
+    def open(self, page, path: str, *, shows: str):
+        """Open a page and wait for a text of it."""
+        page.goto(f"{self.address}/#/{path}")
+        page.get_by_text(shows).first.wait_for(timeout=SHOWS_MS)
+        return page
+
+    def keep(self, page, name: str) -> None:
+        """Take a picture, for a person."""
+        page.wait_for_timeout(1000)
+        page.screenshot(path=str(self._shots / f"{name}.png"))
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    home = tmp_path_factory.mktemp("site")
+    desk = research(home)
+    desk.project()
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    line, environment = commands(desk.settings, "127.0.0.1", 0, port)[1], environments(desk.settings)[1]
+    with (home / "log").open("wb") as log:
+        server = subprocess.Popen(line, env=environment, stdout=log, stderr=log, start_new_session=True)
+    try:
+        address = f"http://127.0.0.1:{port}"
+        _wait(address, server, home / "log")
+        shots = Path(os.environ.get("AUTORESEARCH_SCREENSHOTS", home))
+        yield Site(desk, address, shots)
+    finally:
+        os.killpg(server.pid, signal.SIGKILL)  # it waits for connections that a browser keeps open
+        server.wait()
+
+
+def _wait(address: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
+    until = time.monotonic() + STARTS_S
+    while time.monotonic() < until:
+        assert server.poll() is None, log.read_text(errors="replace")[-2000:]
+        try:
+            with urllib.request.urlopen(f"{address}/health", timeout=2):
+                return
+        except OSError:
+            time.sleep(0.5)
+    pytest.fail(log.read_text(errors="replace")[-2000:])
+
+
+def test_the_list_of_runs_names_them_as_a_person_would_look_for_them(site, page):
+    site.open(page, f"experiments/{site.experiment}/runs", shows="session s01 night")
+    page.locator("[col-id='runName'] button, .ag-row button").first.click()
+    page.get_by_text(SECOND).first.wait_for(timeout=SHOWS_MS)
+    site.keep(page, "mlflow-runs")
+
+    assert page.get_by_text(FIRST).first.is_visible()
+
+
+def test_two_runs_compared_show_what_differs_and_scores(site, page):
+    site.open(page, f"compare-runs?runs={site.pair}&experiments={site.experiments}", shows="Comparing 2 Runs")
+    page.get_by_text("autoresearch.candidate").first.wait_for(state="attached", timeout=SHOWS_MS)
+    page.locator(".js-plotly-plot").first.wait_for(timeout=SHOWS_MS)
+    site.keep(page, "mlflow-compare")
+    shown = page.inner_text("body")
+    rows = [" ".join(row.inner_text().split()) for row in page.get_by_role("row").all()]
+
+    assert "n_embd 64 192" in rows
+    assert f"Run Name: {FIRST} {SECOND}" in rows
+    assert {"autoresearch.standing champion", "autoresearch.outcome Trained Trained"} <= set(rows)
+    for name in ("val_bpb", "train_loss", "total_cpu_seconds"):
+        assert name in shown, shown
+    page.get_by_text("autoresearch.candidate").first.scroll_into_view_if_needed()
+    site.keep(page, "mlflow-compare-tags")
+
+
+def test_the_curves_of_two_runs_stand_in_one_chart_by_step(site, page):
+    chosen = f"runs={site.pair}&metric=%22train_loss%22&experiments={site.experiments}"
+    plot = "plot_metric_keys=%5B%22train_loss%22%5D&plot_layout=%7B%22autosize%22:true%7D&x_axis=step"
+    rest = "y_axis_scale=linear&line_smoothness=1&show_point=false&deselected_curves=%5B%5D"
+    path = f"metric?{chosen}&{plot}&{rest}&last_linear_y_axis_range=%5B%5D"
+    site.open(page, path, shows="train_loss")
+    curves = page.locator(".js-plotly-plot .scatterlayer .trace")
+    curves.nth(1).wait_for(state="attached", timeout=SHOWS_MS)
+    page.get_by_text(f"{SECOND} (train_loss)").first.wait_for(timeout=SHOWS_MS)
+    site.keep(page, "mlflow-curves")
+
+    for name in (FIRST, SECOND):
+        assert page.get_by_text(f"{name} (train_loss)").first.is_visible()
+    assert page.locator(".xtitle").first.text_content() == "Step"
+
+
+def test_the_champion_is_a_version_with_its_alias_and_the_word_untrusted(site, page):
+    site.open(page, "models/night", shows="This code is untrusted")
+    page.get_by_text("Version 1").first.wait_for(timeout=SHOWS_MS)
+    site.keep(page, "mlflow-model")
+    site.open(page, "models/night/versions/1", shows="s01_d02_e02 wide")
+    page.get_by_text("autoresearch.candidate").first.wait_for(timeout=SHOWS_MS)
+    site.keep(page, "mlflow-version")
+    shown = " ".join(page.inner_text("body").split())
+
+    assert "Aliases : @ champion" in shown
+    assert "This code is untrusted" in shown
+    assert 'autoresearch generate s01_d02_e02 "prompt"' in shown
+
+
+def test_the_agents_turns_are_traces_of_the_session(site, page):
+    run = site.runs["session s01 night"]
+    site.open(page, f"experiments/{site.experiment}/runs/{run}/traces", shows="Make it better.")
+    site.keep(page, "mlflow-session-traces")
+    trace = site.desk.traces_by_name()["s01 turn 2"].info.trace_id
+    site.open(page, f"experiments/{site.experiment}/traces?selectedEvaluationId={trace}", shows="ask the model")
+    site.keep(page, "mlflow-trace")
+    shown = page.inner_text("body")
+
+    for name in ("turn 2", "plan", "f: wait for dispatch 2", "$0.0125"):
+        assert name in shown, shown
