@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 
 TRAINER_IMAGE = Path(__file__).resolve().parents[1] / "trainer_image"
-NAMES = ("prepare", "autoresearch_types", "train", "serving", "harness")
+NAMES = ("prepare", "autoresearch_types", "train", "serving", "progress", "harness")
 
 
 @contextmanager

@@ -187,7 +187,7 @@ CONVERT_OUTPUT_BYTES: Final = 2 * OUTPUT_BYTES  # of that job: the file, and the
 SAFETENSORS_HEADER_BYTES: Final = 16 * MIB  # names and shapes of tensors; the baseline's has 2 KiB
 GENERATE_PROMPT_CHARS: Final = 100_000  # of a prompt; what a model sees of it is its sequence length
 GENERATE_TOKENS: Final = 4_096  # that one command may ask for
-GENERATE_DEFAULT_TOKENS: Final = 100
+GENERATE_DEFAULT_TOKENS: Final = 100  # a paragraph
 GENERATE_WALL_S: Final = 1800.0  # wall seconds of one command; a token takes 0.01 to 1 on a CPU
 
 # --- cheat review ---------------------------------------------------------------------------------

@@ -12,11 +12,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 LINES = 250
-LONGER = {"trainer_image/harness.py": 254}
+LONGER: dict[str, int] = {}
 """Files that were longer when this check began.  The numbers may only become smaller; no file may be added."""
 TABLES = ("autoresearch_dagster/core/limits.py",)
 """Not programs but one table, which has a line for each number of the system."""
 FILE_BYTES = 300_000
+EXAMPLE_BYTES = 1_500_000  # of a file of a stored session: its report has the drawing library in it
 KEYS = re.compile(rb"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----|sk-ant-api\d\d-[A-Za-z0-9_-]{20}")
 
 
@@ -27,8 +28,9 @@ def problems_of(name: str, data: bytes) -> list[str]:
     program = name.endswith(".py") and name.startswith(("autoresearch_dagster/", "trainer_image/"))
     if program and name not in TABLES and lines > most:
         found.append(f"{name} has {lines} lines and {most} are allowed; divide it")
-    if len(data) > FILE_BYTES:
-        found.append(f"{name} has {len(data):,} bytes and {FILE_BYTES:,} are allowed")
+    allowed = EXAMPLE_BYTES if name.startswith("examples/") else FILE_BYTES
+    if len(data) > allowed:
+        found.append(f"{name} has {len(data):,} bytes and {allowed:,} are allowed")
     if KEYS.search(data) and name != "docs/scripts/hygiene.py":
         found.append(f"{name} holds what looks like a private key")
     return found

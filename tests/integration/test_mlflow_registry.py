@@ -1,16 +1,23 @@
 """Champions as versions of a registered model: one for each reign, the alias on the one that reigns."""
 
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
-from autoresearch_dagster.core.experiment import ExperimentKey
+from autoresearch_dagster.core.experiment import ExperimentKey, digest_of
+from autoresearch_dagster.core.settings import PROJECT_ROOT
+from autoresearch_dagster.experiments.serve import tracking_uri
 from autoresearch_dagster.store import promotion_events as pe
 from autoresearch_dagster.tracking.registry import Weights, model_name
 from tests.judged import promotion
 from tests.mlflow_desk import Desk, Died, dying_after
 
+PAGE = PROJECT_ROOT / "docs" / "mlflow.md"
 FIRST, SECOND = ExperimentKey("s01_d01_e01"), ExperimentKey("s01_d02_e03")
 
 
@@ -156,3 +163,18 @@ def test_any_other_memory_key_has_a_name_that_mlflow_takes_and_no_other_has(memo
     _validate_model_name(found)
     assert "'" not in found
     assert found != model_name(memory_key + "/")
+
+
+def test_weights_are_read_as_the_documentation_says(desk, tmp_path):
+    tied = torch.arange(6.0).reshape(2, 3)
+    file = tmp_path / "weights"
+    save_file({"embedding": tied}, file, metadata={"aliases": json.dumps({"head": "embedding"})})
+    crown(desk, FIRST)
+    desk.project(weights={FIRST: Weights(file, digest_of(file.read_bytes()))})
+    (code,) = re.findall(r"```python\n(import json, mlflow.*?)```", PAGE.read_text(encoding="utf-8"), re.S)
+    own = code.replace("sqlite:///mlruns/mlflow.db", tracking_uri(desk.settings)).replace("my-research", "night")
+    names: dict[str, Any] = {}
+    exec(own, names)
+
+    assert torch.equal(names["weights"]["head"], tied)
+    assert torch.equal(names["weights"]["embedding"], tied)

@@ -20,6 +20,11 @@ def harness(modules):
 
 
 @pytest.fixture
+def watched(modules):
+    return modules["progress"]
+
+
+@pytest.fixture
 def serving(modules):
     return modules["serving"]
 
@@ -93,17 +98,17 @@ def points_of(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def test_progress_takes_tensors_and_is_thinned_when_it_grows(harness, tmp_path):
-    progress = harness.Progress(tmp_path)
-    for step in range(harness.EVERY_POINT + 2000):
+def test_progress_takes_tensors_and_is_thinned_when_it_grows(watched, tmp_path):
+    progress = watched.Progress(tmp_path)
+    for step in range(watched.EVERY_POINT + 2000):
         progress.log_step(step, torch.tensor(1.5))
     points = points_of(tmp_path / "progress.jsonl")
     assert points[0]["loss"] == 1.5
-    assert harness.EVERY_POINT <= len(points) < harness.EVERY_POINT + 1000
+    assert watched.EVERY_POINT <= len(points) < watched.EVERY_POINT + 1000
 
 
-def test_batches_are_counted_only_until_a_step_is_logged(harness, tmp_path):
-    progress = harness.Progress(tmp_path)
+def test_batches_are_counted_only_until_a_step_is_logged(watched, tmp_path):
+    progress = watched.Progress(tmp_path)
     progress.count_batch()
     progress.log_step(1, 2.0)
     progress._last = -math.inf

@@ -1,4 +1,5 @@
-# Makes a Docker daemon available where none answers.  Source it: docker_up, then docker_down at exit.
+# Makes available what tests need and this machine may lack: a Docker daemon, bubblewrap, a browser.
+# Source it: docker_up, bubblewrap_up, browser_up, then docker_down at exit.
 # Our own daemon starts only when none is reachable: a second one would delete the first one's bridge.
 
 DOCKER_DAEMON_PID=""
@@ -39,6 +40,15 @@ bubblewrap_up() {
   else
     echo "bubblewrap does not work here; its tests are skipped." >&2
   fi
+}
+
+# The browser that looks at the report, Dagster and MLflow.
+browser_up() {
+  if ! command -v chromium >/dev/null; then
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core
+  fi
+  export AUTORESEARCH_REQUIRE_BROWSER=1
 }
 
 docker_down() {
