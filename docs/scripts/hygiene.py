@@ -12,8 +12,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 LINES = 250
-LONGER: dict[str, int] = {}
-"""Files that were longer when this check began.  The numbers may only become smaller; no file may be added."""
 TABLES = ("autoresearch_dagster/core/limits.py",)
 """Not programs but one table, which has a line for each number of the system."""
 FILE_BYTES = 300_000
@@ -24,25 +22,16 @@ KEYS = re.compile(rb"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----|sk-ant-api\d\d-[A-Z
 def problems_of(name: str, data: bytes) -> list[str]:
     """Say what is wrong with one file."""
     found: list[str] = []
-    lines, most = data.count(b"\n"), LONGER.get(name, LINES)
+    lines = data.count(b"\n")
     program = name.endswith(".py") and name.startswith(("autoresearch_dagster/", "trainer_image/"))
-    if program and name not in TABLES and lines > most:
-        found.append(f"{name} has {lines} lines and {most} are allowed; divide it")
+    if program and name not in TABLES and lines > LINES:
+        found.append(f"{name} has {lines} lines and {LINES} are allowed; divide it")
     allowed = EXAMPLE_BYTES if name.startswith("examples/") else FILE_BYTES
     if len(data) > allowed:
         found.append(f"{name} has {len(data):,} bytes and {allowed:,} are allowed")
     if KEYS.search(data) and name != "docs/scripts/hygiene.py":
         found.append(f"{name} holds what looks like a private key")
     return found
-
-
-def stale(sizes: dict[str, int]) -> list[str]:
-    """Say which exceptions are no longer needed, or larger than needed."""
-    return [
-        f"{name} has {sizes.get(name, 0)} lines now: lower its number in docs/scripts/hygiene.py from {most}"
-        for name, most in LONGER.items()
-        if sizes.get(name, 0) < most
-    ]
 
 
 def known_files() -> list[str]:
@@ -62,8 +51,6 @@ def main(names: Iterable[str] = ()) -> int:
     named = list(names)
     contents = {name: (ROOT / name).read_bytes() for name in named or known_files() if (ROOT / name).is_file()}
     found = [problem for name, data in contents.items() for problem in problems_of(name, data)]
-    if not named:
-        found += stale({name: data.count(b"\n") for name, data in contents.items()})
     for problem in found:
         sys.stderr.write(problem + "\n")
     return 1 if found else 0

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from autoresearch_dagster.agent.loop import advance
+from autoresearch_dagster.core import limits
 from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store.normal_form import normal_form
 from tests.agent_bench import train_one
@@ -102,12 +103,12 @@ def test_a_session_whose_replies_are_never_whole_is_paused_with_one_sentence_and
 ) -> None:
     desk = claude_bench(tmp_path)
     times = (datetime.now(UTC) + timedelta(hours=hours) for hours in count(1))
-    with AnthropicServer([Cut()] * 5 + list(SESSION)) as server:
+    with AnthropicServer([Cut()] * limits.MODEL_CHARGED_IN_A_ROW + list(SESSION)) as server:
         while desk.journal.state(desk.session).status == "active":
             assert advance(desk, claude_at(desk, server), clock=times.__next__) == "waiting"
         state = desk.journal.state(desk.session)
-        assert (state.status, state.trouble, len(server.sent)) == ("paused", True, 5)
-        assert state.reason.startswith("5 requests in a row may have been charged and brought no answer")
+        assert (state.status, state.trouble, len(server.sent)) == ("paused", True, limits.MODEL_CHARGED_IN_A_ROW)
+        assert state.reason.startswith("8 requests in a row may have been charged and brought no answer")
         with desk.transaction() as tx:
             tx.append(ev.SessionResumed(config=tx.state.config, driver="cli"))
         assert finish(desk, server).reason == "final answer"
