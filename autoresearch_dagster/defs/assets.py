@@ -20,7 +20,8 @@ from autoresearch_dagster.experiments.report import report_file, write_report
 from autoresearch_dagster.experiments.reproduce import reproduce
 from autoresearch_dagster.reports.document import session_report
 from autoresearch_dagster.reports.standings import standings_markdown
-from autoresearch_dagster.store.leaderboard import leader
+from autoresearch_dagster.reports.tables import gain_text, score_text, state_text
+from autoresearch_dagster.store.leaderboard import leader, leaderboard as leaderboard_of
 from autoresearch_dagster.store.ledger import HOUR_S
 from autoresearch_dagster.store.state import SessionState
 from autoresearch_dagster.store.store import Store, open_store
@@ -70,8 +71,18 @@ def leaderboard_metadata(states: Sequence[SessionState]) -> dict[str, dg.Metadat
     )
     found: dict[str, dg.MetadataValue] = {"leaderboard": dg.MetadataValue.md(text)}
     if len(states) == 1:  # scores of several sessions have nothing in common that a plot could show
-        found |= _numbers(states[0])
+        found |= {"candidates": _table_of(states[0]), **_numbers(states[0])}
     return found
+
+
+def _table_of(state: SessionState) -> dg.MetadataValue:
+    """What is seen without a click; the Markdown beside it has the comparisons and the links."""
+    rows = leaderboard_of(state)
+    columns = ("#", "title", "val_bpb", "gain", "state", "key")
+    return table(
+        columns,
+        [(row.rank, row.title, score_text(row), gain_text(row), state_text(row), row.key) for row in rows],
+    )
 
 
 def _numbers(state: SessionState) -> dict[str, dg.MetadataValue]:

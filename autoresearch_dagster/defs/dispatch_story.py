@@ -49,12 +49,14 @@ def where(board: Board, key: str) -> str:
     return "it had its result already"
 
 
-def dispatch_metadata(state: SessionState, board: Board) -> Mapping[str, dg.MetadataValue]:
-    """Sum up the dispatch: the plan as it was written, and a row for each of its experiments."""
+def dispatch_metadata(state: SessionState, board: Board, run_id: str) -> Mapping[str, dg.MetadataValue]:
+    """Sum up the dispatch of a run: the plan as it was written, and a row for each of its experiments."""
     rows: list[tuple[str, str, str, str, str]] = []
     for card in board.cards():
         experiment = state.everything.get(card.key)
-        result = experiment.result if experiment else None
+        if experiment is None or experiment.run_id not in ("", run_id):
+            continue  # the command line has one board for all dispatches of a session
+        result = experiment.result
         score = f"{result.val_bpb:.4f}" if result is not None and result.val_bpb is not None else "none"
         outcome = result.ending if result is not None else "no result yet"
         rows.append((card.key, card.title, outcome, score, where(board, card.key)))

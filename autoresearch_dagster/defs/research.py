@@ -122,7 +122,7 @@ def settle_batch(context: dg.OpExecutionContext, _keys: list[str]) -> None:
     for judged in desk.newly_judged():  # the partition was filled when it was trained, before it was compared
         context.log_event(experiment_event(judged, dossier_of(state, judged.planned.key, desk.store.blobs)))
     _warn(context, note_end(desk.settings, desk.store, state.id))
-    context.add_output_metadata(dispatch_metadata(state, desk.board))
+    context.add_output_metadata(dispatch_metadata(state, desk.board, context.run_id))
     evaluation = receipts_evaluation([state], desk.store)
     context.log_event(evaluation)  # pyright: ignore[reportArgumentType] (it takes them; its type does not say so)
     context.log_event(dg.AssetMaterialization("leaderboard", metadata=leaderboard_metadata([state])))

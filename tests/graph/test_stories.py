@@ -52,7 +52,7 @@ def research(store: Store) -> ExperimentKey:
             )
         )
         tx.append(ev.AttemptStarted(key=key, attempt=1, owner="h:1:1", slot="core 1"))
-        tx.append(ev.ExperimentFinished(key=key, result=result))
+        tx.append(ev.ExperimentFinished(key=key, result=result, run_id="run"))
     return key
 
 
@@ -83,11 +83,12 @@ def test_a_run_shows_the_plan_as_it_was_written_and_leads_to_its_partitions(stor
     state, board = store.journal.state("s01"), Board()
     board.add(key, "wider")
     board.finish(key, state.experiments[key].result)
-    found = dispatch_metadata(state, board)
+    found = dispatch_metadata(state, board, "run")
 
     assert f"run()\n# {HOSTILE}" in found["plan"].value
     assert partition_link(key) in found["partitions"].value
     assert "1 of 6 experiments" in found["pulse"].value
+    assert "experiments" not in dispatch_metadata(state, board, "a later run")
     assert partition_link(key) == plan_metadata(state, key)["partition"].value
 
 
@@ -96,6 +97,14 @@ def test_the_leaderboard_leads_from_titles_to_partitions_and_has_numbers_to_draw
     found = leaderboard_metadata([store.journal.state("s01")])
 
     assert partition_link(key) in found["leaderboard"].value
+    assert found["candidates"].records[0].data == {
+        "#": 1,
+        "title": "wider",
+        "val_bpb": "2.5000",
+        "gain": "",
+        "state": "screened",
+        "key": key,
+    }
     assert found["experiments"].value == 1.0
     assert found["best_val_bpb"].value == 2.5
     assert found["cpu_hours"].value == pytest.approx(7.5 / 3600, abs=1e-6)

@@ -1,0 +1,140 @@
+"""What a person sees in Dagster after a session: the graph, a partition and what changed, a run with its plan."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from playwright.sync_api import Page
+
+from autoresearch_dagster.core.settings import PROJECT_ROOT, Settings
+from autoresearch_dagster.experiments.serve import commands, environments
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+STARTS_S, SHOWS_MS = 180, 90_000
+RESEARCH = ("run", "--preset", "demo", "--n-experiments", "3", "--batch-size", "3", "--memory-key", "night")
+EDITED, TITLE = "s01_d01_e01", "higher-learning-rate"
+
+
+def settings_of(home: Path) -> Settings:
+    return Settings(home=home, mlruns=home / "mlruns")
+
+
+def environment_of(home: Path) -> dict[str, str]:
+    chosen = {
+        "AUTORESEARCH_RUNNER": "plain",
+        "DAGSTER_HOME": str(home / "dagster"),
+        "PYTHONPATH": f"{PROJECT_ROOT}{os.pathsep}{PROJECT_ROOT / 'trainer_image'}",
+    }
+    return {**environments(settings_of(home))[0], **chosen}
+
+
+class Site:
+    """A running Dagster and the session that it shows."""
+
+    def __init__(self, home: Path, address: str) -> None:
+        self.home, self.address = home, address
+        self.shots = Path(os.environ.get("AUTORESEARCH_SCREENSHOTS", home))
+
+    def open(self, page: Page, path: str, *, shows: str) -> None:
+        """Open a page and wait for a text of it."""
+        page.goto(f"{self.address}{path}")
+        page.get_by_text(shows).first.wait_for(timeout=SHOWS_MS)
+
+    def keep(self, page: Page, name: str) -> None:
+        """Take a picture, for a person."""
+        page.wait_for_timeout(1000)
+        page.screenshot(path=str(self.shots / f"{name}.png"))
+
+    def run_of(self, key: str) -> str:
+        """Id of the run that trained an experiment."""
+        with dg.DagsterInstance.from_config(str(self.home / "dagster")) as instance:
+            wanted = dg.AssetRecordsFilter(asset_key=dg.AssetKey("experiment"), asset_partitions=[key])
+            return instance.fetch_materializations(wanted, limit=10).records[-1].run_id
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    home = tmp_path_factory.mktemp("site") / "home"
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.docs.small", *RESEARCH],
+        cwd=home.parent,
+        env=environment_of(home),
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    with (home / "log").open("wb") as log:
+        server = subprocess.Popen(
+            commands(settings_of(home), "127.0.0.1", port, 0)[0],
+            cwd=home,
+            env=environment_of(home),
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        wait_for(f"http://127.0.0.1:{port}/server_info", server, home / "log")
+        yield Site(home, f"http://127.0.0.1:{port}")
+    finally:
+        os.killpg(server.pid, signal.SIGINT)
+        try:
+            server.wait(60)
+        except subprocess.TimeoutExpired:
+            os.killpg(server.pid, signal.SIGKILL)
+            server.wait()
+
+
+def wait_for(address: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
+    until = time.monotonic() + STARTS_S
+    while time.monotonic() < until:
+        assert server.poll() is None, log.read_text(errors="replace")[-2000:]
+        try:
+            with urllib.request.urlopen(address, timeout=5):
+                return
+        except OSError:
+            time.sleep(0.5)
+    pytest.fail(log.read_text(errors="replace")[-2000:])
+
+
+def test_the_graph_has_both_groups_and_their_assets(site: Site, page: Page) -> None:
+    site.open(page, "/asset-groups/~expand", shows="Global asset lineage")
+    for group in ("bundle", "research"):
+        page.get_by_text(group, exact=True).first.wait_for(timeout=SHOWS_MS)
+    site.keep(page, "dagster-graph")
+
+
+def test_the_leaderboard_leads_to_a_partition_that_shows_what_was_changed(site: Site, page: Page) -> None:
+    site.open(page, "/assets/leaderboard", shows="Latest materialization")
+    site.keep(page, "dagster-leaderboard")
+    page.get_by_text("[Show Markdown]").first.click()
+    link = page.get_by_role("link", name=EDITED).first
+    link.wait_for(timeout=SHOWS_MS)
+    site.keep(page, "dagster-comparisons")
+    page.goto(f"{site.address}{link.get_attribute('href')}")
+    for said in (TITLE, "train_loss", "hypothesis", "change"):
+        page.get_by_text(said).first.wait_for(timeout=SHOWS_MS)
+    site.keep(page, "dagster-partition")
+
+
+def test_a_run_shows_each_experiment_as_a_step_and_leads_to_its_plan(site: Site, page: Page) -> None:
+    site.open(page, f"/runs/{site.run_of(EDITED)}", shows=f"train_experiment[{EDITED}]")
+    page.get_by_text("settle_batch").first.wait_for(timeout=SHOWS_MS)
+    site.keep(page, "dagster-run")
+
+
+def test_the_check_of_receipts_has_passed(site: Site, page: Page) -> None:
+    site.open(page, "/assets/experiment?view=checks", shows="receipts")
+    page.get_by_text("Passed").first.wait_for(timeout=SHOWS_MS)
+    site.keep(page, "dagster-checks")
