@@ -138,7 +138,7 @@ def test_a_second_driver_is_told_who_is_at_work_and_does_nothing(world: MakeWorl
         until(lambda: server.held.acquire(blocking=False), lambda: first.lines)
         before, sent = made.events(), len(server.sent)
         said = made.drive().finish()
-        assert said.startswith("StoreConflict The session 'research' is held by "), said
+        assert said.startswith("StoreConflict The session 'faults' is held by "), said
         assert f":{first.pid}:" in said or str(first.pid) in said
         assert (made.events(), len(server.sent)) == (before, sent)
         server.release.set()
