@@ -17,9 +17,10 @@ MARKS = {
     "autoresearch dev": "starts a server",
     "autoresearch image": BUILDS,
     "autoresearch report --open": "not run: opens a browser",
+    "autoresearch generate": "run by tests/integration/test_cli_generate.py",
     "autoresearch resume": "run by tests/integration/test_cli_steering.py",
     **dict.fromkeys(
-        [f"autoresearch {name}" for name in ("demo", "run", "evaluate", "rerun", "verify", "bundle", "generate")],
+        [f"autoresearch {name}" for name in ("demo", "run", "evaluate", "rerun", "verify", "bundle")],
         SLOW,
     ),
 }
