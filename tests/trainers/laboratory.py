@@ -31,7 +31,7 @@ MODEL_KEY = "sk-ant-test-0123456789-of-a-world"
 BASELINE = "def run_training(config):\n    return {'sharpness': 1.0}\n"
 
 
-def code(sharpness: float = 0.9, *before: str) -> str:
+def code(sharpness: float | str = 0.9, *before: str) -> str:
     """A candidate whose model is a little worse than the baseline's, so that it asks for no confirmation.
 
     Its structure is another than the baseline's: on a plateau other numbers alone are refused.
