@@ -45,12 +45,12 @@ def report(
     if found is None:
         tell(NO_SESSION)
         return DONE
+    told = store.journal.state(found.session)
     path = write_report(settings, store, found.session, output)
     tell(str(path))
     if open and not webbrowser.open(path.resolve().as_uri()):
         say("There is no browser to open it with; open the file yourself.")
     with how_to_go_on("The report stays as it was last written."):
-        told = store.journal.state(found.session)
         while watch and told.status == "active":
             time.sleep(REPORT_REFRESH_S)
             now = store.journal.state(found.session)

@@ -88,10 +88,10 @@ def _table_of(state: SessionState) -> dg.MetadataValue:
 def _numbers(state: SessionState) -> dict[str, dg.MetadataValue]:
     """What Dagster draws over the dispatches of a session."""
     top, ledger = leader(state), state.ledger
-    floor = state.floor.floor.scores_bpb[0] if state.floor else None
+    steps = [one.promotion.gain_bpb for key, _ in state.reigns if (one := state.experiments[key]).promotion]
     values = {
         "best_val_bpb": top.val_bpb if top else None,
-        "gain_over_baseline_bpb": floor - top.val_bpb if top and floor is not None else None,
+        "gain_over_baseline_bpb": sum(steps) if state.floor is not None else None,
         "experiments": float(sum(one.result is not None for one in state.experiments.values())),
         "champions": float(len(state.reigns)),
         "usd": float(ledger.usd_committed),

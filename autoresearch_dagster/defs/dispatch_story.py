@@ -9,7 +9,10 @@ from autoresearch_dagster.core.experiment import ExperimentKey, Purpose
 from autoresearch_dagster.defs.tables import fenced, partition_link, table
 from autoresearch_dagster.reports.board import Board
 from autoresearch_dagster.reports.pulse import pulse
+from autoresearch_dagster.reports.text import block
 from autoresearch_dagster.store.state import SessionState
+
+PLAN_LINES = 1000  # of a plan in a log
 
 
 def thought(state: SessionState) -> str:
@@ -22,7 +25,8 @@ def thought(state: SessionState) -> str:
         return f"The session {state.id} trains {waiting or 'nothing yet'}."
     left = f"{state.remaining} of {state.allotted} experiments are left."
     number = state.turns[-1].number
-    return f"The plan of turn {number}, which sleeps until its experiments are done; {left}\n{plan.code}"
+    shown = block(plan.code, PLAN_LINES)
+    return f"The plan of turn {number}, which sleeps until its experiments are done; {left}\n{shown}"
 
 
 def plan_metadata(state: SessionState, key: ExperimentKey) -> Mapping[str, dg.MetadataValue]:

@@ -1,5 +1,6 @@
 """`next_batch`: keeps active daemon sessions going, one Dagster run for each dispatch."""
 
+import logging
 from collections.abc import Iterator, Sequence
 
 import dagster as dg
@@ -8,11 +9,13 @@ from autoresearch_dagster.core.settings import load_settings
 from autoresearch_dagster.defs.desk import TERMINATED
 from autoresearch_dagster.defs.research import SESSION_TAG, research
 from autoresearch_dagster.experiments.notes import note_end
+from autoresearch_dagster.experiments.report import keep_report
 from autoresearch_dagster.experiments.session import lease_name, pause, stop_experiments
 from autoresearch_dagster.store.journal import utc_now
 from autoresearch_dagster.store.state import SessionState
 from autoresearch_dagster.store.store import Store, open_store
 
+logger = logging.getLogger(__name__)
 DISPATCH_TAG = "autoresearch/dispatch"
 ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 FAILURES_IN_A_ROW = 3
@@ -46,11 +49,14 @@ def _requests(instance: dg.DagsterInstance, store: Store) -> Iterator[dg.RunRequ
         ended = [run for run in ever if run.end_time is None or run.end_time > since]
         if _was_terminated(ended, state):
             stop_experiments(session, store, TERMINATED)
+            keep_report(load_settings(), store, session)
             continue
         if len(ended) >= FAILURES_IN_A_ROW:
             reason = f"dispatch {dispatch} ended unsettled {len(ended)} times; see its runs"
             pause(session, store, reason, trouble=True)
-            note_end(load_settings(), store, session)
+            if unsent := note_end(load_settings(), store, session):
+                logger.warning(unsent)
+            keep_report(load_settings(), store, session)
             continue
         yield dg.RunRequest(
             run_key=f"{session}:{dispatch}:{len(ever)}",

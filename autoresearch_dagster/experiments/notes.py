@@ -3,6 +3,8 @@
 The address is a secret: whoever knows it may write there.  It is shown nowhere, not in errors either.
 """
 
+import logging
+
 from pydantic import SecretStr
 
 from autoresearch_dagster.core.experiment import Data, canonical_json, digest_of
@@ -59,8 +61,8 @@ def note_of(state: SessionState, fault: str = "") -> Note:
     costs = f" Spent: {spent}." if (spent := bill(state)) else ""
     text = f"Research {state.config.memory_key} ({state.id}) is {status}: {reason}. {verdict(state)}{costs}"
     return Note(
-        text=text,
-        content=text,
+        text=text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"),  # no mentions, no links in Slack
+        content=text.replace("@", "@\u200b"),  # none in Discord
         session=state.id,
         memory_key=state.config.memory_key,
         status=status,
@@ -76,6 +78,7 @@ def send(webhook: SecretStr, note: Note) -> str:
         return ""
     import httpx2  # a quarter of a second
 
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # it would log the address
     try:
         answer = httpx2.post(address, json=note.model_dump(mode="json"), timeout=WEBHOOK_S)
     except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as fault:

@@ -42,8 +42,11 @@ def write_report(
         clock: the wall clock.
     """
     path = output if output is not None else report_file(settings, session_id)
-    write_whole(path, report_html(view_of(history_of(store, session_id), clock())).encode())
-    return path
+    while True:
+        found = history_of(store, session_id)
+        write_whole(path, report_html(view_of(found, clock())).encode())
+        if store.journal.state(session_id).status == found.state.status:
+            return path  # else this may have replaced the page that another process wrote of its end
 
 
 def view_of(found: History, now: datetime) -> ReportView:

@@ -4,7 +4,12 @@ from autoresearch_dagster.agent.hypotheses.calibration import calibration, table
 from autoresearch_dagster.reports.bill import bill
 from autoresearch_dagster.reports.standings import standings_markdown, verdict
 from autoresearch_dagster.reports.tables import plain
+from autoresearch_dagster.reports.text import block
 from autoresearch_dagster.store.state import SessionState
+
+SUMMARY_LINES = 200
+CODE = "    "
+"""Indented so, Markdown shows text as it is."""
 
 
 def session_report(state: SessionState) -> str:
@@ -25,11 +30,14 @@ def session_report(state: SessionState) -> str:
     ]
     if state.hypotheses:
         lines += ["", "## Hypotheses", ""]
-        lines += [f"- **{item.title}**: {item.hypothesis} ({item.expected_effect})" for item, _ in state.hypotheses]
+        lines += [
+            f"- **{plain(item.title)}**: {plain(item.hypothesis)} ({plain(item.expected_effect)})"
+            for item, _ in state.hypotheses
+        ]
     if foretold := table(calibration(state)):
         lines += ["", "How well they foretold what was measured, by axis:", "", foretold]
     if spent := bill(state):
         lines += ["", "## Costs", "", f"{spent}."]
     if state.summary:
-        lines += ["", "## What the researcher concludes", "", state.summary]
+        lines += ["", "## What the researcher concludes", "", block(state.summary, SUMMARY_LINES, CODE)]
     return "\n".join(lines) + "\n"

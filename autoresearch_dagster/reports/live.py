@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 
 from rich.console import Console, Group
@@ -10,6 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from autoresearch_dagster.core.errors import AutoresearchError
 from autoresearch_dagster.core.experiment import ExperimentKey
 from autoresearch_dagster.core.limits import PROGRESS_BAR_CHARS, PULSE_EVERY_S
 from autoresearch_dagster.core.progress import Amount, in_lines
@@ -83,7 +85,8 @@ class LiveView:
     ) -> None:
         self._end.set()
         self._thread.join()
-        self._show()
+        with suppress(AutoresearchError):
+            self._show()
         if self._live is not None:
             self._live.update("", refresh=True)
             self._live.stop()
@@ -100,7 +103,8 @@ class LiveView:
 
     def _watch(self) -> None:
         while not self._end.wait(REFRESH_S):
-            self._show()
+            with suppress(AutoresearchError):  # a journal that cannot be read for a moment; the next look has it
+                self._show()
 
     def _show(self) -> None:
         cards = self._board.cards()

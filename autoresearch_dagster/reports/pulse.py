@@ -4,9 +4,12 @@ from decimal import Decimal
 
 from autoresearch_dagster.core.progress import in_time
 from autoresearch_dagster.reports.bill import dollars
+from autoresearch_dagster.reports.text import one_line
 from autoresearch_dagster.store.leaderboard import leader
 from autoresearch_dagster.store.ledger import HOUR_S
 from autoresearch_dagster.store.state import SessionState
+
+TITLE_CHARS = 28
 
 
 def pulse(state: SessionState, left_s: float | None) -> str:
@@ -16,7 +19,8 @@ def pulse(state: SessionState, left_s: float | None) -> str:
     if waits := sum(one.planned.key not in state.experiments for one in state.unfinished):
         parts.append(f"{waits} trainings to judge them by")
     if (top := leader(state)) is not None:
-        parts.append(f"champion {top.val_bpb:.4f}")
+        who = "champion" if state.champion is not None else one_line(top.title, TITLE_CHARS)
+        parts.append(f"{who} {top.val_bpb:.4f}")
     parts += _costs(state)
     if left_s and state.status == "active":
         parts.append(f"about {in_time(left_s)} left")

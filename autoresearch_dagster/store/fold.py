@@ -67,14 +67,14 @@ def _apply(state: SessionState, record: ev.Recorded) -> None:  # noqa: C901 (one
                 state.ledger.grant()
             state.config, state.driver, state.status = event.config, event.driver, "active"
             state.trouble, state.ledger.unanswered = False, 0
-            state.floor_tries, state.resumed_at = 0, record.at
+            state.floor_tries, state.resumed_at, state.ended_at = 0, record.at, None
             state.asked, state.asleep_until, state.sleeps = None, None, 0
         case ev.SessionPaused():
             state.status, state.reason, state.asked = "paused", event.reason, None
-            state.trouble = event.trouble
+            state.trouble, state.ended_at = event.trouble, record.at
         case ev.SessionFinished():
             state.status, state.reason, state.summary = "finished", event.reason, event.summary
-            state.asked = None
+            state.asked, state.ended_at = None, record.at
         case ev.SessionArchived():
             state.archived = True
         case ev.SessionRestored():

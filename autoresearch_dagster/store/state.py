@@ -108,6 +108,8 @@ class SessionState:
     """Sequence number of the last folded event."""
     updated_at: datetime | None = None
     """Time of the last folded event."""
+    ended_at: datetime | None = None
+    """When it was paused or finished; None while it goes on."""
     resumed_at: datetime | None = None
     """When somebody last went on with it; None: it was never stopped."""
     turns: list[Turn] = field(default_factory=list)

@@ -8,6 +8,7 @@ from datetime import datetime
 from autoresearch_dagster.containers.escape import printable
 from autoresearch_dagster.core.experiment import CurvePoint, ExperimentKey, ExperimentResult, title_key
 from autoresearch_dagster.evaluation.review import Finding, new_findings, review
+from autoresearch_dagster.reports.lineage import parents
 from autoresearch_dagster.store.blobs import Blobs
 from autoresearch_dagster.store.state import Experiment, SessionState
 
@@ -144,12 +145,19 @@ def parent_key(state: SessionState, experiment: Experiment) -> ExperimentKey | N
 
 
 def parent_code(state: SessionState, experiment: Experiment, blobs: Blobs, baseline: str) -> tuple[str, str]:
-    """Return the title and the train.py of the experiment that this one was forked from, or of the baseline."""
-    key = parent_key(state, experiment)
-    if key is None:
+    """Return the title and the train.py of the revision that this one was made from, or of the baseline."""
+    edits, planned = [edit.saved for edit in state.edits], experiment.planned
+    wanted = (title_key(planned.title), planned.revision)
+    own = next((place for place, one in enumerate(edits) if (title_key(one.title), one.revision) == wanted), None)
+    if own is None:  # planned without a saved edit, as in archives of other programs
+        key = parent_key(state, experiment)
+        found = state.experiments[key].planned if key is not None else None
+    else:
+        parent = parents(edits)[own]
+        found = edits[parent] if parent is not None else None
+    if found is None:
         return "baseline", baseline
-    parent = state.experiments[key].planned
-    return parent.title, blobs.get(parent.train_py).decode(errors="replace")
+    return found.title, blobs.get(found.train_py).decode(errors="replace")
 
 
 def diff_against_parent(state: SessionState, experiment: Experiment, blobs: Blobs, baseline: str) -> str:

@@ -178,6 +178,6 @@ def describe_version(state: SessionState, item: Experiment, since: datetime, wei
         UNTRUSTED.format(key=key),
         f"`{WEIGHTS_FILE}` holds the weights; reading it runs nothing. train.py defines the model."
         if weights.file is not None
-        else f"It has no weights: {weights.why_not}.",
+        else f"It has no weights: {describe.as_code(weights.why_not)}.",
     ]
     return "\n\n".join(parts)

@@ -55,7 +55,7 @@ class Runs:
             "mlflow.runName": f"session {state.id} {state.config.memory_key}",
             "mlflow.note.content": describe.as_note(state.summary),
         }
-        last = milliseconds(state.updated_at or state.started_at)
+        last = milliseconds(state.ended_at or state.updated_at or state.started_at)
         summed = describe.floor_metrics(state) | describe.cost_metrics(state)
         reigns = describe.reigns(state)
         figures = [

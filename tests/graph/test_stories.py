@@ -14,15 +14,17 @@ from autoresearch_dagster.core.experiment import (
 )
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.defs.assets import leaderboard_metadata, receipts_evaluation
-from autoresearch_dagster.defs.dispatch_story import dispatch_metadata, plan_metadata
+from autoresearch_dagster.defs.dispatch_story import dispatch_metadata, plan_metadata, thought
 from autoresearch_dagster.defs.experiments import record_metadata
 from autoresearch_dagster.defs.tables import fenced, partition_link
 from autoresearch_dagster.experiments.dossier import dossier_of
 from autoresearch_dagster.reports.board import Board
+from autoresearch_dagster.reports.document import session_report
 from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store.store import Store, open_store
 from tests.plans import plan
 
+LINKS = "![x](https://evil.example/p.png) [click](javascript:alert(1))"
 HOSTILE = "<script>alert(1)</script> ```\n# heading [link](javascript:alert(1))"
 
 
@@ -69,6 +71,27 @@ def test_a_partition_shows_the_change_the_curve_and_where_it_trained(store):
         "cpu_seconds",
     }
     assert found["change"].value.startswith("``````diff\n")
+
+
+def test_what_the_agent_wrote_is_text_in_the_report_on_the_page(store):
+    research(store)
+    with store.journal.transaction("s01") as tx:
+        tx.append(ev.HypothesisRecorded(title="wider", hypothesis=LINKS, expected_effect=LINKS))
+        tx.append(ev.SessionFinished(reason="final answer", summary=f"# {LINKS}\n{LINKS}"))
+    text = session_report(store.journal.state("s01"))
+
+    assert "[click]" not in text.replace("\\[click\\]", "").replace(f"    # {LINKS}\n    {LINKS}", "")
+    assert f"    # {LINKS}\n    {LINKS}" in text
+
+
+def test_a_plan_moves_no_cursor_in_a_log_or_on_a_page(store):
+    research(store)
+    with store.journal.transaction("s01") as tx:
+        tx.append(ev.ModelReplied(turn=2, reply="", stop_reason="end_turn"))
+        code = "run()\n# \x1b[2J\u202e"
+        tx.append(ev.PlanStarted(turn=2, code=code, plan="0" * 64, started_at=tx.state.started_at, seed=1))
+    assert not set("\x1b\u202e") & set(thought(store.journal.state("s01")))
+    assert not set("\x1b\u202e") & set(fenced(code))
 
 
 @pytest.mark.parametrize("text", ["", "plain", "```", "`````` and ```", HOSTILE])

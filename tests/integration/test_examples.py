@@ -42,5 +42,5 @@ def test_the_stored_report_is_what_this_version_writes(imported: tuple[Settings,
     settings, store = imported
     written = write_report(settings, store, "s01", tmp_path / "report.html").read_text()
     stored = (EXAMPLE / "report.html").read_text()
-    for name in ("leaderboard", "edits", "costs"):
+    for name in ("summary", "leaderboard", "edits", "memory", "costs"):
         assert panel(written, name) == panel(stored, name)

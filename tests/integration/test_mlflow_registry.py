@@ -65,7 +65,7 @@ def test_a_champion_is_a_version_that_says_what_it_is_and_that_it_is_untrusted(d
     )
     assert "This code is untrusted" in version.description
     assert f"autoresearch generate {FIRST}" in version.description
-    assert "no weights: they are not converted yet" in version.description
+    assert "no weights: `they are not converted yet`" in version.description
     assert version.run_id == desk.runs()[f"{FIRST} wide"].info.run_id
     found = files(desk, FIRST)
     assert sorted(found) == ["config.json", "receipt.json", "train.py"]
@@ -116,7 +116,7 @@ def test_a_refused_conversion_is_told(desk):
 
     version = versions(desk)[FIRST]
     assert version.tags["autoresearch.weights"] == "none: the model has no tensors"
-    assert "It has no weights: the model has no tensors." in version.description
+    assert "It has no weights: `the model has no tensors`." in version.description
 
 
 @pytest.mark.parametrize(

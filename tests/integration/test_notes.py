@@ -74,7 +74,6 @@ def test_the_end_of_a_session_is_told_once(store: Store, settings: Settings, hoo
     assert note_end(settings, store, "s01") == ""
     assert note_end(settings, store, "s01") == ""
     (note,) = hook.notes
-    assert note["text"] == note["content"]
     assert note["text"].startswith("Research research (s01) is finished: final answer. ")
     assert (note["memory_key"], note["status"]) == ("research", "finished")
 
@@ -136,3 +135,25 @@ def test_without_a_webhook_nothing_is_sent(store: Store, tmp_path: Path, hook: H
     write(store, ev.SessionFinished(reason="final answer", summary=""))
     assert note_end(Settings(home=tmp_path / "home"), store, "s01") == ""
     assert hook.notes == []
+
+
+def test_a_title_reaches_nobody_by_itself_and_the_address_is_in_no_log(
+    store: Store, settings: Settings, hook: Hook, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    write(store, ev.SessionFinished(reason="<!channel> @everyone <https://evil.example|x>", summary=""))
+    note_end(settings, store, "s01")
+    (note,) = hook.notes
+    assert "<" not in note["text"]
+    assert "@everyone" not in note["content"]
+    assert "secret-token" not in caplog.text
+
+
+def test_the_time_of_a_session_ends_with_it(store: Store) -> None:
+    write(store, ev.SessionFinished(reason="final answer", summary=""))
+    ended = store.journal.state("s01").ended_at
+    write(store, ev.SessionArchived(), ev.SessionRestored())
+    assert ended is not None
+    assert store.journal.state("s01").ended_at == ended
+    write(store, ev.SessionResumed(config=store.journal.state("s01").config, driver="cli"))
+    assert store.journal.state("s01").ended_at is None

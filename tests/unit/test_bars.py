@@ -1,16 +1,18 @@
 """Bars, table and lines share one display; without a terminal there are only lines."""
 
 import io
+import time
 
 import pytest
 from rich.console import Console
 
+from autoresearch_dagster.core.errors import StoreUnavailable
 from autoresearch_dagster.core.experiment import CurvePoint, ExperimentKey, ExperimentResult, Outcome
 from autoresearch_dagster.core.progress import Amount
 from autoresearch_dagster.core.slot import Slot
 from autoresearch_dagster.reports.bars import Bars
 from autoresearch_dagster.reports.board import Board
-from autoresearch_dagster.reports.live import LiveView
+from autoresearch_dagster.reports.live import REFRESH_S, LiveView
 
 HALF = Amount("climbmix shard_00000.parquet", 512 * 2**20, 2**30, "bytes", elapsed_s=32.0)
 DONE = Amount("climbmix shard_00000.parquet", 2**30, 2**30, "bytes", elapsed_s=64.0)
@@ -116,3 +118,22 @@ def test_without_a_terminal_how_far_it_is_follows_each_result():
 
     text = shown.file.getvalue()
     assert text.index("boom") < text.index("s01: 1 of 6 experiments")
+
+
+def test_a_look_that_fails_does_not_end_the_view():
+    class Flaky(Board):
+        looks = 0
+
+        def cards(self):
+            self.looks += 1
+            if self.looks % 2:
+                raise StoreUnavailable("The journal is locked.")
+            return super().cards()
+
+    shown, board = console(60, terminal=False), Flaky()
+    with LiveView(board, shown):
+        board.add(KEY, "a title")
+        board.finish(KEY, ExperimentResult(outcome=Outcome.CRASHED, error="boom"))
+        time.sleep(3 * REFRESH_S)
+
+    assert "boom" in shown.file.getvalue()

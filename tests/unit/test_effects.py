@@ -110,3 +110,8 @@ def test_the_middle_is_the_mean_of_both_ends_or_the_one_that_is_given():
 )
 def test_any_text_is_read(text):
     assert isinstance(parse_effect(text, relative_to=2.5), Effect)
+
+
+def test_a_size_beyond_all_numbers_says_only_its_direction():
+    effect = parse_effect("decrease by 1e400 bpb")
+    assert (effect.direction, effect.low, effect.high) == ("better", None, None)

@@ -1,5 +1,6 @@
 """What an agent predicted, read from its free text: a direction and a size in bpb, never more than it says."""
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -87,7 +88,7 @@ def parse_effect(text: str, *, relative_to: float | None = None) -> Effect:
     plain = re.sub(r"\s+", " ", told).strip()
     word = _word(plain)
     sizes = _sizes(plain, word, relative_to)
-    if sizes is None:
+    if sizes is None or not all(size is None or math.isfinite(size) for size in sizes):
         return Effect(word or _sign_alone(plain))
     low, high = sizes
     return Effect(_direction(low, high, word), low, high)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from autoresearch_dagster.agent.hypotheses.calibration import scores_by_key
 from autoresearch_dagster.core.limits import DIGEST_PREFIX_CHARS
 from autoresearch_dagster.reports.audit import audit_trail
 from autoresearch_dagster.reports.page.figures import NONE, clock
@@ -73,7 +74,7 @@ def memory_of(view: ReportView, predictions: Sequence[Prediction]) -> Memory:
     state = view.state
     return Memory(
         predictions=tuple(predictions),
-        open_claims=tuple(_open(view, {one.title for one in predictions})),
+        open_claims=tuple(_open(view)),
         batches=tuple(_batches(view)),
         sent_back=tuple(
             f"Turn {one.turn}: {len(one.signatures)} edits, all about {short(one.axis)}" for one in state.sent_back
@@ -89,9 +90,10 @@ def memory_of(view: ReportView, predictions: Sequence[Prediction]) -> Memory:
     )
 
 
-def _open(view: ReportView, scored: set[str]) -> Iterator[Claim]:
+def _open(view: ReportView) -> Iterator[Claim]:
+    scored = [one.claim for one in scores_by_key(view.state).values()]
     for one, at in view.state.hypotheses:
-        if short(one.title) not in scored:
+        if not any(one is claim for claim in scored):
             yield Claim(short(one.title), short(one.hypothesis), short(one.expected_effect), clock(at, view.zone))
 
 

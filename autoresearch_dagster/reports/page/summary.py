@@ -125,7 +125,7 @@ def _facts(view: ReportView) -> Iterator[Fact]:
     yield Fact(
         "Experiments", of, f"finished{known}; {len(state.trainings)} trainings more for noise and confirmation"
     )
-    ended = view.now if view.live else (state.updated_at or state.started_at)
+    ended = view.now if view.live else (state.ended_at or state.updated_at or state.started_at)
     yield Fact("Time", span(state.started_at, ended), f"since {clock(state.started_at, view.zone)}, rests included")
 
 

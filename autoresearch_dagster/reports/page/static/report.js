@@ -174,7 +174,8 @@
     if (!window.vegaEmbed) return;
     for (const plot of all(".plot:not([data-drawn])", panel)) {
       plot.dataset.drawn = "";
-      const spec = JSON.parse(byId("spec-" + plot.dataset.chart).textContent);
+      let spec;
+      try { spec = JSON.parse(byId("spec-" + plot.dataset.chart).textContent); } catch { continue; } // never the page
       vegaEmbed(plot, spec, { ast: true, actions: false, defaultStyle: false, renderer: "svg", tooltip });
     }
   };
