@@ -76,7 +76,8 @@ def chart(state: SessionState) -> str:
             alt.datum.standing == NAMES["champion"], alt.value("triangle-down"), alt.value("circle")
         ),
     )
-    names = base.mark_text(dy=17, fontSize=11, color="#374151").encode(
+    named = base.transform_filter(alt.datum.standing != NAMES["within_noise"])  # the others would cover each other
+    names = named.mark_text(dy=17, fontSize=11, color="#374151").encode(
         x=alt.X("number:Q", scale=x, axis=ticks), y="val_bpb:Q", text="title:N"
     )
     title = f"{state.config.memory_key}: {len(rows)} experiments; dashed: the champion then; grey: what luck makes"

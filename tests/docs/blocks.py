@@ -57,8 +57,9 @@ class Block:
 
 
 def pages() -> list[Path]:
-    """README, CONTRIBUTING, ARCHITECTURE, and all of docs/."""
-    top = [PROJECT_ROOT / name for name in ("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md")]
+    """README, CONTRIBUTING, ARCHITECTURE, the stored session's page, and all of docs/."""
+    names = ("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "examples/README.md")
+    top = [PROJECT_ROOT / name for name in names]
     return [*top, *sorted((PROJECT_ROOT / "docs").rglob("*.md"))]
 
 

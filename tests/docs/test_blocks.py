@@ -8,6 +8,7 @@ import json
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -39,9 +40,17 @@ run_experiment("warm")
 """
 
 
+AT_NIGHT = ("docs/command_line.md", "docs/data.md", "docs/reference/cli.md")
+
+
 def pages_with(*ways: str) -> list[str]:
     """Pages that have a block which is run in one of these ways; but Python alone is quick."""
     return sorted({block.page for block in BLOCKS if block.way in ways})
+
+
+def at_its_time(page: str) -> Any:
+    """References try every variant of a command, which takes minutes: at night; the others in `make test-slow`."""
+    return pytest.param(page, marks=pytest.mark.night if page in AT_NIGHT else pytest.mark.slow)
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.where)
@@ -119,9 +128,8 @@ def claude() -> Iterator[dict[str, str]]:
         yield {"ANTHROPIC_BASE_URL": server.url, "ANTHROPIC_API_KEY": KEY, **AT_OUR_RISK}
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(2_400)
-@pytest.mark.parametrize("page", pages_with(SLOW, SERVER, CLAUDE))
+@pytest.mark.parametrize("page", [at_its_time(page) for page in pages_with(SLOW, SERVER, CLAUDE)])
 def test_the_slow_blocks_of_a_page_run_in_order(
     page: str, researched: Path, claude: dict[str, str], tmp_path: Path
 ) -> None:
