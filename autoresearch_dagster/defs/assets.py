@@ -91,7 +91,7 @@ def _numbers(state: SessionState) -> dict[str, dg.MetadataValue]:
     steps = [one.promotion.gain_bpb for key, _ in state.reigns if (one := state.experiments[key]).promotion]
     values = {
         "best_val_bpb": top.val_bpb if top else None,
-        "gain_over_baseline_bpb": sum(steps) if state.floor is not None else None,
+        "gain_over_baseline_bpb": sum(steps, 0.0) if state.floor is not None else None,
         "experiments": float(sum(one.result is not None for one in state.experiments.values())),
         "champions": float(len(state.reigns)),
         "usd": float(ledger.usd_committed),
