@@ -123,7 +123,7 @@ def test_the_leaderboard_leads_to_a_partition_that_shows_what_was_changed(site: 
     link.wait_for(timeout=SHOWS_MS)
     site.keep(page, "dagster-comparisons")
     page.goto(f"{site.address}{link.get_attribute('href')}")
-    for said in (TITLE, "train_loss", "hypothesis", "change"):
+    for said in (TITLE, "cpu_seconds", "hypothesis", "change"):
         page.get_by_text(said).first.wait_for(timeout=SHOWS_MS)
     site.keep(page, "dagster-partition")
 
