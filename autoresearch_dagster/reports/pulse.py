@@ -17,7 +17,7 @@ def pulse(state: SessionState, left_s: float | None) -> str:
     done = sum(one.result is not None for one in state.experiments.values())
     parts = [f"{state.id}: {done} of {state.allotted} experiments"]
     if waits := sum(one.planned.key not in state.experiments for one in state.unfinished):
-        parts.append(f"{waits} trainings to judge them by")
+        parts.append(f"{waits} training{'s' if waits > 1 else ''} to judge them by")
     if (top := leader(state)) is not None:
         who = "champion" if state.champion is not None else one_line(top.title, TITLE_CHARS)
         parts.append(f"{who} {top.val_bpb:.4f}")
