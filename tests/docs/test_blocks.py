@@ -40,7 +40,7 @@ run_experiment("warm")
 """
 
 
-AT_NIGHT = ("docs/command_line.md", "docs/data.md", "docs/reference/cli.md")
+AT_NIGHT = ("docs/command_line.md", "docs/data.md", "docs/reference/cli.md", "docs/tutorial/first_night.md")
 
 
 def pages_with(*ways: str) -> list[str]:
@@ -49,7 +49,7 @@ def pages_with(*ways: str) -> list[str]:
 
 
 def at_its_time(page: str) -> Any:
-    """References try every variant of a command, which takes minutes: at night; the others in `make test-slow`."""
+    """The longest pages, each of minutes, are tried at night; the others in `make test-slow`."""
     return pytest.param(page, marks=pytest.mark.night if page in AT_NIGHT else pytest.mark.slow)
 
 
