@@ -17,8 +17,9 @@ from autoresearch_dagster.agent.rules.plateau import plateau_of
 from autoresearch_dagster.agent.tools.signatures import Toolbox
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.presets import RANGES, Preset
+from autoresearch_dagster.core.progress import HOUR_S
 from autoresearch_dagster.store.leaderboard import leader
-from autoresearch_dagster.store.ledger import HOUR_S, gpu_left_s, usd_left
+from autoresearch_dagster.store.ledger import gpu_left_s, usd_left
 from autoresearch_dagster.store.state import SessionState, Turn
 
 

@@ -96,10 +96,6 @@ def _limit_reached(state: SessionState, turns: list[Turn]) -> str:
     failed = [turn for turn in recent if turn.finished and turn.finished.failed]
     if len(failed) == limits.PLAN_ERRORS_IN_A_ROW:
         return f"{len(failed)} plans in a row failed"
-    if len(turns) >= limits.IDLE_TURNS and not any(_launched(turn) for turn in turns[-limits.IDLE_TURNS :]):
+    if len(turns) >= limits.IDLE_TURNS and not any(turn.launches for turn in turns[-limits.IDLE_TURNS :]):
         return f"{limits.IDLE_TURNS} turns in a row launched nothing"
     return ""
-
-
-def _launched(turn: Turn) -> bool:
-    return any(isinstance(call, ev.CallPending) for call in turn.calls)

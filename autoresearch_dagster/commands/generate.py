@@ -38,7 +38,7 @@ def generate(
         autoresearch generate my-research "def read(path):"
         autoresearch generate s01_d02_e05 "Once" --max-tokens 50 --temperature 0
     """
-    from autoresearch_dagster.containers.escape import printable
+    from autoresearch_dagster.containers.escape import readable
     from autoresearch_dagster.experiments.generate import Sampling, check, generate_text, source_of
     from autoresearch_dagster.store.store import open_store
 
@@ -53,7 +53,7 @@ def generate(
         for piece in generate_text(settings, source, prompt, sampling, say):
             pieces.append(piece)
             if not json:
-                sys.stdout.write(printable(piece, len(piece) * 10))
+                sys.stdout.write(readable(piece))
                 sys.stdout.flush()
     if json:
         print_json({"key": source.key, "prompt": prompt, "seed": seed, "text": "".join(pieces), "untrusted": True})

@@ -5,11 +5,15 @@ KEPT = frozenset("\n\t")
 
 def printable(data: bytes | str, limit: int) -> str:
     """Decode leniently, escape control characters, keep the last `limit` characters."""
-    text = data.decode("utf-8", errors="replace") if isinstance(data, bytes) else data
-    shown = text
-    if not text.replace("\n", "").replace("\t", "").isprintable():
-        shown = "".join(c if c in KEPT or c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    shown = readable(data.decode("utf-8", errors="replace") if isinstance(data, bytes) else data)
     return shown if len(shown) <= limit else "… " + shown[-limit:]
+
+
+def readable(text: str) -> str:
+    """Escape the control characters of a text, all of which is kept; lines stay lines."""
+    if text.replace("\n", "").replace("\t", "").isprintable():
+        return text
+    return "".join(c if c in KEPT or c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def printable_line(data: bytes | str, limit: int) -> str:

@@ -119,6 +119,11 @@ class PlannedExperiment(Data):
     """The candidate that a confirmation or a scale transfer trains once more; None for the baseline."""
 
     @property
+    def revision_key(self) -> tuple[str, int]:
+        """Which saved edit it trains: its title, as titles are compared, and its revision."""
+        return title_key(self.title), self.revision
+
+    @property
     def shown_as(self) -> str:
         """The title as a person is shown it: with the seed where several trainings share it."""
         return self.title if self.purpose is Purpose.CANDIDATE else f"{self.title}, seed {self.config.seed}"

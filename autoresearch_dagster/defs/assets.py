@@ -6,7 +6,7 @@ import dagster as dg
 
 from autoresearch_dagster.core.errors import AutoresearchError
 from autoresearch_dagster.core.experiment import ExperimentKey
-from autoresearch_dagster.core.progress import in_lines
+from autoresearch_dagster.core.progress import HOUR_S, in_lines
 from autoresearch_dagster.core.resources import AGENT, EXPERIMENT
 from autoresearch_dagster.core.settings import Settings, load_settings
 from autoresearch_dagster.defs.experiments import data_version, headline, record_metadata, reproduction_metadata
@@ -22,7 +22,6 @@ from autoresearch_dagster.reports.document import session_report
 from autoresearch_dagster.reports.standings import standings_markdown
 from autoresearch_dagster.reports.tables import gain_text, score_text, state_text
 from autoresearch_dagster.store.leaderboard import leader, leaderboard as leaderboard_of
-from autoresearch_dagster.store.ledger import HOUR_S
 from autoresearch_dagster.store.state import SessionState
 from autoresearch_dagster.store.store import Store, open_store
 

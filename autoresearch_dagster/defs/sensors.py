@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
-from autoresearch_dagster.core.settings import load_settings
+from autoresearch_dagster.core.settings import Settings, load_settings
 from autoresearch_dagster.defs.desk import TERMINATED
 from autoresearch_dagster.defs.research import SESSION_TAG, research
 from autoresearch_dagster.experiments.notes import note_end
@@ -34,7 +34,7 @@ def _was_terminated(ended: Sequence[dg.RunRecord], state: SessionState) -> bool:
     return (ended[0].end_time or 0.0) > told_at
 
 
-def _requests(instance: dg.DagsterInstance, store: Store) -> Iterator[dg.RunRequest]:
+def _requests(instance: dg.DagsterInstance, settings: Settings, store: Store) -> Iterator[dg.RunRequest]:
     for found in store.journal.summaries():
         session = found.session
         if found.status != "active" or found.driver != "daemon" or store.leases.holder(lease_name(session)):
@@ -49,14 +49,14 @@ def _requests(instance: dg.DagsterInstance, store: Store) -> Iterator[dg.RunRequ
         ended = [run for run in ever if run.end_time is None or run.end_time > since]
         if _was_terminated(ended, state):
             stop_experiments(session, store, TERMINATED)
-            keep_report(load_settings(), store, session)
+            keep_report(settings, store, session)
             continue
         if len(ended) >= FAILURES_IN_A_ROW:
             reason = f"dispatch {dispatch} ended unsettled {len(ended)} times; see its runs"
             pause(session, store, reason, trouble=True)
-            if unsent := note_end(load_settings(), store, session):
+            if unsent := note_end(settings, store, session):
                 logger.warning(unsent)
-            keep_report(load_settings(), store, session)
+            keep_report(settings, store, session)
             continue
         yield dg.RunRequest(
             run_key=f"{session}:{dispatch}:{len(ever)}",
@@ -73,5 +73,6 @@ def _requests(instance: dg.DagsterInstance, store: Store) -> Iterator[dg.RunRequ
 )
 def next_batch(context: dg.SensorEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
     """Look at the journal and request runs."""
-    requests = list(_requests(context.instance, open_store(load_settings())))
+    settings = load_settings()
+    requests = list(_requests(context.instance, settings, open_store(settings)))
     return requests or dg.SkipReason("No active session waits for its next dispatch.")

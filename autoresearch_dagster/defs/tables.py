@@ -5,8 +5,7 @@ from collections.abc import Iterable, Sequence
 
 import dagster as dg
 
-from autoresearch_dagster.containers.escape import printable
-from autoresearch_dagster.reports.text import ESCAPED_CHARS
+from autoresearch_dagster.containers.escape import readable
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str | int | float]]) -> dg.MetadataValue:
@@ -22,7 +21,7 @@ def partition_link(key: str) -> str:
 
 def fenced(text: str, language: str = "text") -> str:
     """Show text as it is, in a fence of Markdown that it cannot close."""
-    text = printable(text, ESCAPED_CHARS * len(text))
+    text = readable(text)
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * (longest + 3)
     return f"{fence}{language}\n{text}\n{fence}"

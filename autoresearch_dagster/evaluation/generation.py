@@ -15,12 +15,12 @@ import numpy.typing as npt
 
 from autoresearch_dagster.containers.protocol import Job, Runner
 from autoresearch_dagster.core import limits as lim
-from autoresearch_dagster.core.folders import remove_tree, short_folder
+from autoresearch_dagster.core.folders import short_folder
 from autoresearch_dagster.data import tokenizer
 from autoresearch_dagster.evaluation.channel import SOCKET_NAME, Channel, Shape
 from autoresearch_dagster.evaluation.failures import BadLogits, ServerFailed
 from autoresearch_dagster.evaluation.job import EvaluationJob
-from autoresearch_dagster.evaluation.server import stage
+from autoresearch_dagster.evaluation.server import end, stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +113,7 @@ class _Answers:
         return self
 
     def __exit__(self, *_: object) -> None:
-        try:
-            if self._process is not None:
-                self._process.remove()
-        finally:
-            if self._channel is not None:
-                self._channel.__exit__()
-            remove_tree(self._workspace)
+        end(self._process, self._channel, self._workspace)
 
     def after(self, tokens: Sequence[int]) -> npt.NDArray[np.floating]:
         """Return the logits of what follows the last of these tokens, as far back as the model can see."""

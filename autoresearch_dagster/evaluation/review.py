@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterable
 from functools import lru_cache
 
-from autoresearch_dagster.containers.escape import printable
+from autoresearch_dagster.containers.escape import readable
 from autoresearch_dagster.core.experiment import Data
 from autoresearch_dagster.core.limits import REVIEW_CACHED, REVIEW_FINDINGS, REVIEW_LINE_CHARS
 from autoresearch_dagster.evaluation.review_rules import WHY, Rule
@@ -20,8 +20,6 @@ LINE_ENDS = re.compile(r"\r\n|\r|\n")
 """As Python's parser counts lines; `splitlines` knows more of them."""
 OF_THE_FILE: frozenset[Rule] = frozenset({"syntax", "budget", "steps"})
 """Rules about a whole file, wherever they are shown."""
-ESCAPED_CHARS = 10
-"""That one character becomes at most."""
 
 
 class Finding(Data):
@@ -69,7 +67,7 @@ def _finding(rule: Rule, number: int, lines: list[str]) -> tuple[Finding, str]:
     line = lines[number - 1] if 0 < number <= len(lines) else ""
     text = line.strip()
     text = text if len(text) <= REVIEW_LINE_CHARS else text[: REVIEW_LINE_CHARS - 1] + "…"
-    shown = printable(text, ESCAPED_CHARS * len(text))
+    shown = readable(text)
     return Finding(rule=rule, line=number, text=shown, why=WHY[rule]), line
 
 

@@ -57,13 +57,7 @@ class Server:
 
     def remove(self) -> None:
         """End it with everything it started; returns when nothing of it runs any more."""
-        try:
-            if self._process is not None:
-                self._process.remove()
-        finally:
-            if self._channel is not None:
-                self._channel.__exit__()
-            remove_tree(self._workspace)
+        end(self._process, self._channel, self._workspace)
 
     def _now(self) -> float:
         if self._job.cpu_metered and self._process is not None:
@@ -154,6 +148,17 @@ class Server:
     def times(self) -> ServerTimes:
         """Its clock, for the receipt."""
         return self.clock.times(time.monotonic() - self._started)
+
+
+def end(process: Job | None, channel: Channel | None, workspace: Path) -> None:
+    """End a server with everything it started, and remove its folder; returns when nothing of it runs any more."""
+    try:
+        if process is not None:
+            process.remove()
+    finally:
+        if channel is not None:
+            channel.__exit__()
+        remove_tree(workspace)
 
 
 def stage(name: str, job: EvaluationJob, workspace: Path) -> JobSpec:

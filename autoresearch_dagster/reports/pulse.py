@@ -2,11 +2,10 @@
 
 from decimal import Decimal
 
-from autoresearch_dagster.core.progress import in_time
+from autoresearch_dagster.core.progress import HOUR_S, in_time
 from autoresearch_dagster.reports.bill import dollars
 from autoresearch_dagster.reports.text import one_line
 from autoresearch_dagster.store.leaderboard import leader
-from autoresearch_dagster.store.ledger import HOUR_S
 from autoresearch_dagster.store.state import SessionState
 
 TITLE_CHARS = 28

@@ -2,14 +2,12 @@
 
 from rich.text import Text
 
-from autoresearch_dagster.containers.escape import printable
-
-ESCAPED_CHARS = 10  # that one character becomes at most: `\\U0010ffff`
+from autoresearch_dagster.containers.escape import readable
 
 
 def one_line(text: str, limit: int) -> str:
     """Escape control characters, join lines, and cut after `limit` characters."""
-    shown = " ".join(printable(text, ESCAPED_CHARS * len(text)).split())
+    shown = " ".join(readable(text).split())
     return shown if len(shown) <= limit else shown[: limit - 1].rstrip() + "…"
 
 
@@ -20,7 +18,7 @@ def cell(text: object, limit: int = 200) -> Text:
 
 def block(text: str, limit: int, prefix: str = "") -> str:
     """Escape control characters and keep the lines, at most `limit` of them, each behind a prefix."""
-    lines = printable(text, ESCAPED_CHARS * len(text)).rstrip().splitlines()
+    lines = readable(text).rstrip().splitlines()
     shown = [prefix + line for line in lines[:limit]]
     if len(lines) > limit:
         shown.append(f"{prefix}… {len(lines) - limit} more lines")

@@ -11,10 +11,10 @@ from typing import Protocol
 
 from autoresearch_dagster.core.errors import BudgetExceeded
 from autoresearch_dagster.core.experiment import ExperimentKey, ExperimentResult
+from autoresearch_dagster.core.progress import HOUR_S
 from autoresearch_dagster.store.ledger_events import ModelAnswered, ModelAsked, ModelFailed, TokenUsage
 
 NOTHING = Decimal(0)
-HOUR_S = 3600.0
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import JsonValue
 
-from autoresearch_dagster.core.experiment import Data, Digest, PlannedExperiment
+from autoresearch_dagster.core.experiment import Data, Digest, PlannedExperiment, title_key
 
 CallKey = str
 """SHA-256 over session, turn, plan, sequence, function and arguments: the identity of one call of a plan."""
@@ -138,6 +138,11 @@ class EditSaved(Data):
     """Digest of what train.py has in common with all that train alike; '' where that was not computed."""
     shape: str = ""
     """The same where literal numbers count as alike, too."""
+
+    @property
+    def revision_key(self) -> tuple[str, int]:
+        """What it is found by: its title, as titles are compared, and its revision."""
+        return title_key(self.title), self.revision
 
 
 class HypothesisRecorded(Data):

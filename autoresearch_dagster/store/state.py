@@ -79,12 +79,14 @@ class Turn:
     finished: ev.PlanFinished | None = None
 
     @property
+    def launches(self) -> list[ev.CallPending]:
+        """Its durable calls, in order."""
+        return [call for call in self.calls if isinstance(call, ev.CallPending)]
+
+    @property
     def pending(self) -> ev.CallPending | None:
         """The durable call that this turn's plan waits for."""
-        for call in self.calls:
-            if isinstance(call, ev.CallPending) and call.sequence not in self.answers:
-                return call
-        return None
+        return next((call for call in self.launches if call.sequence not in self.answers), None)
 
 
 @dataclass(slots=True)
@@ -179,10 +181,7 @@ class SessionState:
     def deferring(self) -> bool:
         """Whether confirmations wait for the end of the running plan, as its last launch asked."""
         turn = self.turns[-1] if self.turns else None
-        if turn is None or turn.finished is not None:
-            return False
-        launches = [call for call in turn.calls if isinstance(call, ev.CallPending)]
-        return bool(launches) and launches[-1].deferred
+        return turn is not None and turn.finished is None and turn.launches != [] and turn.launches[-1].deferred
 
     @property
     def unfinished(self) -> list[Experiment]:

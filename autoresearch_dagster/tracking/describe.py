@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 
-from autoresearch_dagster.containers.escape import printable
+from autoresearch_dagster.containers.escape import readable
 from autoresearch_dagster.core.experiment import CurvePoint, ExperimentKey, ExperimentResult, title_key
 from autoresearch_dagster.evaluation.review import Finding, new_findings, review
 from autoresearch_dagster.reports.lineage import parents
@@ -13,12 +13,6 @@ from autoresearch_dagster.store.blobs import Blobs
 from autoresearch_dagster.store.state import Experiment, SessionState
 
 TAG = "autoresearch."
-LONGEST_ESCAPE = 10  # characters that stand for one: \\U0001f600
-
-
-def readable(text: str) -> str:
-    """Escape the control characters of a stranger's text; nothing is cut."""
-    return printable(text, LONGEST_ESCAPE * len(text))
 
 
 def as_code(text: str) -> str:
@@ -147,8 +141,7 @@ def parent_key(state: SessionState, experiment: Experiment) -> ExperimentKey | N
 def parent_code(state: SessionState, experiment: Experiment, blobs: Blobs, baseline: str) -> tuple[str, str]:
     """Return the title and the train.py of the revision that this one was made from, or of the baseline."""
     edits, planned = [edit.saved for edit in state.edits], experiment.planned
-    wanted = (title_key(planned.title), planned.revision)
-    own = next((place for place, one in enumerate(edits) if (title_key(one.title), one.revision) == wanted), None)
+    own = next((place for place, one in enumerate(edits) if one.revision_key == planned.revision_key), None)
     if own is None:  # planned without a saved edit, as in archives of other programs
         key = parent_key(state, experiment)
         found = state.experiments[key].planned if key is not None else None

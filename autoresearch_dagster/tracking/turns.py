@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal
 
+from autoresearch_dagster.containers.escape import readable
 from autoresearch_dagster.core.limits import TRACE_TEXT_CHARS
 from autoresearch_dagster.store import events as ev
-from autoresearch_dagster.tracking import describe
 
 Kind = Literal["AGENT", "CHAT_MODEL", "CHAIN", "TOOL", "TASK"]
 
@@ -208,7 +208,7 @@ def tokens(read: int, written: int) -> dict[str, int]:
 
 def cut(text: str) -> str:
     """Make a text printable and keep its beginning."""
-    head = describe.readable(text[:TRACE_TEXT_CHARS])
+    head = readable(text[:TRACE_TEXT_CHARS])
     left = len(text) - TRACE_TEXT_CHARS
     return head if left <= 0 else f"{head} … ({left} more characters are in the journal)"
 

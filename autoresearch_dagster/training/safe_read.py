@@ -96,10 +96,10 @@ def parse_curve(data: bytes) -> tuple[CurvePoint, ...]:
     return tuple(points[::-1][::step][::-1])
 
 
-def read_curve(out: Path) -> tuple[CurvePoint, ...]:
+def read_curve(out: Path, limit: int = PROGRESS_BYTES, *, from_end: bool = False) -> tuple[CurvePoint, ...]:
     """Return what a candidate reports of its training so far; nothing where it wrote nothing that can be used."""
     try:
-        return parse_curve(read_part(out, "progress.jsonl", PROGRESS_BYTES))
+        return parse_curve(read_part(out, "progress.jsonl", limit, from_end=from_end))
     except (Unreadable, OSError):
         return ()
 

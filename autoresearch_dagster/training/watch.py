@@ -11,7 +11,7 @@ from autoresearch_dagster.core.boot import boot_id
 from autoresearch_dagster.core.errors import RunnerGone
 from autoresearch_dagster.core.experiment import CurvePoint
 from autoresearch_dagster.training.job import Halt, Hooks, Ready, TrainingJob
-from autoresearch_dagster.training.safe_read import Unreadable, parse_curve, read_part
+from autoresearch_dagster.training.safe_read import read_curve
 
 GO = "go"
 """The file among the candidate's inputs that lets the harness begin; see trainer_image/harness.py."""
@@ -187,9 +187,5 @@ def _entry_bytes(entry: "os.DirEntry[str]") -> int:
 
 
 def _latest_point(out: Path) -> CurvePoint | None:
-    try:
-        tail = read_part(out, "progress.jsonl", lim.PROGRESS_TAIL_BYTES, from_end=True)
-    except (Unreadable, OSError):
-        return None
-    curve = parse_curve(tail)
+    curve = read_curve(out, lim.PROGRESS_TAIL_BYTES, from_end=True)
     return curve[-1] if curve else None

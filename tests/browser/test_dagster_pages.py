@@ -1,12 +1,8 @@
 """What a person sees in Dagster after a session: the graph, a partition and what changed, a run with its plan."""
 
 import os
-import signal
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,10 +12,11 @@ from playwright.sync_api import Page
 
 from autoresearch_dagster.core.settings import PROJECT_ROOT, Settings
 from autoresearch_dagster.experiments.serve import commands, environments
+from tests.browser.sites import Site, free_port, served
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-STARTS_S, SHOWS_MS = 180, 90_000
 RESEARCH = ("run", "--preset", "demo", "--n-experiments", "3", "--batch-size", "3", "--memory-key", "night")
+SHOWS_MS = 90_000
 EDITED, TITLE = "s01_d01_e01", "higher-learning-rate"
 
 
@@ -36,22 +33,12 @@ def environment_of(home: Path) -> dict[str, str]:
     return {**environments(settings_of(home))[0], **chosen}
 
 
-class Site:
-    """A running Dagster and the session that it shows."""
+class Dagster(Site):
+    """The session that a running Dagster shows."""
 
     def __init__(self, home: Path, address: str) -> None:
-        self.home, self.address = home, address
-        self.shots = Path(os.environ.get("AUTORESEARCH_SCREENSHOTS", home))
-
-    def open(self, page: Page, path: str, *, shows: str) -> None:
-        """Open a page and wait for a text of it."""
-        page.goto(f"{self.address}{path}")
-        page.get_by_text(shows).first.wait_for(timeout=SHOWS_MS)
-
-    def keep(self, page: Page, name: str) -> None:
-        """Take a picture, for a person."""
-        page.wait_for_timeout(1000)
-        page.screenshot(path=str(self.shots / f"{name}.png"))
+        super().__init__(address, home, SHOWS_MS)
+        self.home = home
 
     def run_of(self, key: str) -> str:
         """Id of the run that trained an experiment."""
@@ -61,7 +48,7 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dagster]:
     home = tmp_path_factory.mktemp("site") / "home"
     done = subprocess.run(
         [sys.executable, "-m", "tests.docs.small", *RESEARCH],
@@ -73,49 +60,21 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         check=False,
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    with (home / "log").open("wb") as log:
-        server = subprocess.Popen(
-            commands(settings_of(home), "127.0.0.1", port, 0)[0],
-            cwd=home,
-            env=environment_of(home),
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    try:
-        wait_for(f"http://127.0.0.1:{port}/server_info", server, home / "log")
-        yield Site(home, f"http://127.0.0.1:{port}")
-    finally:
-        os.killpg(server.pid, signal.SIGINT)
-        try:
-            server.wait(60)
-        except subprocess.TimeoutExpired:
-            os.killpg(server.pid, signal.SIGKILL)
-            server.wait()
+    port = free_port()
+    line = commands(settings_of(home), "127.0.0.1", port, 0)[0]
+    address = f"http://127.0.0.1:{port}"
+    with served(line, environment_of(home), home, f"{address}/server_info", patience_s=60):
+        yield Dagster(home, address)
 
 
-def wait_for(address: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
-    until = time.monotonic() + STARTS_S
-    while time.monotonic() < until:
-        assert server.poll() is None, log.read_text(errors="replace")[-2000:]
-        try:
-            with urllib.request.urlopen(address, timeout=5):
-                return
-        except OSError:
-            time.sleep(0.5)
-    pytest.fail(log.read_text(errors="replace")[-2000:])
-
-
-def test_the_graph_has_both_groups_and_their_assets(site: Site, page: Page) -> None:
+def test_the_graph_has_both_groups_and_their_assets(site: Dagster, page: Page) -> None:
     site.open(page, "/asset-groups/~expand", shows="Global asset lineage")
     for group in ("bundle", "research"):
         page.get_by_text(group, exact=True).first.wait_for(timeout=SHOWS_MS)
     site.keep(page, "dagster-graph")
 
 
-def test_the_leaderboard_leads_to_a_partition_that_shows_what_was_changed(site: Site, page: Page) -> None:
+def test_the_leaderboard_leads_to_a_partition_that_shows_what_was_changed(site: Dagster, page: Page) -> None:
     site.open(page, "/assets/leaderboard", shows="Latest materialization")
     site.keep(page, "dagster-leaderboard")
     page.get_by_text("[Show Markdown]").first.click()
@@ -128,13 +87,13 @@ def test_the_leaderboard_leads_to_a_partition_that_shows_what_was_changed(site: 
     site.keep(page, "dagster-partition")
 
 
-def test_a_run_shows_each_experiment_as_a_step_and_leads_to_its_plan(site: Site, page: Page) -> None:
+def test_a_run_shows_each_experiment_as_a_step_and_leads_to_its_plan(site: Dagster, page: Page) -> None:
     site.open(page, f"/runs/{site.run_of(EDITED)}", shows=f"train_experiment[{EDITED}]")
     page.get_by_text("settle_batch").first.wait_for(timeout=SHOWS_MS)
     site.keep(page, "dagster-run")
 
 
-def test_the_check_of_receipts_has_passed(site: Site, page: Page) -> None:
+def test_the_check_of_receipts_has_passed(site: Dagster, page: Page) -> None:
     site.open(page, "/assets/experiment?view=checks", shows="receipts")
     page.get_by_text("Passed").first.wait_for(timeout=SHOWS_MS)
     site.keep(page, "dagster-checks")

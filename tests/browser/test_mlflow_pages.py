@@ -1,12 +1,6 @@
 """What a person sees in MLflow: the list of runs, two runs compared, the champion, the agent's turns."""
 
 import json
-import os
-import signal
-import socket
-import subprocess
-import time
-import urllib.request
 from decimal import Decimal
 from pathlib import Path
 
@@ -16,11 +10,12 @@ from autoresearch_dagster.core.experiment import ExperimentKey, digest_of
 from autoresearch_dagster.experiments.serve import commands, environments
 from autoresearch_dagster.store import events as ev, promotion_events as pe
 from autoresearch_dagster.store.ledger_events import TokenUsage
+from tests.browser.sites import Site, free_port, served
 from tests.judged import promotion
 from tests.mlflow_desk import START, Desk
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
-STARTS_S, SHOWS_MS = 180, 60_000
+SHOWS_MS = 60_000
 PLAN = digest_of(b"plan")
 FIRST, SECOND = "s01_d01_e01 narrow", "s01_d02_e02 wide"
 
@@ -48,26 +43,16 @@ def research(home: Path) -> Desk:
     return desk
 
 
-class Site:
-    """A running MLflow server and where its pages are."""
+class Mlflow(Site):
+    """What a running MLflow shows."""
 
-    def __init__(self, desk: Desk, address: str, shots: Path) -> None:
-        self.desk, self.address, self._shots = desk, address, shots
+    def __init__(self, desk: Desk, address: str, folder: Path) -> None:
+        super().__init__(f"{address}/#/", folder, SHOWS_MS)
+        self.desk = desk
         self.experiment = desk.client().get_experiment_by_name("night").experiment_id
         self.experiments = json.dumps([self.experiment])
         self.runs = {name: run.info.run_id for name, run in desk.runs().items()}
         self.pair = json.dumps([self.runs[FIRST], self.runs[SECOND]])
-
-    def open(self, page, path: str, *, shows: str):
-        """Open a page and wait for a text of it."""
-        page.goto(f"{self.address}/#/{path}")
-        page.get_by_text(shows).first.wait_for(timeout=SHOWS_MS)
-        return page
-
-    def keep(self, page, name: str) -> None:
-        """Take a picture, for a person."""
-        page.wait_for_timeout(1000)
-        page.screenshot(path=str(self._shots / f"{name}.png"))
 
 
 @pytest.fixture(scope="module")
@@ -75,31 +60,11 @@ def site(tmp_path_factory):
     home = tmp_path_factory.mktemp("site")
     desk = research(home)
     desk.project()
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     line, environment = commands(desk.settings, "127.0.0.1", 0, port)[1], environments(desk.settings)[1]
-    with (home / "log").open("wb") as log:
-        server = subprocess.Popen(line, env=environment, stdout=log, stderr=log, start_new_session=True)
-    try:
-        address = f"http://127.0.0.1:{port}"
-        _wait(address, server, home / "log")
-        shots = Path(os.environ.get("AUTORESEARCH_SCREENSHOTS", home))
-        yield Site(desk, address, shots)
-    finally:
-        os.killpg(server.pid, signal.SIGKILL)  # it waits for connections that a browser keeps open
-        server.wait()
-
-
-def _wait(address: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
-    until = time.monotonic() + STARTS_S
-    while time.monotonic() < until:
-        assert server.poll() is None, log.read_text(errors="replace")[-2000:]
-        try:
-            with urllib.request.urlopen(f"{address}/health", timeout=2):
-                return
-        except OSError:
-            time.sleep(0.5)
-    pytest.fail(log.read_text(errors="replace")[-2000:])
+    address = f"http://127.0.0.1:{port}"
+    with served(line, environment, home, f"{address}/health"):  # it waits for connections that a browser keeps open
+        yield Mlflow(desk, address, home)
 
 
 def test_the_list_of_runs_names_them_as_a_person_would_look_for_them(site, page):

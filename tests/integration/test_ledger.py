@@ -350,11 +350,3 @@ def test_a_launch_never_has_more_left_than_its_cap():
     ledger.grant()
     ledger.finish(key(1), ExperimentResult(outcome=Outcome.TRAINED, gpu_sec=50.0))
     assert gpu_left_s(ledger, caps) == 3600.0 - 50.0
-
-
-@pytest.mark.parametrize("outcome", [Outcome.STOPPED, Outcome.LOST])
-def test_gpu_time_of_an_attempt_that_was_ended_before_it_reported_stays_counted(outcome):
-    ledger = Ledger()
-    ledger.attempt(key(1), 600.0)
-    ledger.finish(key(1), ExperimentResult(outcome=outcome, error="killed"))
-    assert ledger.gpu_committed_s == 600.0

@@ -4,9 +4,10 @@ import json
 
 import pytest
 
+from autoresearch_dagster.containers.escape import readable
 from autoresearch_dagster.reports.page.build import report_html
 from autoresearch_dagster.reports.page.diffs import diff, highlighted
-from autoresearch_dagster.reports.page.markup import markdown, readable, short
+from autoresearch_dagster.reports.page.markup import markdown, short
 from tests.pages import Page
 from tests.reported import ATTACKS, Research, hostile
 

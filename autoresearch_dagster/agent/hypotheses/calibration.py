@@ -70,11 +70,11 @@ def scores_by_key(state: SessionState) -> dict[ExperimentKey, Scored]:
     claims: dict[str, list[Claim]] = {}
     for claim, at in state.hypotheses:
         claims.setdefault(title_key(claim.title), []).append((claim, at))
-    edits = {(title_key(one.saved.title), one.saved.revision): one for one in reversed(state.edits)}
+    edits = {one.saved.revision_key: one for one in reversed(state.edits)}
     found: dict[ExperimentKey, Scored] = {}
     for key, experiment in state.experiments.items():
         title = title_key(experiment.planned.title)
-        edit = edits.get((title, experiment.planned.revision))
+        edit = edits.get(experiment.planned.revision_key)
         scored = _scored(state, experiment, _before(experiment, claims.get(title, ())), edit)
         if scored is not None:
             found[key] = scored

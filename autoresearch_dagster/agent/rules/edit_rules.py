@@ -114,11 +114,8 @@ def _depth(tree: ast.AST) -> int:
 
 def edit_of(state: SessionState, experiment: Experiment) -> Edit | None:
     """Return the revision that an experiment was planned from; None where it was planned without one."""
-    planned = experiment.planned
-    for edit in state.edits:
-        if edit.saved.revision == planned.revision and title_key(edit.saved.title) == title_key(planned.title):
-            return edit
-    return None
+    wanted = experiment.planned.revision_key
+    return next((edit for edit in state.edits if edit.saved.revision_key == wanted), None)
 
 
 def signature_of(state: SessionState, experiment: Experiment) -> str | None:

@@ -121,15 +121,14 @@ def _others(state: SessionState, title: str, before: Edit | None) -> Iterator[Ed
     """
     runs: dict[tuple[str, int], list[Experiment]] = {}
     for run in state.experiments.values():
-        runs.setdefault((title_key(run.planned.title), run.planned.revision), []).append(run)
+        runs.setdefault(run.planned.revision_key, []).append(run)
     newest = {title_key(edit.saved.title): edit.saved.revision for edit in state.edits} | {title_key(title): -1}
     for edit in state.edits:
         if before is not None and edit.saved == before.saved:
             return
-        key = title_key(edit.saved.title)
-        ran = runs.get((key, edit.saved.revision), [])
+        ran = runs.get(edit.saved.revision_key, [])
         failed = bool(ran) and all(_failed(run) for run in ran)
-        if not failed and (ran or edit.saved.revision == newest[key]):
+        if not failed and (ran or edit.saved.revision == newest[title_key(edit.saved.title)]):
             yield edit
 
 

@@ -182,8 +182,7 @@ def _problem(state: SessionState, tools: Toolbox, call: PlanCall) -> str:
     own = state.config.memory_key
     if call.arguments.get("memory_key") not in (None, "", *state.memory_keys):
         return f"memory_key belongs to another session; this one's is {own!r}. Leave it out."
-    pauses = sum(isinstance(made, ev.CallPending) for made in state.turns[-1].calls)
-    if tool.durable and pauses >= limits.PLAN_PAUSES:
+    if tool.durable and len(state.turns[-1].launches) >= limits.PLAN_PAUSES:
         return f"One plan may launch {limits.PLAN_PAUSES} times; go on in your next turn."
     return tool.problem(call.arguments)
 

@@ -60,7 +60,7 @@ def get_code_edit_history(ctx: ToolContext, memory_key: str = "") -> JsonValue:
     """
     foretold = _foretold(ctx)
     rows = [
-        row | foretold.get((title_key(edit.saved.title), edit.saved.revision), {})
+        row | foretold.get(edit.saved.revision_key, {})
         for edit, row in zip(ctx.state.edits, history.trials(ctx.state), strict=True)
     ]
     top = leader(ctx.state)
@@ -82,7 +82,7 @@ def _foretold(ctx: ToolContext) -> dict[tuple[str, int], history.Row]:
     found: dict[tuple[str, int], history.Row] = {}
     for key, one in scored.items():
         planned = ctx.state.experiments[key].planned
-        found[title_key(planned.title), planned.revision] = {
+        found[planned.revision_key] = {
             "predicted_bpb": one.predicted.middle_bpb,
             "measured_bpb": one.measured_bpb,
             "direction_right": one.direction_right,

@@ -4,7 +4,6 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from autoresearch_dagster.agent.history import title_key
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.experiment import Digest, ExperimentKey, digest_of
 from autoresearch_dagster.reports.history import too_long
@@ -143,12 +142,12 @@ def _trials(view: ReportView) -> Trials:
     for row in leaderboard(view.state):
         planned = view.state.experiments[row.key].planned
         trial = Trial(row.key, row.rank, bpb(row.val_bpb), standing_word(row))
-        found.setdefault((title_key(planned.title), planned.revision), []).append(trial)
+        found.setdefault(planned.revision_key, []).append(trial)
     return found
 
 
 def _of(trials: Trials, edit: Edit) -> list[Trial]:
-    return trials.get((title_key(edit.saved.title), edit.saved.revision), [])
+    return trials.get(edit.saved.revision_key, [])
 
 
 def _best(trials: Trials, edit: Edit) -> float:

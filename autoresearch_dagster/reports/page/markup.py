@@ -14,9 +14,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from autoresearch_dagster.containers.escape import printable
+from autoresearch_dagster.containers.escape import readable
 from autoresearch_dagster.core import limits
-from autoresearch_dagster.reports.text import ESCAPED_CHARS, one_line
+from autoresearch_dagster.reports.text import one_line
 
 DEEPER = 3  # levels by which headings of a foreign text are put below ours
 TAGS = {
@@ -40,11 +40,6 @@ def passage(text: str, limit: int = limits.REPORT_TEXT_CHARS) -> Passage:
     """Escape control characters and keep the beginning of a text."""
     shown = readable(text[:limit])
     return Passage(shown, max(0, len(text) - limit))
-
-
-def readable(text: str) -> str:
-    """Escape control and direction characters; lines stay lines."""
-    return printable(text, ESCAPED_CHARS * len(text))
 
 
 def short(text: object) -> str:

@@ -9,7 +9,7 @@ from autoresearch_dagster.agent.hypotheses.calibration import AxisCalibration
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.experiment import ExperimentKey
 from autoresearch_dagster.core.judgement import PromotionDecision
-from autoresearch_dagster.core.progress import in_time
+from autoresearch_dagster.core.progress import HOUR_S, in_time
 from autoresearch_dagster.reports.bill import bill
 from autoresearch_dagster.reports.page.figures import NONE, bpb, change, clock, gain_interval, span
 from autoresearch_dagster.reports.page.markup import short
@@ -17,7 +17,6 @@ from autoresearch_dagster.reports.page.predictions import Prediction
 from autoresearch_dagster.reports.page.view import ReportView
 from autoresearch_dagster.reports.standings import floor_interval, floor_sentence, transfer_sentence, verdict
 from autoresearch_dagster.store.leaderboard import BASELINE, leader, score
-from autoresearch_dagster.store.ledger import HOUR_S
 from autoresearch_dagster.store.state import Experiment, SessionState
 from autoresearch_dagster.store.summary import summarise
 
