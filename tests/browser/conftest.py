@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.reports.page.build import report_html
@@ -13,6 +13,8 @@ from tests.reported import Research, researched
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 WAIT_MS = 10_000
+NEXT_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+expect.set_options(timeout=WAIT_MS)
 
 
 def chromium() -> str:
@@ -51,6 +53,7 @@ class Watched:
     def open(self, file: Path, at: str = "") -> Page:
         self.page.goto(file.as_uri() + (f"#{at}" if at else ""))
         self.page.wait_for_selector("html.js")
+        self.page.wait_for_function(NEXT_FRAMES)  # the page takes its place once more after it was loaded
         return self.page
 
 

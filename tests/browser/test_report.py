@@ -1,6 +1,7 @@
 """The report in a real browser: every test also fails if the page complains or asks for anything (`watched`)."""
 
 import pytest
+from playwright.sync_api import expect
 
 from autoresearch_dagster.core.folders import write_whole
 from autoresearch_dagster.reports.page.build import TABS, report_html
@@ -119,17 +120,17 @@ def test_a_link_to_a_row_that_a_filter_hides_shows_it(watched, report):
     page.locator("#tab-memory").click()
     page.locator("#table-claims a", has_text="idea-3").first.click()
 
+    expect(page.locator("tr.found")).to_be_visible()
     assert shown(page) == ["leaderboard"]
-    assert page.locator("tr.found").is_visible()
 
 
 def test_a_link_to_an_edit_opens_it(watched, report):
     page = watched.open(report, "edits")
     page.locator("#lineage a", has_text="idea-12").first.click()
 
-    assert page.locator("#edit-12 table.diff").first.is_visible()
+    expect(page.locator("#edit-12 table.diff").first).to_be_visible()
     page.goto(report.as_uri() + "#edit-2")
-    assert page.locator("#edit-2").evaluate("one => one.open")
+    expect(page.locator("#edit-2 table.diff").first).to_be_visible()
 
 
 def test_charts_are_drawn_when_their_tab_is_seen(watched, report):
@@ -140,7 +141,7 @@ def test_charts_are_drawn_when_their_tab_is_seen(watched, report):
     page.locator("#tab-memory").click()
     page.wait_for_selector("#chart-calibration svg")
     page.locator("#chart-calibration svg .mark-symbol path").first.hover(force=True)  # others lie on it
-    assert "predicted: −0.03" in page.locator("#tip").inner_text()
+    expect(page.locator("#tip")).to_contain_text("predicted: −0.03")
 
 
 def test_colours_follow_the_system_and_the_button(watched, report):
