@@ -18,6 +18,7 @@ from autoresearch_dagster.experiments.dossier import dossier_of
 from autoresearch_dagster.experiments.kept_receipts import receipt_problems, scores_of_record
 from autoresearch_dagster.experiments.report import report_file, write_report
 from autoresearch_dagster.experiments.reproduce import reproduce
+from autoresearch_dagster.reports.climbed import gain_figures
 from autoresearch_dagster.reports.document import session_report
 from autoresearch_dagster.reports.standings import standings_markdown
 from autoresearch_dagster.reports.tables import gain_text, score_text, state_text
@@ -87,10 +88,9 @@ def _table_of(state: SessionState) -> dg.MetadataValue:
 def _numbers(state: SessionState) -> dict[str, dg.MetadataValue]:
     """What Dagster draws over the dispatches of a session."""
     top, ledger = leader(state), state.ledger
-    steps = [one.promotion.gain_bpb for key, _ in state.reigns if (one := state.experiments[key]).promotion]
     values = {
         "best_val_bpb": top.val_bpb if top else None,
-        "gain_over_baseline_bpb": sum(steps, 0.0) if state.floor is not None else None,
+        **gain_figures(state),
         "experiments": float(sum(one.result is not None for one in state.experiments.values())),
         "champions": float(len(state.reigns)),
         "usd": float(ledger.usd_committed),

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 from autoresearch_dagster.core.experiment import ExperimentKey
 from autoresearch_dagster.core.judgement import NoiseFloor
+from autoresearch_dagster.reports.climbed import climb_sentence
 from autoresearch_dagster.reports.tables import leaderboard_markdown, plain
 from autoresearch_dagster.reports.text import one_line
 from autoresearch_dagster.store.leaderboard import leader, leaderboard, lowest
@@ -20,7 +21,7 @@ def verdict(state: SessionState) -> str:
     if state.floor is None:
         return f"Lowest score: {_named(low)}, on one seed and without a measured noise: it may be luck."
     if top.experiment is not None:
-        return f"Champion: {_named(top.experiment)}. {top.experiment.judgement}"
+        return f"Champion: {_named(top.experiment)}. {top.experiment.judgement} {climb_sentence(state)}".strip()
     told = f"No candidate is better than the baseline ({top.val_bpb:.4f}) beyond doubt."
     return f"{told} The lowest score is {_named(low)}: {low.judgement}" if low.judgement else told
 
