@@ -18,7 +18,7 @@ from autoresearch_dagster.core.limits import (
     HISTORY_TEXT_CHARS,
     OBSERVATION_CHARS,
 )
-from autoresearch_dagster.core.progress import in_time
+from autoresearch_dagster.core.progress import counted, in_time
 from autoresearch_dagster.evaluation.review import Finding, new_findings, review
 from autoresearch_dagster.reports.bill import ledger_line
 from autoresearch_dagster.reports.decisions import decision
@@ -83,7 +83,7 @@ class Teller:
                 return _reply(event, whole=whole)
             case ev.PlanStarted():
                 shown = "" if whole else block(event.code, HISTORY_PLAN_LINES, MARGIN)  # the reply holds it whole
-                return f"plan of {len(event.code.splitlines())} lines", shown
+                return f"plan of {counted(len(event.code.splitlines()), 'line')}", shown
             case ev.CallRecorded():
                 return _call(event) if whole else None
             case ev.CallPending():
@@ -105,7 +105,7 @@ class Teller:
             case ev.BatchPlanned():
                 planned = [dict(item) for item in event.experiments]
                 shown = _data(planned) if whole else ""
-                return f"batch {_cut(event.batch_id)} planned: {len(planned)} experiments", shown
+                return f"batch {_cut(event.batch_id)} planned: {counted(len(planned), 'experiment')}", shown
             case ev.AttemptStarted():
                 return f"{event.key} attempt {event.attempt} on {event.slot or 'a slot'}, by {event.owner}", ""
             case ev.ExperimentFinished():
@@ -204,9 +204,9 @@ def _session_event(event: ev.Event) -> Told:
             now = ", and to end what runs" if event.kill else ""
             return f"{event.by or 'a person'} asks to {event.end} at the next step{now}", ""
         case ev.BatchSentBack():
-            return f"batch of {len(event.signatures)} sent back: all of it is about {event.axis}", ""
+            return f"batch of {counted(len(event.signatures), 'edit')} sent back, all about {event.axis}", ""
         case ev.TranscriptCompacted():
-            return f"turns up to {event.turn} are told in short; {event.input_tokens:,} tokens were read", ""
+            return f"turns up to {event.turn} are told in short; {counted(event.input_tokens, 'token')} read", ""
         case _:
             told = decision(event)
             if told is not None:
@@ -216,8 +216,9 @@ def _session_event(event: ev.Event) -> Told:
 
 
 def _launch(config: ev.SessionConfig, driver: str) -> str:
+    many = counted(config.n_experiments, "experiment")
     return (
-        f"{DRIVERS.get(driver, driver)}: {config.n_experiments} experiments in batches of {config.batch_size}, "
+        f"{DRIVERS.get(driver, driver)}: {many} in batches of {config.batch_size}, "
         f"preset {config.preset}, source {_cut(config.source)}, researcher {config.researcher}"
     )
 

@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from autoresearch_dagster.containers.escape import readable
 from autoresearch_dagster.core import limits
+from autoresearch_dagster.core.progress import counted
 from autoresearch_dagster.reports.text import one_line
 
 DEEPER = 3  # levels by which headings of a foreign text are put below ours
@@ -73,5 +74,5 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters.update(short=short, markdown=markdown)
+    found.filters.update(short=short, markdown=markdown, counted=counted)
     return found
