@@ -28,8 +28,7 @@ def _template(name: str) -> Template:
     # These texts are for a language model, not for a browser: nothing is escaped as HTML.
     loader = PackageLoader("autoresearch_dagster.agent", "prompts")
     environment = Environment(loader=loader, undefined=StrictUndefined, autoescape=False)
-    environment.filters["counted"] = counted
-    return environment.get_template(f"{name}.md.j2")
+    return environment.get_template(f"{name}.md.j2", globals={"counted": counted})
 
 
 def rendered(name: str, **values: Any) -> str:

@@ -179,15 +179,7 @@ Event = Annotated[
     | AttemptStarted
     | AttemptResumed
     | ExperimentFinished
-    | pe.FloorPlanned
-    | pe.FloorMeasured
-    | pe.CandidateScreened
-    | pe.ConfirmationPlanned
-    | pe.PromotionJudged
-    | pe.PromotionRefused
-    | pe.ChampionChosen
-    | pe.TransferPlanned
-    | pe.TransferJudged
+    | pe.Decision
     | Steered
     | HaltAsked,
     Field(discriminator="kind"),

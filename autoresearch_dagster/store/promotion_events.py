@@ -154,3 +154,17 @@ class TransferJudged(Data):
     """What was doubled; null: nothing was compared."""
     decision: PromotionDecision | None = None
     """Figures and sentence; null: nothing was compared."""
+
+
+Decision = (
+    FloorPlanned
+    | FloorMeasured
+    | CandidateScreened
+    | ConfirmationPlanned
+    | PromotionJudged
+    | PromotionRefused
+    | ChampionChosen
+    | TransferPlanned
+    | TransferJudged
+)
+"""All that the platform plans and concludes by itself."""

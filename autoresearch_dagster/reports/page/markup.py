@@ -8,6 +8,7 @@ What is not covered: that such text says something false.
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import nh3
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -74,5 +75,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters.update(short=short, markdown=markdown, counted=counted)
+    found.filters.update(short=short, markdown=markdown)
+    words: dict[str, Any] = {"counted": counted}
+    found.globals.update(words)
     return found
