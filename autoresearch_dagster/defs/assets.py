@@ -6,7 +6,7 @@ import dagster as dg
 
 from autoresearch_dagster.core.errors import AutoresearchError
 from autoresearch_dagster.core.experiment import ExperimentKey
-from autoresearch_dagster.core.progress import HOUR_S, in_lines
+from autoresearch_dagster.core.progress import HOUR_S, counted, in_lines
 from autoresearch_dagster.core.resources import AGENT, EXPERIMENT
 from autoresearch_dagster.core.settings import Settings, load_settings
 from autoresearch_dagster.defs.experiments import data_version, headline, record_metadata, reproduction_metadata
@@ -134,12 +134,13 @@ def receipts_evaluation(states: Sequence[SessionState], store: Store) -> dg.Asse
     """Check the receipts of some sessions, in any step."""
     problems = [problem for state in states for problem in receipt_problems(state, store.blobs)]
     scores = sum(scores_of_record(state) for state in states)
-    said = f"{len(problems)} of {scores} scores have no good receipt: {problems[0]}" if problems else ""
+    told = counted(scores, "score")
+    said = f"{len(problems)} of {told} without a good receipt: {problems[0]}" if problems else ""
     return dg.AssetCheckEvaluation(
         asset_key=experiment.key,
         check_name="receipts",
         passed=not problems,
-        description=said or f"{scores} scores of record, each with its receipt.",
+        description=said or f"{told} of record, each with its receipt.",
         metadata={"scores": scores, "problems": table(("problem",), [(problem,) for problem in problems])},
     )
 

@@ -65,7 +65,7 @@ def test_an_experiment_that_has_no_result_yet_waits():
     research.launch(1, (planned,))
 
     page = Page(report_html(research.view()))
-    assert "waits for 1 experiments" in page.part("summary")
+    assert "waits for 1 experiment." in page.part("summary")
     assert page.one("tr", id="row-s01_d01_e01").attributes["data-standing"] == "planned"
 
 

@@ -8,6 +8,7 @@ What is not covered: that such text says something false.
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import nh3
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -16,6 +17,7 @@ from markupsafe import Markup
 
 from autoresearch_dagster.containers.escape import readable
 from autoresearch_dagster.core import limits
+from autoresearch_dagster.core.progress import counted
 from autoresearch_dagster.reports.text import one_line
 
 DEEPER = 3  # levels by which headings of a foreign text are put below ours
@@ -74,4 +76,6 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     found.filters.update(short=short, markdown=markdown)
+    words: dict[str, Any] = {"counted": counted}
+    found.globals.update(words)
     return found

@@ -8,7 +8,7 @@ from autoresearch_dagster.agent.axes.axis import Axis
 from autoresearch_dagster.agent.hypotheses.calibration import AxisCalibration
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.experiment import ExperimentKey
-from autoresearch_dagster.core.progress import HOUR_S, in_time
+from autoresearch_dagster.core.progress import HOUR_S, counted, in_time
 from autoresearch_dagster.reports.bill import bill
 from autoresearch_dagster.reports.climbed import climbed, how_sure
 from autoresearch_dagster.reports.page.figures import NONE, bpb, change, clock, gain_interval, span
@@ -122,7 +122,9 @@ def _facts(view: ReportView) -> Iterator[Fact]:
     known = "" if done == scored else f", {done - scored} of them without a score"
     of = f"{done} of {len(state.experiments)}" if done != len(state.experiments) else str(done)
     yield Fact(
-        "Experiments", of, f"finished{known}; {len(state.trainings)} trainings more for noise and confirmation"
+        "Experiments",
+        of,
+        f"finished{known}; {counted(len(state.trainings), 'training')} more for noise and confirmation",
     )
     ended = view.now if view.live else (state.ended_at or state.updated_at or state.started_at)
     yield Fact("Time", span(state.started_at, ended), f"since {clock(state.started_at, view.zone)}, rests included")
@@ -223,5 +225,5 @@ def _left(state: SessionState) -> str:
     told = short(summarise(state).waits_for)
     if state.status == "active":
         return f"The session waits for {told}."
-    left = f"{state.remaining} experiments are left of those it was granted." if state.remaining else ""
+    left = f"Left of what it was granted: {counted(state.remaining, 'experiment')}." if state.remaining else ""
     return f"{state.status.capitalize()}: {told}. {left}".strip()
