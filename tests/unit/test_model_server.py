@@ -2,8 +2,8 @@
 
 import dataclasses
 import socket
-import tempfile
 import threading
+import uuid
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ import pytest
 from autoresearch_dagster.containers.protocol import JobLimits, JobSpec, JobStatus
 from autoresearch_dagster.core import limits as lim
 from autoresearch_dagster.core.errors import ContainerError, EvaluationFault, RunnerGone
+from autoresearch_dagster.core.folders import find_folders
 from autoresearch_dagster.core.limits import ERROR_MESSAGE_BYTES, GIB
 from autoresearch_dagster.core.slot import Slot
 from autoresearch_dagster.evaluation.channel import HELLO, SOCKET_NAME
@@ -24,9 +25,9 @@ from autoresearch_dagster.evaluation.server import Server
 from tests.bundles import tiny_bundle
 from tests.fakes import RUNNING, ScriptedJob, ScriptedRunner
 
-PREFIX = "ar-test-server-"
 BROKEN = ServerFailed("the model server closed the connection")
 ENDED = JobStatus(1, oom=False, cpu_s=0.0, memory_peak_bytes=0)
+KILLED = JobStatus(137, oom=True, cpu_s=0.0, memory_peak_bytes=0)
 
 
 @pytest.fixture(autouse=True)
@@ -39,11 +40,13 @@ def job(tmp_path: Path) -> EvaluationJob:
     checkpoint = tmp_path / "checkpoint.pt"
     checkpoint.write_bytes(b"weights")
     bundle, limits = tiny_bundle(tmp_path / "bundle"), JobLimits(3 * GIB, Slot((0,)))
-    return EvaluationJob("k", checkpoint, b"", bundle, limits, {}, scratch_prefix=PREFIX, n_rows=16)
+    return EvaluationJob(
+        "k", checkpoint, b"", bundle, limits, {}, scratch_prefix=f"ar-{uuid.uuid4().hex[:8]}-", n_rows=16
+    )
 
 
-def left() -> list[Path]:
-    return list(Path(tempfile.gettempdir()).glob(f"{PREFIX}*"))
+def left(job: EvaluationJob) -> list[Path]:
+    return find_folders(job.scratch_prefix)
 
 
 def why(job: EvaluationJob, *statuses: JobStatus) -> str:
@@ -54,9 +57,7 @@ def why(job: EvaluationJob, *statuses: JobStatus) -> str:
 def test_a_connection_that_closes_before_the_kernel_has_spoken_is_still_told_as_lack_of_memory(
     job: EvaluationJob,
 ) -> None:
-    killed = JobStatus(137, oom=True, cpu_s=0.0, memory_peak_bytes=0)
-
-    assert why(job, RUNNING, RUNNING, killed) == "the model needed more than 3.0 GiB of memory to answer 4 rows"
+    assert why(job, RUNNING, RUNNING, KILLED) == "the model needed more than 3.0 GiB of memory to answer 4 rows"
 
 
 def test_a_server_that_neither_ends_nor_lacks_memory_failed_as_the_wire_says(
@@ -65,12 +66,15 @@ def test_a_server_that_neither_ends_nor_lacks_memory_failed_as_the_wire_says(
     monkeypatch.setattr(lim, "ENDING_S", 0.0)
 
     assert why(job, RUNNING) == BROKEN.reason
-    assert why(job, ENDED) == BROKEN.reason
+
+
+def test_a_server_that_ended_is_looked_at_no_more(job: EvaluationJob) -> None:
+    assert why(job, RUNNING, ENDED, KILLED) == BROKEN.reason
 
 
 def test_a_server_that_somebody_else_ended_is_no_failure_of_the_model(job: EvaluationJob) -> None:
     with pytest.raises(RunnerGone, match="ended from outside"):
-        why(job, JobStatus(137, oom=True, cpu_s=0.0, memory_peak_bytes=0, ended_outside=True))
+        why(job, dataclasses.replace(KILLED, ended_outside=True))
 
 
 def test_a_server_that_ends_before_it_loaded_anything_is_our_fault_and_leaves_nothing(job: EvaluationJob) -> None:
@@ -80,7 +84,7 @@ def test_a_server_that_ends_before_it_loaded_anything_is_our_fault_and_leaves_no
         evaluate(job, runner)
 
     assert [started.removed for _spec, started in runner.started] == [True]
-    assert left() == []
+    assert left(job) == []
 
 
 class Refusing(ScriptedRunner):
@@ -113,14 +117,14 @@ def test_a_checkpoint_that_is_gone_is_our_fault_and_starts_nothing(job: Evaluati
         evaluate(dataclasses.replace(job, checkpoint=tmp_path / "gone.pt"), runner)
 
     assert runner.started == []
-    assert left() == []
+    assert left(job) == []
 
 
 def test_a_server_for_text_that_cannot_start_leaves_nothing(job: EvaluationJob) -> None:
     with pytest.raises(ContainerError):
         next(generate(job, "a", Sampling(max_tokens=1, temperature=0, seed=0), ScriptedRunner()))
 
-    assert left() == []
+    assert left(job) == []
 
 
 def test_too_few_development_rows_are_the_bundles_fault_and_said_in_numbers(tmp_path: Path) -> None:
