@@ -3,10 +3,12 @@
 import dagster as dg
 
 from autoresearch_dagster.core.experiment import ExperimentResult
+from autoresearch_dagster.core.figures import EXACT, bpb, change, exact
 from autoresearch_dagster.core.limits import DIFF_SHOWN_LINES, GIB, MIB
 from autoresearch_dagster.defs.tables import fenced, table as rows_table
 from autoresearch_dagster.experiments.dossier import Dossier
 from autoresearch_dagster.reports.live import sparkline
+from autoresearch_dagster.reports.single import difference
 from autoresearch_dagster.reports.text import block
 from autoresearch_dagster.store.state import Experiment
 
@@ -39,7 +41,7 @@ def headline(experiment: Experiment) -> str:
     result, title = experiment.result, experiment.planned.shown_as
     if result is None:
         return f"{title}: no result yet"
-    score = f"val_bpb {result.val_bpb:.4f}" if result.val_bpb is not None else "no score"
+    score = f"val_bpb {bpb(result.val_bpb)}" if result.val_bpb is not None else "no score"
     return f"{title}: {result.ending}, {score}"
 
 
@@ -124,7 +126,12 @@ def reproduction_metadata(recorded: ExperimentResult, again: ExperimentResult) -
     """Set a reproduction beside the record, under names of its own."""
     rows = [
         ("outcome", recorded.outcome.value, again.outcome.value, ""),
-        ("val_bpb", _bpb(recorded.val_bpb), _bpb(again.val_bpb), _difference(recorded.val_bpb, again.val_bpb)),
+        (
+            "val_bpb",
+            exact(recorded.val_bpb, "none"),
+            exact(again.val_bpb, "none"),
+            change(difference(recorded, again), "", EXACT),
+        ),
         ("labels", _labels(recorded), _labels(again), ""),
         ("training", f"{recorded.duration_sec:.1f} s", f"{again.duration_sec:.1f} s", ""),
         ("runner", recorded.runner, again.runner, ""),
@@ -143,14 +150,6 @@ def reproduction_metadata(recorded: ExperimentResult, again: ExperimentResult) -
     if again.error:
         found["reproduction_error"] = dg.MetadataValue.text(again.error)
     return found
-
-
-def _bpb(value: float | None) -> str:
-    return f"{value:.6f}" if value is not None else "none"
-
-
-def _difference(recorded: float | None, again: float | None) -> str:
-    return f"{again - recorded:+.6f}" if recorded is not None and again is not None else ""
 
 
 def _short(result: ExperimentResult) -> str:

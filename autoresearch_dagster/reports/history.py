@@ -12,6 +12,7 @@ from datetime import tzinfo
 from rich.text import Text
 
 from autoresearch_dagster.core.experiment import Digest, ExperimentResult, Verdict, digest_of
+from autoresearch_dagster.core.figures import bpb
 from autoresearch_dagster.core.limits import (
     COMPARED_LINES,
     HISTORY_PLAN_LINES,
@@ -185,7 +186,9 @@ def _result(result: ExperimentResult) -> str:
         rejected = f", {result.verdict}" if result.verdict is Verdict.REJECTED else ""
         return f"{result.outcome}{rejected} after {took}{_colon(result.error)}"
     words = [str(word) for word in (result.standing, *result.labels) if word]
-    return f"val_bpb {result.val_bpb:.4f}, {', '.join(words)}, {took}, receipt {(result.receipt or 'none')[:SHORT]}"
+    return (
+        f"val_bpb {bpb(result.val_bpb)}, {', '.join(words)}, {took}, receipt {(result.receipt or 'none')[:SHORT]}"
+    )
 
 
 def _session_event(event: ev.Event) -> Told:
