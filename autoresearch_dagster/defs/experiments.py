@@ -10,6 +10,7 @@ from autoresearch_dagster.experiments.dossier import Dossier
 from autoresearch_dagster.reports.live import sparkline
 from autoresearch_dagster.reports.single import difference
 from autoresearch_dagster.reports.text import block
+from autoresearch_dagster.store.curves import UNREADABLE
 from autoresearch_dagster.store.state import Experiment
 
 DATA_VERSION_TAG = "dagster/data_version"
@@ -87,7 +88,9 @@ def _from_dossier(dossier: Dossier) -> dict[str, dg.MetadataValue]:
         found["hypothesis"] = dg.MetadataValue.text(dossier.hypothesis)
     if dossier.expected_effect:
         found["expected_effect"] = dg.MetadataValue.text(dossier.expected_effect)
-    if dossier.curve:
+    if dossier.curve is None:
+        found["train_loss"] = dg.MetadataValue.text(f"The curve is {UNREADABLE}.")
+    elif dossier.curve:
         losses = tuple(point.loss for point in dossier.curve)
         drawn = f"{losses[0]:.3f} {sparkline(losses, CURVE_WIDTH)} {losses[-1]:.3f}"
         found["train_loss"] = dg.MetadataValue.text(f"{drawn}, as the candidate reported it")

@@ -1,12 +1,11 @@
 """What MLflow is told of an experiment: pure functions from the journal to parameters, metrics and tags."""
 
 import difflib
-import json
 from collections.abc import Mapping
 from datetime import datetime
 
 from autoresearch_dagster.containers.escape import readable
-from autoresearch_dagster.core.experiment import CurvePoint, ExperimentKey, ExperimentResult, title_key
+from autoresearch_dagster.core.experiment import ExperimentKey, ExperimentResult, title_key
 from autoresearch_dagster.evaluation.review import Finding, new_findings, review
 from autoresearch_dagster.reports.lineage import parents
 from autoresearch_dagster.store.blobs import Blobs
@@ -227,10 +226,3 @@ def cost_metrics(state: SessionState) -> dict[str, float]:
             "written_tokens": float(usage.output_tokens),
         }
     return {name: value for name, value in found.items() if value or name == "usd"}
-
-
-def curve(result: ExperimentResult, blobs: Blobs) -> list[CurvePoint]:
-    """Return the training curve, as the candidate reported it."""
-    if result.curve is None:
-        return []
-    return [CurvePoint.model_validate(point) for point in json.loads(blobs.get(result.curve))]

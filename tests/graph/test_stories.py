@@ -73,6 +73,16 @@ def test_a_partition_shows_the_change_the_curve_and_where_it_trained(store):
     assert found["change"].value.startswith("``````diff\n")
 
 
+def test_a_partition_whose_curve_is_gone_says_so_and_shows_the_change(store):
+    key = research(store)
+    state = store.journal.state("s01")
+    store.blobs.path(state.experiments[key].result.curve).unlink()
+    found = record_metadata(state.experiments[key], dossier_of(state, key, store.blobs))
+
+    assert found["train_loss"].value == "The curve is no longer kept, or damaged."
+    assert found["change"].value.startswith("``````diff\n")
+
+
 def test_what_the_agent_wrote_is_text_in_the_report_on_the_page(store):
     research(store)
     with store.journal.transaction("s01") as tx:
