@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.experiment import Digest, ExperimentKey, digest_of
 from autoresearch_dagster.core.figures import NONE, bpb
-from autoresearch_dagster.reports.history import too_long
+from autoresearch_dagster.reports.comparing import too_long
 from autoresearch_dagster.reports.lineage import parents
 from autoresearch_dagster.reports.page.diffs import Diff, diff
 from autoresearch_dagster.reports.page.figures import clock
