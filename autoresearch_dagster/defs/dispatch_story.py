@@ -7,8 +7,9 @@ import dagster as dg
 from autoresearch_dagster.agent.hypotheses.calibration import hypothesis_of
 from autoresearch_dagster.core.experiment import ExperimentKey, Purpose
 from autoresearch_dagster.core.figures import bpb
-from autoresearch_dagster.defs.tables import fenced, partition_link, table
+from autoresearch_dagster.defs.tables import partition_link, table
 from autoresearch_dagster.reports.board import Board
+from autoresearch_dagster.reports.markdown import fenced
 from autoresearch_dagster.reports.pulse import pulse
 from autoresearch_dagster.reports.text import block
 from autoresearch_dagster.store.state import SessionState

@@ -5,9 +5,10 @@ import dagster as dg
 from autoresearch_dagster.core.experiment import ExperimentResult
 from autoresearch_dagster.core.figures import EXACT, bpb, change, exact
 from autoresearch_dagster.core.limits import DIFF_SHOWN_LINES, GIB, MIB
-from autoresearch_dagster.defs.tables import fenced, table as rows_table
+from autoresearch_dagster.defs.tables import table as rows_table
 from autoresearch_dagster.experiments.dossier import Dossier
 from autoresearch_dagster.reports.live import sparkline
+from autoresearch_dagster.reports.markdown import fenced
 from autoresearch_dagster.reports.single import difference
 from autoresearch_dagster.reports.text import block
 from autoresearch_dagster.store.curves import UNREADABLE

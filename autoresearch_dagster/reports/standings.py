@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 from autoresearch_dagster.core.experiment import ExperimentKey
 from autoresearch_dagster.core.figures import bpb, change, gain_interval, interval
 from autoresearch_dagster.core.judgement import NoiseFloor
-from autoresearch_dagster.reports.tables import leaderboard_markdown, plain
+from autoresearch_dagster.reports.markdown import plain
+from autoresearch_dagster.reports.tables import leaderboard_markdown
 from autoresearch_dagster.reports.text import one_line
 from autoresearch_dagster.store.leaderboard import leader, leaderboard, lowest
 from autoresearch_dagster.store.state import Experiment, SessionState

@@ -9,10 +9,9 @@ from rich.text import Text
 from autoresearch_dagster.core.experiment import ExperimentKey, Outcome, Standing, Verdict
 from autoresearch_dagster.core.figures import bpb, change
 from autoresearch_dagster.core.judgement import NoiseFloor
-from autoresearch_dagster.reports.text import cell, one_line
+from autoresearch_dagster.reports.markdown import plain
+from autoresearch_dagster.reports.text import cell
 from autoresearch_dagster.store.leaderboard import BASELINE, Row
-
-CELL_CHARS = 500  # of one text in Markdown
 
 
 def score_text(row: Row) -> str:
@@ -121,11 +120,3 @@ def leaderboard_markdown(rows: Sequence[Row], link: Callable[[ExperimentKey], st
         )
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     return "\n".join(lines)
-
-
-def plain(text: str) -> str:
-    """Write an agent's text as a Markdown cell: no column breaks, no markup."""
-    shown = one_line(text, CELL_CHARS)
-    for character in "\\`*_[]<>|":
-        shown = shown.replace(character, "\\" + character)
-    return shown

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from autoresearch_dagster.containers.escape import readable
 from autoresearch_dagster.core.experiment import Digest, ExperimentKey, ExperimentResult, title_key
 from autoresearch_dagster.evaluation.review import Finding, new_findings, review
 from autoresearch_dagster.reports.comparing import unified
@@ -12,17 +11,6 @@ from autoresearch_dagster.store.blobs import Blobs
 from autoresearch_dagster.store.state import Experiment, SessionState
 
 TAG = "autoresearch."
-
-
-def as_code(text: str) -> str:
-    """Return a stranger's text in one line so that Markdown shows it and nothing of it is Markdown."""
-    line = " ".join(readable(text).replace("`", "'").split())
-    return f"`{line}`" if line else ""
-
-
-def as_note(text: str) -> str:
-    """Return a stranger's text of several lines as a block of Markdown that nothing in it can end."""
-    return "\n".join(f"    {line}" for line in readable(text).splitlines())
 
 
 def run_name(experiment: Experiment) -> str:

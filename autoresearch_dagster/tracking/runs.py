@@ -8,6 +8,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric
 from mlflow.tracking import MlflowClient
 
 from autoresearch_dagster.core.experiment import ExperimentKey, ExperimentResult, canonical_json, digest_of
+from autoresearch_dagster.reports.markdown import indented
 from autoresearch_dagster.store.curves import UNREADABLE, Curve, kept_curve
 from autoresearch_dagster.store.leaderboard import leader
 from autoresearch_dagster.store.projections import Projections
@@ -54,7 +55,7 @@ class Runs:
             describe.TAG + "best_title": top.title if top else "",
             describe.TAG + "champion": state.reigns[-1][0] if state.reigns else "",
             "mlflow.runName": f"session {state.id} {state.config.memory_key}",
-            "mlflow.note.content": describe.as_note(state.summary),
+            "mlflow.note.content": indented(state.summary),
         }
         last = milliseconds(state.ended_at or state.updated_at or state.started_at)
         summed = describe.floor_metrics(state) | describe.cost_metrics(state)

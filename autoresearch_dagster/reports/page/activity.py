@@ -7,8 +7,9 @@ from datetime import datetime
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.reports.history import MARGIN, Teller
 from autoresearch_dagster.reports.page.figures import clock, span
-from autoresearch_dagster.reports.page.markup import Passage, passage, short
+from autoresearch_dagster.reports.page.markup import short
 from autoresearch_dagster.reports.page.view import ReportView
+from autoresearch_dagster.reports.text import Passage, passage
 from autoresearch_dagster.store import events as ev
 
 KINDS = {
