@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.experiment import Digest, ExperimentKey, digest_of
-from autoresearch_dagster.reports.history import too_long
+from autoresearch_dagster.core.figures import NONE, bpb
+from autoresearch_dagster.reports.comparing import too_long
 from autoresearch_dagster.reports.lineage import parents
 from autoresearch_dagster.reports.page.diffs import Diff, diff
-from autoresearch_dagster.reports.page.figures import NONE, bpb, clock
+from autoresearch_dagster.reports.page.figures import clock
 from autoresearch_dagster.reports.page.markup import short
 from autoresearch_dagster.reports.page.view import ReportView
 from autoresearch_dagster.reports.tables import standing_word

@@ -1,17 +1,15 @@
 """Training curves of the best few, as their programs report them."""
 
-import json
 import math
 from typing import Any
 
 from autoresearch_dagster.core import limits
-from autoresearch_dagster.core.experiment import CurvePoint
 from autoresearch_dagster.core.progress import counted
 from autoresearch_dagster.reports.page.charts.drawing import ACCENT, INK, MUTED, TICKS, Chart, finished
 from autoresearch_dagster.reports.page.markup import short
 from autoresearch_dagster.reports.page.view import ReportView
+from autoresearch_dagster.store.curves import UNREADABLE, Curve, kept_curve
 from autoresearch_dagster.store.leaderboard import BASELINE, score
-from autoresearch_dagster.store.state import Experiment
 
 
 def curves_chart(view: ReportView) -> Chart | None:
@@ -24,18 +22,21 @@ def curves_chart(view: ReportView) -> Chart | None:
     if state.champion is not None and state.champion not in chosen:
         chosen = [state.champion, *chosen[:-1]]
     floor = [one for one in state.trainings.values() if state.floor is not None and one.planned.title == BASELINE]
-    names, points = list[str](), list[dict[str, Any]]()
+    names, lost, points = list[str](), list[str](), list[dict[str, Any]]()
     for one in (*chosen, *floor[:1]):
         name = (
             short(one.planned.title)
             if one.planned.title == BASELINE
             else f"{short(one.planned.title)} ({one.planned.key})"
         )
-        curve = _curve(view, one)
-        if curve:
+        curve = kept_curve(one.result, view.code)
+        if curve is None:
+            lost.append(name)
+        elif curve:
             names.append(name)
             points += [
-                {"run": name, "seconds": round(point.elapsed_s, 2), "loss": round(point.loss, 4)} for point in curve
+                {"run": name, "seconds": round(point.elapsed_s, 2), "loss": round(point.loss, 4)}
+                for point in _thinned(curve)
             ]
     if not points:
         return None
@@ -57,23 +58,15 @@ def curves_chart(view: ReportView) -> Chart | None:
         f"The {counted(len(chosen), 'lowest score')}{' and the baseline' if BASELINE in names else ''}. The loss "
         "is what their programs report: a claim, not a score. The champion is in colour."
     )
+    if lost:
+        caption += f" {UNREADABLE[:1].upper()}{UNREADABLE[1:]}: {', '.join(lost)}."
     return Chart("curves", "Training curves of the best", caption, finished(chart, {"points": points}))
 
 
 NO_KEY = "no key"
 
 
-def _curve(view: ReportView, one: Experiment) -> list[CurvePoint]:
-    """Read a curve and thin it out; a blob that is gone or broken is no curve."""
-    if one.result is None or one.result.curve is None:
-        return []
-    text = view.code(one.result.curve)
-    if text is None:
-        return []
-    try:
-        points = [CurvePoint.model_validate(point) for point in json.loads(text)]
-    except (ValueError, TypeError):
-        return []
-    finite = [point for point in points if math.isfinite(point.loss) and math.isfinite(point.elapsed_s)]
-    every = max(1, math.ceil(len(finite) / limits.REPORT_CURVE_POINTS))
-    return [*finite[::every], *finite[-1:]]
+def _thinned(points: Curve) -> Curve:
+    """Take as many points as a chart shows, the last among them."""
+    every = max(1, math.ceil(len(points) / limits.REPORT_CURVE_POINTS))
+    return (*points[::every], *points[-1:])

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from autoresearch_dagster.core.experiment import Standing
+from autoresearch_dagster.core.figures import bpb
 from autoresearch_dagster.core.progress import counted
 from autoresearch_dagster.reports.page.charts.drawing import ACCENT, INK, MUTED, TICKS, Chart, finished
-from autoresearch_dagster.reports.page.figures import bpb
 from autoresearch_dagster.reports.page.markup import short
 from autoresearch_dagster.store.leaderboard import score
 from autoresearch_dagster.store.state import Experiment, SessionState
