@@ -19,7 +19,7 @@ from autoresearch_dagster.store.fold import fold
 from autoresearch_dagster.store.journal import utc_now
 from autoresearch_dagster.store.store import open_store
 from tests.plans import finish, plan
-from tests.reported import Research
+from tests.reported import Research, researched
 
 
 def test_watch_counts_the_slots_that_this_machine_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,3 +87,11 @@ def test_an_impatient_second_ctrl_c_still_leaves_the_sentence(
 
     assert isinstance(out.file, io.StringIO)
     assert "goes on" in out.file.getvalue()
+
+
+def test_a_list_of_the_summary_that_is_cut_says_so() -> None:
+    page = report_html(researched(60).view())
+    summary, memory = page.partition('id="activity"')[0], page.partition('id="memory"')[2]
+
+    assert memory.count("idea-") > summary.count("Foretold")
+    assert " more" in summary.partition("What was learnt")[2]
