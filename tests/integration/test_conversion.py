@@ -10,7 +10,6 @@ from safetensors.torch import load_file, save
 from autoresearch_dagster.core.errors import ContainerError
 from autoresearch_dagster.core.limits import CONVERT_OUTPUT_BYTES, OUTPUT_BYTES, SAFETENSORS_HEADER_BYTES
 from autoresearch_dagster.evaluation.conversion import NotConverted, convert
-from tests.bundles import tiny_bundle
 from tests.frozen import HEAD, TIED, frozen_job
 
 TOLD = {"key": "s01_d01_e01", "candidate": "c" * 64, "checkpoint": "a" * 64}
@@ -20,11 +19,6 @@ path = os.environ["AUTORESEARCH_OUT"] + "/model.safetensors"
 {doing}
 os._exit(0)
 """
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory):
-    return tiny_bundle(tmp_path_factory.mktemp("tiny") / "bundle")
 
 
 @pytest.fixture
