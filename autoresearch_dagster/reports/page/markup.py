@@ -7,6 +7,7 @@ What is not covered: that such text says something false.
 """
 
 from functools import cache
+from typing import Any
 
 import nh3
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -14,6 +15,7 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from autoresearch_dagster.core import limits
+from autoresearch_dagster.core.progress import counted
 from autoresearch_dagster.reports.text import one_line, passage
 
 DEEPER = 3  # levels by which headings of a foreign text are put below ours
@@ -55,4 +57,6 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     found.filters.update(short=short, markdown=markdown)
+    words: dict[str, Any] = {"counted": counted}
+    found.globals.update(words)
     return found

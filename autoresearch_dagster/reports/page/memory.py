@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from autoresearch_dagster.agent.hypotheses.calibration import scores_by_key
 from autoresearch_dagster.core.figures import NONE
 from autoresearch_dagster.core.limits import DIGEST_PREFIX_CHARS
+from autoresearch_dagster.core.progress import counted
 from autoresearch_dagster.reports.audit import audit_trail
 from autoresearch_dagster.reports.page.figures import clock
 from autoresearch_dagster.reports.page.markup import short
@@ -79,13 +80,14 @@ def memory_of(view: ReportView, predictions: Sequence[Prediction]) -> Memory:
         open_claims=tuple(_open(view)),
         batches=tuple(_batches(view)),
         sent_back=tuple(
-            f"Turn {one.turn}: {len(one.signatures)} edits, all about {short(one.axis)}" for one in state.sent_back
+            f"Turn {one.turn}: {counted(len(one.signatures), 'edit')}, all about {short(one.axis)}"
+            for one in state.sent_back
         ),
         notes=tuple(
             Note(clock(at, view.zone), short(one.by or "a person"), passage(one.note)) for one, at in state.notes
         ),
         directives=tuple(
-            Note(f"after {turns} turns" if turns else "at the start", "", passage(text))
+            Note(f"after {counted(turns, 'turn')}" if turns else "at the start", "", passage(text))
             for turns, text in state.directives
         ),
         trail=tuple(_trail(view)),

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from autoresearch_dagster.core.progress import counted
 from autoresearch_dagster.reports.page.charts.drawing import ACCENT, MUTED, TICKS, Chart, finished
 from autoresearch_dagster.reports.page.predictions import Prediction
 
@@ -46,9 +47,8 @@ def calibration_chart(predictions: Sequence[Prediction]) -> Chart | None:
         )
     )
     caption = (
-        f"{len(sized)} hypotheses that foretold a size; negative is better. On the dashed line it came as "
-        "foretold, below "
-        "it better. The figures are in the table."
+        f"{counted(len(sized), 'hypothesis')} that foretold a size; negative is better. On the dashed line it came "
+        "as foretold, below it better. The figures are in the table."
     )
     spec = finished(alt.layer(diagonal, dots), {"points": points, "diagonal": line})
     return Chart("calibration", "Predicted and measured", caption, spec)

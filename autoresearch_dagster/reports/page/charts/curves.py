@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 from autoresearch_dagster.core import limits
+from autoresearch_dagster.core.progress import counted
 from autoresearch_dagster.reports.page.charts.drawing import ACCENT, INK, MUTED, TICKS, Chart, finished
 from autoresearch_dagster.reports.page.markup import short
 from autoresearch_dagster.reports.page.view import ReportView
@@ -54,8 +55,8 @@ def curves_chart(view: ReportView) -> Chart | None:
         )
     )
     caption = (
-        f"The {len(chosen)} lowest scores{' and the baseline' if BASELINE in names else ''}. The loss is what "
-        "their programs report: a claim, not a score. The champion is in colour."
+        f"The {counted(len(chosen), 'lowest score')}{' and the baseline' if BASELINE in names else ''}. The loss "
+        "is what their programs report: a claim, not a score. The champion is in colour."
     )
     if lost:
         caption += f" {UNREADABLE[:1].upper()}{UNREADABLE[1:]}: {', '.join(lost)}."

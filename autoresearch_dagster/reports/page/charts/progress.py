@@ -5,6 +5,7 @@ from typing import Any
 
 from autoresearch_dagster.core.experiment import Standing
 from autoresearch_dagster.core.figures import bpb
+from autoresearch_dagster.core.progress import counted
 from autoresearch_dagster.reports.page.charts.drawing import ACCENT, INK, MUTED, TICKS, Chart, finished
 from autoresearch_dagster.reports.page.markup import short
 from autoresearch_dagster.store.leaderboard import score
@@ -135,7 +136,7 @@ def _progress_caption(
 ) -> str:
     missing = sum(one.finished_at is not None for one in state.experiments.values()) - len(scored)
     beyond = sum(point["beyond"] for point in points)
-    parts = [f"{len(scored)} candidate{'s' if len(scored) != 1 else ''} with a score."]
+    parts = [f"{counted(len(scored), 'candidate')} with a score."]
     if line:
         parts.append(
             "The line is the champion's score, from the baseline's on; the band is two standard deviations of the "
