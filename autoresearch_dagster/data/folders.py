@@ -15,6 +15,7 @@ from pydantic import JsonValue, TypeAdapter
 
 from autoresearch_dagster.core.errors import BundleError
 from autoresearch_dagster.core.experiment import Digest, canonical_json, digest_of
+from autoresearch_dagster.core.folders import sync
 from autoresearch_dagster.core.progress import Report
 from autoresearch_dagster.core.resources import BUNDLE, within
 from autoresearch_dagster.data.digests import file_digest
@@ -149,7 +150,7 @@ def _build(
             # A builder that does not see our lock (another machine on a shared disk) may have won.
             if not (folder / MANIFEST).is_file():
                 raise
-        _sync(folder.parent)
+        sync(folder.parent)
     finally:
         shutil.rmtree(building, ignore_errors=True)
 
@@ -164,15 +165,7 @@ def _settle(folder: Path, private: tuple[str, ...]) -> None:
             path.chmod(0o700 if hidden else 0o755)
         else:
             path.chmod(0o600 if hidden else 0o644)
-        _sync(path)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        sync(path)
 
 
 def file_digests(folder: Path, digest: Callable[[Path], Digest] = file_digest) -> dict[str, Digest]:

@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -18,6 +19,7 @@ from autoresearch_dagster.experiments.overview import find
 from autoresearch_dagster.experiments.session import lease_name
 from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store.archive_file import EVENTS, MANIFEST, new_archive
+from autoresearch_dagster.store.journal import Transaction
 from autoresearch_dagster.store.leases import this_process
 from autoresearch_dagster.store.schema import SCHEMA_VERSION
 from autoresearch_dagster.store.store import Store, open_store
@@ -63,10 +65,7 @@ def put_away(settings: Settings, memory_key: str) -> SessionSummary:
     """
     store = open_store(settings)
     session = _named(store, memory_key).session
-    with (
-        store.leases.hold(lease_name(session), this_process()) as lease,
-        store.journal.transaction(session, lease) as transaction,
-    ):
+    with _alone(store, session) as transaction:
         if transaction.state.status == "active":
             transaction.append(ev.SessionPaused(reason="archived"))
         if not transaction.state.archived:
@@ -83,13 +82,20 @@ def take_out(settings: Settings, memory_key: str) -> SessionSummary:
     """
     store = open_store(settings)
     session = _named(store, memory_key).session
+    with _alone(store, session) as transaction:
+        if transaction.state.archived:
+            transaction.append(ev.SessionRestored())
+    return _named(store, session)
+
+
+@contextmanager
+def _alone(store: Store, session: str) -> Iterator[Transaction]:
+    """A transaction on a session that nobody else drives."""
     with (
         store.leases.hold(lease_name(session), this_process()) as lease,
         store.journal.transaction(session, lease) as transaction,
     ):
-        if transaction.state.archived:
-            transaction.append(ev.SessionRestored())
-    return _named(store, session)
+        yield transaction
 
 
 def _named(store: Store, memory_key: str) -> SessionSummary:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from autoresearch_dagster.agent.hypotheses.calibration import AxisCalibration
-from autoresearch_dagster.core.figures import change
 
 
 def calibration_table(rows: Sequence[AxisCalibration]) -> Table:
@@ -14,15 +13,5 @@ def calibration_table(rows: Sequence[AxisCalibration]) -> Table:
     for heading in ("axis", "tried", "direction right", "predicted", "measured", "kept"):
         made.add_column(heading, justify="left" if heading == "axis" else "right")
     for row in rows:
-        right = f"{row.direction_right} of {row.directed}" if row.directed else "–"
-        predicted = change(row.mean_predicted_bpb)
-        cells = (
-            row.axis.value,
-            str(row.n),
-            right,
-            predicted,
-            change(row.mean_measured_bpb),
-            str(row.kept),
-        )
-        made.add_row(*cells)
+        made.add_row(row.axis.value, *row.figures)
     return made

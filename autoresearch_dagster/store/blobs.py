@@ -11,6 +11,7 @@ from pathlib import Path
 
 from autoresearch_dagster.core.errors import StoreUnavailable
 from autoresearch_dagster.core.experiment import Digest, digest_of
+from autoresearch_dagster.core.folders import sync
 
 CHUNK_BYTES = 1024 * 1024
 UNFINISHED = ".new-"
@@ -155,15 +156,7 @@ class Blobs:
 
     def _install(self, temporary: Path, target: Path) -> None:
         """Give a whole file its name, so that neither a crash nor a power cut leaves half a blob."""
-        _sync(temporary)
+        sync(temporary)
         target.parent.mkdir(exist_ok=True)
         temporary.replace(target)
-        _sync(target.parent)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        sync(target.parent)

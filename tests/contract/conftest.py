@@ -8,20 +8,19 @@ import pytest
 
 from autoresearch_dagster.containers.bubblewrap import Host
 from autoresearch_dagster.containers.bubblewrap_runner import BubblewrapRunner, find_sandbox
-from autoresearch_dagster.containers.docker_runner import DockerRunner, ping
+from autoresearch_dagster.containers.docker_runner import DockerRunner
 from autoresearch_dagster.containers.local_runner import LocalRunner
 from autoresearch_dagster.containers.protocol import Runner
 from autoresearch_dagster.core.settings import load_settings
 from tests.contract.jobs import PROGRAM, Bench
+from tests.daemon import require_daemon
 
 
 @pytest.fixture(scope="session")
 def trainer_image() -> str:
     """The real trainer image, built if it is missing; without a daemon the test is skipped, or fails in CI."""
     settings = load_settings()
-    if not ping():
-        say = pytest.fail if settings.require_docker else pytest.skip
-        say("no Docker daemon answers")
+    require_daemon()
     return DockerRunner(settings).prepare(print)
 
 

@@ -5,9 +5,8 @@ import pytest
 from safetensors.torch import load_file
 
 from autoresearch_dagster.containers.arguments import OWNER_LABEL
-from autoresearch_dagster.containers.docker_runner import DockerRunner, ping
+from autoresearch_dagster.containers.docker_runner import DockerRunner
 from autoresearch_dagster.core.folders import find_folders
-from autoresearch_dagster.core.settings import load_settings
 from autoresearch_dagster.data import tokenizer
 from autoresearch_dagster.data.build import find_bundle
 from autoresearch_dagster.evaluation.generation import Sampling
@@ -15,6 +14,7 @@ from autoresearch_dagster.experiments.champion_weights import champion_weights
 from autoresearch_dagster.experiments.generate import generate_text, source_of
 from autoresearch_dagster.experiments.laboratory import scratch_prefix
 from tests.champions import Home
+from tests.daemon import require_daemon
 from tests.frozen import NEXT, TIED
 
 pytestmark = pytest.mark.docker
@@ -40,9 +40,7 @@ else:
 @pytest.fixture
 def home(tmp_path):
     """Make a home whose agent was a model: its code runs in containers only."""
-    if not ping():
-        say = pytest.fail if load_settings().require_docker else pytest.skip
-        say("no Docker daemon answers")
+    require_daemon()
 
     homes = []
 

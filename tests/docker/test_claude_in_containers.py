@@ -14,8 +14,8 @@ import docker
 import pytest
 
 from autoresearch_dagster.containers.arguments import OWNER_LABEL
-from autoresearch_dagster.containers.docker_runner import DockerRunner, ping
-from autoresearch_dagster.core.settings import PROJECT_ROOT, Settings, load_settings
+from autoresearch_dagster.containers.docker_runner import DockerRunner
+from autoresearch_dagster.core.settings import PROJECT_ROOT, Settings
 from autoresearch_dagster.evaluation.receipt import Receipt
 from autoresearch_dagster.experiments.laboratory import BASELINE_FILE
 from autoresearch_dagster.store import events as ev
@@ -23,6 +23,7 @@ from autoresearch_dagster.store.state import SessionState
 from autoresearch_dagster.store.store import Store, open_store
 from tests.anthropic_server import MODEL, AnthropicServer
 from tests.claude import FINAL, KEY, LOOK, batch, by_turn
+from tests.daemon import require_daemon
 from tests.trainers.laboratory import remove
 
 pytestmark = [pytest.mark.slow, pytest.mark.docker, pytest.mark.timeout(900)]
@@ -87,9 +88,7 @@ def command(arguments: list[str], environment: dict[str, str]) -> tuple[int, str
 @pytest.fixture(scope="module")
 def ended() -> Iterator[Ended]:
     """One whole session, and what it said."""
-    if not ping():
-        say = pytest.fail if load_settings().require_docker else pytest.skip
-        say("no Docker daemon answers")
+    require_daemon()
     folder = Path(tempfile.mkdtemp(prefix="claude-"))
     folder.chmod(0o755)  # containers read the bundle under it as another user
     (folder / "tmp").mkdir(mode=0o755)

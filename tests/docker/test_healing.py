@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from autoresearch_dagster.containers.docker_runner import DockerRunner, ping
+from autoresearch_dagster.containers.docker_runner import DockerRunner
 from autoresearch_dagster.containers.protocol import JobSpec
 from autoresearch_dagster.core.experiment import (
     ExperimentKey,
@@ -26,6 +26,7 @@ from autoresearch_dagster.experiments.scoring import Attempt
 from autoresearch_dagster.store.store import open_store
 from autoresearch_dagster.training.job import Halt
 from tests.bundles import tiny_bundle
+from tests.daemon import require_daemon
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 CONFIG = TrainConfig(n_layer=1, n_head=2, n_embd=16, max_steps=4, device_batch_size=4, time_budget_sec=20)
@@ -46,9 +47,7 @@ class WithoutDevice(DockerRunner):
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
-    if not ping():
-        say = pytest.fail if load_settings().require_docker else pytest.skip
-        say("no Docker daemon answers")
+    require_daemon()
     settings = load_settings().model_copy(update={"home": tmp_path_factory.mktemp("home")})
     bundle = tiny_bundle(tmp_path_factory.mktemp("tiny") / "bundle")
     for path in [bundle.packed, *bundle.packed.parents[:2], *bundle.candidate_folder.rglob("*")]:

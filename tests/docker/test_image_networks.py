@@ -14,9 +14,10 @@ import pytest
 
 from autoresearch_dagster.containers import build_inputs, image
 from autoresearch_dagster.containers.build_inputs import LOCAL_BASE, base_image
-from autoresearch_dagster.containers.docker_runner import DockerRunner, ping
+from autoresearch_dagster.containers.docker_runner import DockerRunner
 from autoresearch_dagster.core.errors import ContainerError
 from autoresearch_dagster.core.settings import load_settings
+from tests.daemon import require_daemon
 
 pytestmark = pytest.mark.docker
 TAG = "autoresearch/trainer:test-network"
@@ -25,9 +26,7 @@ TAG = "autoresearch/trainer:test-network"
 @pytest.fixture
 def settings(tmp_path):
     found = load_settings()
-    if not ping():
-        say = pytest.fail if found.require_docker else pytest.skip
-        say("no Docker daemon answers")
+    require_daemon()
     return found.model_copy(update={"home": tmp_path / "home", "image": TAG, "torch": "cu126"})
 
 

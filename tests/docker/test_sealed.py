@@ -9,7 +9,7 @@ import docker
 import pytest
 
 from autoresearch_dagster.containers.bubblewrap_runner import find_sandbox
-from autoresearch_dagster.containers.docker_runner import DockerRunner, ping
+from autoresearch_dagster.containers.docker_runner import DockerRunner
 from autoresearch_dagster.containers.protocol import JobLimits, JobSpec, Mount
 from autoresearch_dagster.core.experiment import ExperimentKey, Outcome, PlannedExperiment
 from autoresearch_dagster.core.limits import GIB, PIDS_LIMIT
@@ -20,6 +20,7 @@ from autoresearch_dagster.experiments.run_one import run_planned
 from autoresearch_dagster.experiments.scoring import Attempt
 from autoresearch_dagster.training.job import Halt
 from tests.contract.jobs import ended
+from tests.daemon import require_daemon
 
 pytestmark = pytest.mark.docker
 PROBE = Path(__file__).with_name("probe.py")
@@ -27,9 +28,7 @@ PROBE = Path(__file__).with_name("probe.py")
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory):
-    if not ping():
-        say = pytest.fail if load_settings().require_docker else pytest.skip
-        say("no Docker daemon answers")
+    require_daemon()
     return load_settings().model_copy(update={"home": tmp_path_factory.mktemp("home")})
 
 

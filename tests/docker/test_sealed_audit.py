@@ -7,7 +7,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from autoresearch_dagster.containers.docker_runner import DockerRunner, ping
+from autoresearch_dagster.containers.docker_runner import DockerRunner
 from autoresearch_dagster.core.experiment import ExperimentKey, Outcome, PlannedExperiment, TrainConfig, Verdict
 from autoresearch_dagster.core.presets import PRESETS
 from autoresearch_dagster.core.settings import load_settings
@@ -19,6 +19,7 @@ from autoresearch_dagster.experiments.scoring import Attempt
 from autoresearch_dagster.store.store import open_store
 from autoresearch_dagster.training.job import Halt
 from tests.bundles import tiny_bundle
+from tests.daemon import require_daemon
 
 pytestmark = pytest.mark.docker
 CANDIDATES = Path(__file__).parents[1] / "redteam"
@@ -28,9 +29,7 @@ CONFIG = TrainConfig(max_steps=30, time_budget_sec=20)
 @pytest.fixture(scope="module")
 def judge(tmp_path_factory):
     """Train a candidate in a container, score and audit it in two more."""
-    if not ping():
-        say = pytest.fail if load_settings().require_docker else pytest.skip
-        say("no Docker daemon answers")
+    require_daemon()
     settings = load_settings().model_copy(update={"home": tmp_path_factory.mktemp("home")})
     bundle = tiny_bundle(tmp_path_factory.mktemp("tiny") / "bundle")
     for path in [bundle.packed, *bundle.packed.parents[:2], *bundle.candidate_folder.rglob("*")]:

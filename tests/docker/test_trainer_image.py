@@ -7,7 +7,7 @@ import docker
 import pytest
 
 from autoresearch_dagster.containers import build_inputs
-from autoresearch_dagster.containers.docker_runner import DockerRunner, ping
+from autoresearch_dagster.containers.docker_runner import DockerRunner
 from autoresearch_dagster.containers.image import ensure_image
 from autoresearch_dagster.containers.protocol import JobLimits, JobSpec, Mount
 from autoresearch_dagster.containers.select import select_runner
@@ -16,6 +16,7 @@ from autoresearch_dagster.core.limits import GIB
 from autoresearch_dagster.core.settings import load_settings
 from autoresearch_dagster.core.slot import Slot
 from tests.contract.jobs import PROGRAM, Bench, ended, told
+from tests.daemon import require_daemon
 
 pytestmark = pytest.mark.docker
 
@@ -23,9 +24,7 @@ pytestmark = pytest.mark.docker
 @pytest.fixture(scope="module")
 def settings():
     found = load_settings()
-    if not ping():
-        say = pytest.fail if found.require_docker else pytest.skip
-        say("no Docker daemon answers")
+    require_daemon()
     DockerRunner(found).prepare(print)
     return found
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from autoresearch_dagster.containers.docker_runner import ping
 from autoresearch_dagster.core.settings import load_settings
 from autoresearch_dagster.data.build import build_bundle
 from autoresearch_dagster.data.layout import Bundle
+from tests.daemon import require_daemon
 from tests.trainers import laboratory
 from tests.trainers.drivers import Nursery, nursery
 from tests.trainers.laboratory import World, code, order
@@ -37,9 +37,7 @@ def bundle(places: Path) -> Bundle:
 def image() -> str:
     """The trainer image; without a daemon the test is skipped, or fails in CI."""
     settings = load_settings()
-    if not ping():
-        say = pytest.fail if settings.require_docker else pytest.skip
-        say("no Docker daemon answers")
+    require_daemon()
     return laboratory.trainer_image(settings)
 
 

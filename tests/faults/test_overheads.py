@@ -5,14 +5,14 @@ import sys
 
 import pytest
 
-from autoresearch_dagster.containers.docker_runner import ping
 from autoresearch_dagster.core.settings import PROJECT_ROOT
+from tests.daemon import require_daemon
 
 pytestmark = [pytest.mark.slow, pytest.mark.docker]
 
 
-@pytest.mark.skipif(not ping(), reason="no Docker daemon answers")
 def test_the_benchmark_of_overheads_prints_a_figure_for_each_question() -> None:
+    require_daemon()
     command = [sys.executable, "-m", "benchmarks.overheads", "--quick"]
     said = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False)
     assert said.returncode == 0, said.stderr

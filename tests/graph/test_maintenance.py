@@ -4,14 +4,12 @@ import dagster as dg
 import pytest
 
 from autoresearch_dagster.containers.process_tree import is_running
-from autoresearch_dagster.core.settings import load_settings
 from autoresearch_dagster.defs.maintenance import maintenance, reconcile
 from autoresearch_dagster.defs.research import research
 from autoresearch_dagster.defs.shown import WORKER_TAG
 from autoresearch_dagster.experiments.project import project
 from autoresearch_dagster.experiments.session import lease_name
 from autoresearch_dagster.store.leases import this_process
-from autoresearch_dagster.store.store import open_store
 from tests.contract.jobs import gone
 from tests.deaths import Driver
 from tests.plans import finish, plan
@@ -20,24 +18,10 @@ DEAD = f"{this_process().partition(':')[0]}:999999999:1"
 
 
 @pytest.fixture
-def settings(tmp_path, monkeypatch):
+def settings(settings, tmp_path, monkeypatch):
     (tmp_path / "tmp").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
-    monkeypatch.setenv("AUTORESEARCH_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("AUTORESEARCH_MLRUNS", str(tmp_path / "mlruns"))
-    monkeypatch.setenv("AUTORESEARCH_RUNNER", "plain")
-    return load_settings()
-
-
-@pytest.fixture
-def store(settings):
-    return open_store(settings)
-
-
-@pytest.fixture
-def instance():
-    with dg.DagsterInstance.ephemeral() as made:
-        yield made
+    return settings
 
 
 class Sensor:

@@ -1,7 +1,6 @@
 """Training an experiment once more from the UI: shown beside the record, never as the record."""
 
 import dagster as dg
-import pytest
 
 from autoresearch_dagster.core.experiment import (
     ExperimentKey,
@@ -13,7 +12,7 @@ from autoresearch_dagster.core.experiment import (
     Standing,
     TrainConfig,
 )
-from autoresearch_dagster.core.settings import PROJECT_ROOT, load_settings
+from autoresearch_dagster.core.settings import PROJECT_ROOT
 from autoresearch_dagster.data.build import build_bundle
 from autoresearch_dagster.definitions import defs
 from autoresearch_dagster.defs import assets
@@ -21,29 +20,9 @@ from autoresearch_dagster.defs.experiments import experiment_event, reproduction
 from autoresearch_dagster.experiments.dossier import dossier_of
 from autoresearch_dagster.store import events as ev, promotion_events as pe
 from autoresearch_dagster.store.leaderboard import leaderboard
-from autoresearch_dagster.store.store import open_store
 from tests.plans import finish, plan
 
 ASSET = dg.AssetKey("experiment")
-
-
-@pytest.fixture
-def settings(tmp_path, monkeypatch):
-    monkeypatch.setenv("AUTORESEARCH_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("AUTORESEARCH_MLRUNS", str(tmp_path / "mlruns"))
-    monkeypatch.setenv("AUTORESEARCH_RUNNER", "plain")
-    return load_settings()
-
-
-@pytest.fixture
-def store(settings):
-    return open_store(settings)
-
-
-@pytest.fixture
-def instance():
-    with dg.DagsterInstance.ephemeral() as made:
-        yield made
 
 
 def rerun(instance, key):

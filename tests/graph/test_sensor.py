@@ -3,25 +3,11 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 
-from autoresearch_dagster.core.settings import load_settings
 from autoresearch_dagster.defs.research import research
 from autoresearch_dagster.defs.sensors import next_batch
 from autoresearch_dagster.experiments.session import lease_name, pause
 from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store.leases import this_process
-from autoresearch_dagster.store.store import open_store
-
-
-@pytest.fixture
-def store(tmp_path, monkeypatch):
-    monkeypatch.setenv("AUTORESEARCH_HOME", str(tmp_path / "home"))
-    return open_store(load_settings())
-
-
-@pytest.fixture
-def instance():
-    with dg.DagsterInstance.ephemeral() as made:
-        yield made
 
 
 def begin(store, memory_key="research", driver="daemon"):

@@ -1,13 +1,17 @@
-"""What the tests of the command line share."""
+"""What tests of the command line and of sessions share."""
 
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from autoresearch_dagster.data.layout import Bundle
+from autoresearch_dagster.experiments.laboratory import Laboratory
 from tests.command_line import CommandLine
 from tests.mlflow_desk import CREATE, night
+from tests.scored import small_lab
 
 
 @pytest.fixture(scope="session")
@@ -20,6 +24,12 @@ def shared(tmp_path_factory):
 def command(tmp_path, monkeypatch, capsys):
     """Run one command in this process and return its exit code and what it printed."""
     return CommandLine(monkeypatch, capsys, tmp_path / "home")
+
+
+@pytest.fixture
+def lab(tmp_path: Path, bundle: Bundle) -> Laboratory:
+    """A laboratory whose runner starts nothing, in a new home."""
+    return small_lab(tmp_path / "home", bundle)
 
 
 @pytest.fixture(scope="session")

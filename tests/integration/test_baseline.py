@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.bundles import tiny_bundle
 from tests.manual_gpt import ManualGPT, batches_of, manual_optimizer, manual_step
 
 TRAINER = Path(__file__).parents[2] / "trainer_image"
@@ -52,11 +51,6 @@ def precise():
     torch.set_default_dtype(torch.float32)
 
 
-@pytest.fixture
-def tiny(tmp_path):
-    return tiny_bundle(tmp_path / "bundle")
-
-
 def losses_of_the_baseline(modules, **config):
     train, prepare, types = modules
     losses = []
@@ -86,11 +80,11 @@ SHAPES = [
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_the_first_losses_are_those_of_the_implementation_by_hand(baseline, tiny, shape, precise):
-    modules = baseline(tiny)
+def test_the_first_losses_are_those_of_the_implementation_by_hand(baseline, bundle, shape, precise):
+    modules = baseline(bundle)
 
     assert losses_of_the_baseline(modules, **shape) == pytest.approx(
-        losses_by_hand(modules, tiny, **shape), abs=1e-9
+        losses_by_hand(modules, bundle, **shape), abs=1e-9
     )
 
 
@@ -103,8 +97,8 @@ def test_in_single_precision_and_full_size_rows_they_agree_to_a_millionth(baseli
     assert len(set(ours)) == STEPS
 
 
-def test_two_half_batches_make_the_step_of_a_whole_one(baseline, tiny, precise):
-    modules = baseline(tiny)
+def test_two_half_batches_make_the_step_of_a_whole_one(baseline, bundle, precise):
+    modules = baseline(bundle)
     train, _prepare, types = modules
     models = []
     for batch, halves in ((4, 1), (2, 2)):
@@ -117,8 +111,8 @@ def test_two_half_batches_make_the_step_of_a_whole_one(baseline, tiny, precise):
     assert all(torch.allclose(models[0][name], models[1][name], atol=1e-9) for name in models[0])
 
 
-def test_no_logit_depends_on_a_later_token(baseline, tiny):
-    train, prepare, types = baseline(tiny)
+def test_no_logit_depends_on_a_later_token(baseline, bundle):
+    train, prepare, types = baseline(bundle)
     model = train.TinyGPT(prepare.VOCAB_SIZE, types.ExperimentConfig(n_layer=2, n_head=2, n_embd=16)).eval()
     first = torch.randint(0, 200, (1, 32))
     second = first.clone()
@@ -130,8 +124,8 @@ def test_no_logit_depends_on_a_later_token(baseline, tiny):
     assert not torch.allclose(one[:, 20:], other[:, 20:])
 
 
-def test_the_loss_with_targets_is_the_cross_entropy_of_the_logits(baseline, tiny):
-    train, prepare, types = baseline(tiny)
+def test_the_loss_with_targets_is_the_cross_entropy_of_the_logits(baseline, bundle):
+    train, prepare, types = baseline(bundle)
     model = train.TinyGPT(prepare.VOCAB_SIZE, types.ExperimentConfig(n_layer=1, n_head=2, n_embd=16)).eval()
     x, y = (torch.randint(0, 200, (2, 32)) for _ in range(2))
     each = model(x, y, reduction="none")
@@ -142,8 +136,8 @@ def test_the_loss_with_targets_is_the_cross_entropy_of_the_logits(baseline, tiny
     assert torch.allclose(each, expected, atol=1e-5)
 
 
-def test_dropout_acts_in_training_and_not_in_evaluation(baseline, tiny):
-    train, prepare, types = baseline(tiny)
+def test_dropout_acts_in_training_and_not_in_evaluation(baseline, bundle):
+    train, prepare, types = baseline(bundle)
     config = types.ExperimentConfig(n_layer=1, n_head=2, n_embd=16, dropout=0.5)
     model = train.TinyGPT(prepare.VOCAB_SIZE, config)
     idx = torch.randint(0, 200, (1, 32))
@@ -152,9 +146,9 @@ def test_dropout_acts_in_training_and_not_in_evaluation(baseline, tiny):
     assert torch.equal(model.eval()(idx), model(idx))
 
 
-def test_seed_zero_keeps_the_order_of_the_rows_and_another_seed_permutes_them(baseline, tiny):
-    _train, prepare, _types = baseline(tiny)
-    rows = torch.from_numpy(tiny.rows("train").tokens.astype("int64"))
+def test_seed_zero_keeps_the_order_of_the_rows_and_another_seed_permutes_them(baseline, bundle):
+    _train, prepare, _types = baseline(bundle)
+    rows = torch.from_numpy(bundle.rows("train").tokens.astype("int64"))
 
     def one_epoch(seed, size):
         prepare._seed = seed
@@ -171,17 +165,17 @@ def test_seed_zero_keeps_the_order_of_the_rows_and_another_seed_permutes_them(ba
     assert sorted(map(tuple, shuffled.tolist())) == sorted(map(tuple, rows.tolist()))
 
 
-def test_the_candidates_validation_split_is_the_development_slice(baseline, tiny):
-    _train, prepare, _types = baseline(tiny)
+def test_the_candidates_validation_split_is_the_development_slice(baseline, bundle):
+    _train, prepare, _types = baseline(bundle)
     x, y, _epoch = next(prepare.make_dataloader(None, 2, 32, "val", device=torch.device("cpu")))
 
-    expected = torch.from_numpy(tiny.rows("development").tokens[:2].astype("int64"))
+    expected = torch.from_numpy(bundle.rows("development").tokens[:2].astype("int64"))
     assert torch.equal(torch.cat([x, y[:, -1:]], dim=1), expected)
 
 
 @pytest.mark.parametrize(("length", "split"), [(33, "train"), (0, "train"), (32, "test")])
-def test_a_length_beyond_the_rows_or_another_split_is_refused(baseline, tiny, length, split):
-    _train, prepare, _types = baseline(tiny)
+def test_a_length_beyond_the_rows_or_another_split_is_refused(baseline, bundle, length, split):
+    _train, prepare, _types = baseline(bundle)
 
     with pytest.raises(ValueError):
         next(prepare.make_dataloader(None, 2, length, split))

@@ -6,10 +6,9 @@ import uuid
 import docker
 import pytest
 
-from autoresearch_dagster.containers.docker_runner import ping
 from autoresearch_dagster.core.presets import preset
-from autoresearch_dagster.core.settings import load_settings
 from tests.command_line import is_one_sentence
+from tests.daemon import require_daemon
 
 LENGTH = preset("demo").sequence_length
 
@@ -67,8 +66,7 @@ def test_without_a_daemon_image_says_what_to_do(command, monkeypatch, tmp_path):
 
 @pytest.mark.docker
 def test_an_image_is_described(command, monkeypatch):
-    if not ping():
-        (pytest.fail if load_settings().require_docker else pytest.skip)("no Docker daemon answers")
+    require_daemon()
     tag = f"autoresearch/trainer:test-{uuid.uuid4().hex[:8]}"
     monkeypatch.setenv("AUTORESEARCH_IMAGE", tag)
     try:

@@ -12,7 +12,6 @@ from autoresearch_dagster.core import limits as lim
 from autoresearch_dagster.core.errors import ContainerError, RunnerGone
 from autoresearch_dagster.core.limits import CONVERT_OUTPUT_BYTES, OUTPUT_BYTES, SAFETENSORS_HEADER_BYTES
 from autoresearch_dagster.evaluation.conversion import NotConverted, convert
-from tests.bundles import tiny_bundle
 from tests.fakes import RUNNING, ScriptedRunner
 from tests.frozen import HEAD, TIED, frozen_job
 
@@ -23,11 +22,6 @@ path = os.environ["AUTORESEARCH_OUT"] + "/model.safetensors"
 {doing}
 os._exit(0)
 """
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory):
-    return tiny_bundle(tmp_path_factory.mktemp("tiny") / "bundle")
 
 
 @pytest.fixture

@@ -3,17 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from autoresearch_dagster.agent.tools.dispatcher import TOOLBOX
 from autoresearch_dagster.core.experiment import PlannedExperiment, Purpose, Standing
-from autoresearch_dagster.data.layout import Bundle
 from autoresearch_dagster.experiments.laboratory import Laboratory
 from autoresearch_dagster.experiments.session import advance_session, lease_name
 from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store.state import SessionState
 from tests.agent_bench import BASELINE, Says
-from tests.bundles import tiny_bundle
 from tests.scored import small_lab, train_all
 
 GAINS = {"first": 0.5, "second": 0.9}
@@ -25,16 +21,6 @@ one = run_experiment("first", confirm="deferred")
 two = run_experiment("second", confirm=CONFIRM)
 [one["standing"], two["standing"]]
 ```"""
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return tiny_bundle(tmp_path_factory.mktemp("bundle"))
-
-
-@pytest.fixture
-def lab(tmp_path: Path, bundle: Bundle) -> Laboratory:
-    return small_lab(tmp_path / "home", bundle)
 
 
 class Research:

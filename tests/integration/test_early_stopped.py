@@ -25,9 +25,8 @@ from autoresearch_dagster.experiments.scoring import attempt_of
 from autoresearch_dagster.reports.board import Board
 from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.training.job import Halt
-from tests.bundles import tiny_bundle
 from tests.integration.test_promotion_flow import Research
-from tests.scored import result_of, small_lab
+from tests.scored import result_of
 
 LEARNS_NOTHING = b"""
 import prepare
@@ -45,16 +44,6 @@ FAST = [9.0, 8.0, 5.0, 4.0, 3.0, *[2.0] * 50]
 
 def points(losses):
     return [CurvePoint(step=n, loss=loss, elapsed_s=0.1 * n) for n, loss in enumerate(losses, 1)]
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory):
-    return tiny_bundle(tmp_path_factory.mktemp("bundle"))
-
-
-@pytest.fixture
-def lab(tmp_path, bundle):
-    return small_lab(tmp_path / "home", bundle)
 
 
 def test_a_hopeless_training_is_stopped_labelled_and_explained_to_the_agent(lab, tmp_path):

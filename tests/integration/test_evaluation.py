@@ -24,7 +24,6 @@ from autoresearch_dagster.evaluation.evaluator import EvaluationJob, Refusal, Sc
 from autoresearch_dagster.experiments.laboratory import BASELINE_FILE
 from autoresearch_dagster.training.job import Halt, Hooks, TrainingJob
 from autoresearch_dagster.training.run import train
-from tests.bundles import tiny_bundle
 
 ANSWERING = Path(__file__).parents[1] / "candidates" / "answering.py"
 CORE = sorted(os.sched_getaffinity(0))[-1] if hasattr(os, "sched_getaffinity") else 0
@@ -39,11 +38,6 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory):
-    return tiny_bundle(tmp_path_factory.mktemp("tiny") / "bundle")
 
 
 @pytest.fixture(scope="module")

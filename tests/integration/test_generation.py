@@ -7,15 +7,9 @@ from autoresearch_dagster.core import limits as lim
 from autoresearch_dagster.data import tokenizer
 from autoresearch_dagster.evaluation.failures import BadLogits, ServerFailed
 from autoresearch_dagster.evaluation.generation import Sampling, choose, generate
-from tests.bundles import tiny_bundle
 from tests.frozen import HEAD, NEXT, frozen_job
 
 GREEDY = Sampling(max_tokens=5, temperature=0, seed=0)
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory):
-    return tiny_bundle(tmp_path_factory.mktemp("tiny") / "bundle")
 
 
 @pytest.fixture

@@ -16,15 +16,9 @@ from autoresearch_dagster.experiments.run_one import run_planned
 from autoresearch_dagster.experiments.scoring import Attempt, Trained, evaluation_job
 from autoresearch_dagster.training.job import Halt
 from autoresearch_dagster.training.run import TrainingReport
-from tests.bundles import tiny_bundle
 from tests.integration.test_promotion_flow import Research
 from tests.nvidia import TWO_FACTS, TWO_GPUS, A, B, Machine, facts
 from tests.scored import small_lab
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory):
-    return tiny_bundle(tmp_path_factory.mktemp("bundle"))
 
 
 @pytest.mark.parametrize(

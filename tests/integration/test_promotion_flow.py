@@ -21,7 +21,6 @@ from autoresearch_dagster.core.experiment import (
 )
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.core.slot import NO_SLOT
-from autoresearch_dagster.data.layout import Bundle
 from autoresearch_dagster.experiments.archive import export_session
 from autoresearch_dagster.experiments.import_archive import import_session
 from autoresearch_dagster.experiments.laboratory import Laboratory
@@ -35,21 +34,10 @@ from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store.leaderboard import leader, leaderboard
 from autoresearch_dagster.store.state import SessionState
 from autoresearch_dagster.store.store import open_store
-from tests.bundles import tiny_bundle
 from tests.scored import small_lab, train_all
 
 FAILED = ExperimentResult(outcome=Outcome.CRASHED, error="ValueError: boom")
 CAUGHT = ExperimentResult(outcome=Outcome.TRAINED, verdict=Verdict.REJECTED, error="It looks ahead.")
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return tiny_bundle(tmp_path_factory.mktemp("bundle"))
-
-
-@pytest.fixture
-def lab(tmp_path: Path, bundle: Bundle) -> Laboratory:
-    return small_lab(tmp_path / "home", bundle)
 
 
 class Research:

@@ -3,7 +3,7 @@
 import psutil
 import pytest
 
-from autoresearch_dagster.containers.docker_runner import DockerRunner, ping
+from autoresearch_dagster.containers.docker_runner import DockerRunner
 from autoresearch_dagster.containers.local_runner import LocalRunner
 from autoresearch_dagster.containers.process_tree import is_running
 from autoresearch_dagster.core.folders import find_folders
@@ -16,6 +16,7 @@ from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store.leases import this_process
 from autoresearch_dagster.store.store import open_store
 from tests.contract.jobs import PROGRAM, gone
+from tests.daemon import require_daemon
 from tests.deaths import Driver
 from tests.plans import finish, plan
 
@@ -234,8 +235,7 @@ def test_an_mlflow_that_refuses_is_reported_in_a_sentence_and_stays_behind(setti
 
 @pytest.mark.docker
 def test_a_container_of_a_killed_driver_is_removed_and_others_stay(settings, store, tmp_path):
-    if not ping():
-        pytest.skip("no Docker daemon answers")
+    require_daemon()
     image = DockerRunner(settings).prepare(print)
     runner = DockerRunner(settings, image, PROGRAM)
     lost, kept = plan(store, "wide", "deep")

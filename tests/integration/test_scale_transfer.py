@@ -23,7 +23,6 @@ from autoresearch_dagster.core.experiment import (
 from autoresearch_dagster.core.presets import preset
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.core.slot import NO_SLOT
-from autoresearch_dagster.data.layout import Bundle
 from autoresearch_dagster.experiments.archive import export_session
 from autoresearch_dagster.experiments.import_archive import import_session
 from autoresearch_dagster.experiments.laboratory import Laboratory
@@ -35,22 +34,11 @@ from autoresearch_dagster.reports.story import Story
 from autoresearch_dagster.store import events as ev, promotion_events as pe
 from autoresearch_dagster.store.leaderboard import leader
 from autoresearch_dagster.tracking.describe import tags
-from tests.bundles import tiny_bundle
 from tests.integration.test_archive import assemble, of_kind, parts
 from tests.integration.test_promotion_flow import FAILED, Research
 from tests.scored import checkpoint_bytes, result_of, small_lab
 
 DEMO = preset("demo").config
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return tiny_bundle(tmp_path_factory.mktemp("bundle"))
-
-
-@pytest.fixture
-def lab(tmp_path: Path, bundle: Bundle) -> Laboratory:
-    return small_lab(tmp_path / "home", bundle)
 
 
 class Scaling(Research):

@@ -6,13 +6,14 @@ import pytest
 
 from autoresearch_dagster.containers import bubblewrap_runner, docker_runner as docker_module
 from autoresearch_dagster.containers.bubblewrap_runner import BubblewrapRunner, find_sandbox
-from autoresearch_dagster.containers.docker_runner import DockerRunner, ping
+from autoresearch_dagster.containers.docker_runner import DockerRunner
 from autoresearch_dagster.containers.local_runner import LocalRunner
 from autoresearch_dagster.core.errors import ContainerError
 from autoresearch_dagster.core.limits import SCRATCH_BYTES
 from autoresearch_dagster.core.settings import load_settings
 from autoresearch_dagster.experiments.doctor import examine
 from autoresearch_dagster.experiments.seals import PROBE, SEALS, try_seals
+from tests.daemon import require_daemon
 
 EVERY_JOB = {"environment", "file size", "memory"}
 """Kept by plain processes too."""
@@ -25,9 +26,7 @@ def settings(tmp_path):
 
 @pytest.fixture
 def docker_runner(settings):
-    if not ping():
-        say = pytest.fail if settings.require_docker else pytest.skip
-        say("no Docker daemon answers")
+    require_daemon()
     image = DockerRunner(load_settings()).prepare(print)
     return DockerRunner(settings, image, PROBE)
 

@@ -24,17 +24,11 @@ from autoresearch_dagster.experiments.scoring import Attempt
 from autoresearch_dagster.store.store import open_store
 from autoresearch_dagster.training.job import Halt, Hooks, TrainingJob
 from autoresearch_dagster.training.run import train
-from tests.bundles import tiny_bundle
 
 MISBEHAVING = (Path(__file__).parents[1] / "candidates" / "misbehaving.py").read_bytes()
 CONFIG = TrainConfig(n_layer=1, n_head=2, n_embd=16, max_steps=10, time_budget_sec=20, learning_rate=1e-2)
 CORE = sorted(os.sched_getaffinity(0))[-1] if hasattr(os, "sched_getaffinity") else 0
 CORE_SLOT = Slot((CORE,))
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory):
-    return tiny_bundle(tmp_path_factory.mktemp("tiny") / "bundle")
 
 
 @pytest.fixture

@@ -5,13 +5,7 @@ import pytest
 from autoresearch_dagster.containers.local_runner import LocalRunner
 from autoresearch_dagster.containers.select import HARNESS
 from autoresearch_dagster.core.experiment import Outcome
-from tests.bundles import tiny_bundle
 from tests.training_jobs import candidate, run, training_job
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory):
-    return tiny_bundle(tmp_path_factory.mktemp("tiny") / "bundle")
 
 
 @pytest.fixture

@@ -11,15 +11,9 @@ from autoresearch_dagster.core.experiment import Outcome, Verdict
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.evaluation import secret
 from tests import judging
-from tests.bundles import tiny_bundle
 from tests.redteam_table import CANDIDATES, ENDINGS, HONEST, HONEST_BUT_ODD, OWN_TESTS, SHORT
 
 ROWS = 32
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory):
-    return tiny_bundle(tmp_path_factory.mktemp("tiny") / "bundle")
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from autoresearch_dagster.core.experiment import Outcome, Verdict
 from autoresearch_dagster.evaluation.review import review
 from tests.command_line import BASELINE
 from tests.judging import judged
-from tests.redteam.test_redteam import bundle, lab  # noqa: F401 (fixtures)
+from tests.redteam.test_redteam import lab  # noqa: F401 (fixture)
 from tests.redteam_table import CANDIDATES as HERE
 
 CANDIDATES = (

@@ -10,13 +10,14 @@ from pathlib import Path
 import docker
 import pytest
 
-from autoresearch_dagster.containers.docker_runner import DockerRunner, ping
+from autoresearch_dagster.containers.docker_runner import DockerRunner
 from autoresearch_dagster.core.experiment import Outcome
 from autoresearch_dagster.core.settings import load_settings
 from autoresearch_dagster.data.folders import file_digests
 from autoresearch_dagster.experiments.laboratory import KEY_LABEL
 from tests import judging
 from tests.bundles import tiny_bundle
+from tests.daemon import require_daemon
 from tests.redteam_table import ENDINGS, HONEST
 
 pytestmark = [pytest.mark.slow, pytest.mark.docker, pytest.mark.timeout(1_800)]
@@ -46,9 +47,7 @@ def bundle(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def lab(bundle, tmp_path_factory):
-    if not ping():
-        say = pytest.fail if load_settings().require_docker else pytest.skip
-        say("no Docker daemon answers")
+    require_daemon()
     settings = load_settings().model_copy(update={"home": tmp_path_factory.mktemp("home")})
     runner = DockerRunner(settings)
     return judging.open_bench(settings, runner, runner.prepare(print), bundle, rows=ROWS)

@@ -14,7 +14,6 @@ from autoresearch_dagster.core.limits import MIB
 from autoresearch_dagster.core.slot import Slot
 from autoresearch_dagster.training.job import Halt
 from autoresearch_dagster.training.watch import written_bytes
-from tests.bundles import tiny_bundle
 from tests.fakes import RUNNING, ScriptedRunner
 from tests.training_jobs import run, training_job
 
@@ -42,11 +41,6 @@ def says(error):
         (out / "outcome.json").write_text(json.dumps({"kind": "finished", "error": error}))
 
     return write
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory):
-    return tiny_bundle(tmp_path_factory.mktemp("tiny") / "bundle")
 
 
 @pytest.fixture

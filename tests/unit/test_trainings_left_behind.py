@@ -12,7 +12,6 @@ from autoresearch_dagster.core.errors import RunnerGone
 from autoresearch_dagster.core.experiment import Outcome
 from autoresearch_dagster.training.job import Halt, Hooks, Ready
 from autoresearch_dagster.training.run import Left, take_over, train
-from tests.bundles import tiny_bundle
 from tests.fakes import RUNNING, ScriptedJob, ScriptedRunner
 from tests.training_jobs import training_job
 
@@ -36,8 +35,7 @@ def impatient(monkeypatch):
 
 
 @pytest.fixture
-def job(tmp_path_factory):
-    bundle = tiny_bundle(tmp_path_factory.mktemp("tiny") / "bundle")
+def job(bundle):
     return training_job(b"", bundle, time_budget_sec=BUDGET_S)
 
 

@@ -10,7 +10,7 @@ from autoresearch_dagster.agent.rules import edit_rules
 from autoresearch_dagster.agent.rules.plateau import confirmed
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.experiment import ExperimentKey, title_key
-from autoresearch_dagster.core.figures import change
+from autoresearch_dagster.core.figures import NONE, change
 from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store.leaderboard import score
 from autoresearch_dagster.store.state import Edit, Experiment, SessionState
@@ -53,6 +53,13 @@ class AxisCalibration:
     mean_predicted_bpb: float | None
     mean_measured_bpb: float
     kept: int
+
+    @property
+    def figures(self) -> tuple[str, str, str, str, str]:
+        """How many were tried, whose direction was right, predicted and measured change, and how many were kept."""
+        right = f"{self.direction_right} of {self.directed}" if self.directed else NONE
+        predicted, measured = change(self.mean_predicted_bpb), change(self.mean_measured_bpb)
+        return str(self.n), right, predicted, measured, str(self.kept)
 
 
 def calibration(state: SessionState) -> list[AxisCalibration]:
@@ -100,12 +107,7 @@ def table(rows: Sequence[AxisCalibration]) -> str:
         "| axis | tried | direction right | mean predicted bpb | mean measured bpb | kept |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
-    for row in rows:
-        predicted = change(row.mean_predicted_bpb)
-        right = f"{row.direction_right} of {row.directed}" if row.directed else "–"
-        lines.append(
-            f"| {row.axis.value} | {row.n} | {right} | {predicted} | {change(row.mean_measured_bpb)} | {row.kept} |"
-        )
+    lines += [f"| {' | '.join((row.axis.value, *row.figures))} |" for row in rows]
     return "\n".join(lines)
 
 
