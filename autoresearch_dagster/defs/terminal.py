@@ -63,11 +63,11 @@ def _pause(config: SessionConfig, settings: Settings, out: Console) -> None:
         say(out, f"Stopped before the session began. `{go_on(config)}` begins it.")
         return
     pause(found.id, store, "stopped from the keyboard")
-    keep_report(settings, store, found.id)
     say(out, f"Paused; nothing is lost. `{go_on(found.config)}` goes on.")
+    say(out, f"`{shlex.join(['autoresearch', 'stop', config.memory_key])}` ends it instead.")
     if left := running_on(found.id, settings):
         say(out, f"Left to run to the end in containers: {counted(left, 'training')}; going on collects them.")
-    say(out, f"`{shlex.join(['autoresearch', 'stop', config.memory_key])}` ends it instead.")
+    keep_report(settings, store, found.id)  # last: it takes a second, and whoever presses Ctrl-C again has been told
 
 
 def _pulse(config: SessionConfig, settings: Settings, slots: int) -> Callable[[], str]:

@@ -1,18 +1,23 @@
 """Dagster and MLflow together, until the person stops them."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 
 from autoresearch_dagster.core.errors import UserError
 from autoresearch_dagster.core.settings import PROJECT_ROOT, Settings, environment_without_key
 
 STOP_S = 10.0
 LOOK_S = 0.5
+ENDED_BY = 128
+"""Plus the number of a signal: the exit code of what it ended."""
 QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true"}
 
 
@@ -72,22 +77,39 @@ def serve(settings: Settings, host: str, dagster_port: int, mlflow_port: int, sa
     say("Ctrl-C stops both; sessions stay in the journal.")
     lines = commands(settings, host, dagster_port, mlflow_port)
     # A `.env` where Dagster is started would overrule DAGSTER_HOME, and `run` and `dev` would have two instances.
-    started = [
-        subprocess.Popen(line, env=own, cwd=settings.home)
-        for line, own in zip(lines, environments(settings), strict=True)
-    ]
+    started: list[subprocess.Popen[bytes]] = []
+    with _tidy_when_told_to_end():
+        try:
+            for line, own in zip(lines, environments(settings), strict=True):
+                started.append(subprocess.Popen(line, env=own, cwd=settings.home, start_new_session=True))
+            while all(process.poll() is None for process in started):
+                time.sleep(LOOK_S)
+            ended = next(line for line, process in zip(lines, started, strict=True) if process.poll() is not None)
+            raise UserError(f"`{Path(ended[0]).name}` ended by itself; its last lines above say why.")
+        finally:
+            _stop(started)
+
+
+@contextmanager
+def _tidy_when_told_to_end() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end this process as Ctrl-C does: the two would go on without it, on their ports."""
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(ENDED_BY + number)
+
+    before = {one: signal.signal(one, leave) for one in (signal.SIGTERM, signal.SIGHUP)}
     try:
-        while all(process.poll() is None for process in started):
-            time.sleep(LOOK_S)
-        ended = next(line for line, process in zip(lines, started, strict=True) if process.poll() is not None)
-        raise UserError(f"`{Path(ended[0]).name}` ended by itself; its last lines above say why.")
+        yield
     finally:
-        _stop(started)
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 def _stop(started: list[subprocess.Popen[bytes]]) -> None:
+    """Interrupt each with its children, once: told to terminate, `dagster dev` leaves its children behind."""
     for process in started:
-        process.terminate()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGINT)
     for process in started:
         try:
             process.wait(STOP_S)

@@ -9,7 +9,10 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from autoresearch_dagster.containers.machine_slots import machine_slots
+from autoresearch_dagster.core.errors import AutoresearchError
 from autoresearch_dagster.core.folders import find_folders
+from autoresearch_dagster.core.presets import preset
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.experiments.attempt_record import FILE, AttemptRecord
 from autoresearch_dagster.experiments.laboratory import scratch_prefix
@@ -31,6 +34,7 @@ class Watch:
         self._store = store
         self._session = session
         self._known = {key for key, one in self.state().everything.items() if one.result is not None}
+        self._slots = self._slots_here()
 
     def state(self) -> SessionState:
         """The session as it stands."""
@@ -39,7 +43,16 @@ class Watch:
     def pulse(self) -> str:
         """Say in a line how far the session is."""
         state = self.state()
-        return pulse(state, time_left_s(state, utc_now(), state.config.concurrency))
+        return pulse(state, time_left_s(state, utc_now(), self._slots))
+
+    def _slots_here(self) -> int:
+        """Count the slots of this machine; as many as the session may use where it has none of its kind."""
+        config = self.state().config
+        chosen = preset(config.preset)
+        try:
+            return len(machine_slots(self._settings, chosen.slot_kind, chosen.name))
+        except AutoresearchError:
+            return config.concurrency
 
     def cards(self) -> list[Card]:
         """Return what waits, runs, or was finished since the watch began, in planned order."""

@@ -50,6 +50,8 @@ class Soak:
     results: int = 0
     twice: int = 0
     outcomes: Counter[str] = field(default_factory=Counter[str])
+    blamed: dict[str, str] = field(default_factory=dict[str, str])
+    """What candidates were blamed for, by title: they are all innocent."""
     left: list[str] = field(default_factory=list[str])
 
     def growth_bytes(self) -> int:
@@ -183,6 +185,10 @@ def count(world: World, done: Soak) -> None:
     finished, results = world.finished(), world.results()
     done.results, done.twice = len(results), sum(times - 1 for times in finished.values())
     done.outcomes = Counter(one.outcome.value for one in results.values())
+    innocent = (Outcome.TRAINED, Outcome.LOST)  # one that is hit three times in a row is given up as Lost
+    done.blamed = {
+        title: f"{one.outcome}: {one.error}" for title, one in results.items() if one.outcome not in innocent
+    }
     world.maintain()
     done.left = world.leftovers()
 
@@ -214,8 +220,9 @@ def main(number: int, seed: int, runner: str) -> None:
     print(done.line())  # noqa: T201 (a command)
     for one in done.left:
         print("left:", one)  # noqa: T201
-    blamed = set(done.outcomes) - {Outcome.TRAINED.value, Outcome.LOST.value}
-    sys.exit(1 if done.results != number or done.twice or done.left or blamed else 0)
+    for title, why in done.blamed.items():
+        print("blamed:", title, why)  # noqa: T201
+    sys.exit(1 if done.results != number or done.twice or done.left or done.blamed else 0)
 
 
 if __name__ == "__main__":
