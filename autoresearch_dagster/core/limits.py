@@ -98,7 +98,9 @@ STARTUP_S: Final = 120.0  # wall seconds until the harness says ready (imports t
 SANDBOX_TRY_S: Final = 10.0  # seconds in which an empty program must end that tries whether a sandbox can be made
 REMOVE_S: Final = 10.0  # seconds to wait for a killed process
 UNSEEN_S: Final = 2.0  # seconds between two looks at a training after which its end may have been missed
-ENDING_S: Final = 1.0  # seconds that a process whose connection closed is given to end
+ENDING_S: Final = (
+    10.0  # seconds that a process whose connection closed is given to end; a crowded Docker tells late
+)
 GPU_QUERY_S: Final = 15.0  # seconds before a silent nvidia-smi is given up; it may load the driver first: 1 to 5
 KERNEL_LOG_BYTES: Final = 16 * MIB  # of the kernel's log that are read; its buffer has 1 or less as a rule
 KERNEL_LOG_SLACK_S: Final = 5.0  # that the kernel's clock may differ from ours

@@ -67,7 +67,9 @@ def _pause(config: SessionConfig, settings: Settings, out: Console) -> None:
     say(out, f"`{shlex.join(['autoresearch', 'stop', config.memory_key])}` ends it instead.")
     if left := running_on(found.id, settings):
         say(out, f"Left to run to the end in containers: {counted(left, 'training')}; going on collects them.")
-    keep_report(settings, store, found.id)  # last: it takes a second, and whoever presses Ctrl-C again has been told
+    keep_report(
+        settings, store, found.id
+    )  # last: it takes a second, and whoever presses Ctrl-C again has been told
 
 
 def _pulse(config: SessionConfig, settings: Settings, slots: int) -> Callable[[], str]:
