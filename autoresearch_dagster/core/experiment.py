@@ -81,7 +81,7 @@ class PlannedExperiment(Data):
     revision: int
     """Revision of the edit, from 1; 0 for the baseline."""
     train_py: Digest
-    """The whole file."""
+    """Digest of the whole train.py."""
     config: TrainConfig
     """What `run_training` is given."""
     parent_title: str | None = None
@@ -89,7 +89,7 @@ class PlannedExperiment(Data):
     purpose: Purpose = Purpose.CANDIDATE
     """What it is trained for."""
     trains: ExperimentKey | None = None
-    """The candidate that a confirmation or a scale transfer trains once more; None for the baseline."""
+    """The candidate that a confirmation or a scale transfer trains once more; null: the baseline, or none."""
 
     @property
     def revision_key(self) -> tuple[str, int]:
@@ -164,7 +164,7 @@ class OutOfMemory(Data):
 
 
 class ExperimentResult(Data):
-    """What became of an experiment.  `val_bpb` comes from the trusted evaluator or is None."""
+    """What became of an experiment.  `val_bpb` comes from the trusted evaluator or is null."""
 
     outcome: Outcome
     """How it ended."""
@@ -185,7 +185,7 @@ class ExperimentResult(Data):
     checkpoint_bytes: int = 0
     """Size of the checkpoint as the host froze it; 0: there is none, or it was recorded before sizes were."""
     curve: Digest | None = None
-    """Blob with the training curve; null: it reported none."""
+    """Digest of the blob with the training curve; null: it reported none."""
     claims: Claims = Field(default_factory=Claims)
     """What the candidate says of itself."""
     error: str = ""
@@ -195,7 +195,7 @@ class ExperimentResult(Data):
     duration_sec: float = 0.0
     """Wall seconds of its last try's training."""
     cpu_sec: float = 0.0
-    """CPU seconds of the same."""
+    """CPU seconds of its last try's training."""
     gpu_sec: float = 0.0
     """Wall seconds in which its attempt held a GPU, tries that ran out of memory and scoring included."""
     peak_memory_bytes: int = 0
@@ -209,7 +209,7 @@ class ExperimentResult(Data):
     memory_bytes: int = 0
     """Host memory that its last try was given; 0: recorded before that was."""
     ran_as: TrainConfig | None = None
-    """The config that its last try was given, where its micro-batch was halved; None: the planned one."""
+    """The config that its last try was given, where its micro-batch was halved; null: the planned one."""
     oom_retries: int = 0
     """Tries before the last one that ran out of memory."""
     out_of_memory: tuple[OutOfMemory, ...] = ()

@@ -98,7 +98,7 @@ class NoiseFloor(Data):
     """Its one-sided upper bound at 80 %, which screening takes for the sd."""
     detectable_gain_bpb: float | None
     """Smallest true gain that passes screening and confirmation with 80 % probability if the pairs share no
-    luck; null: there is no noise."""
+    luck; null: the sd is zero."""
     identical: bool
     """Whether all seeds scored alike: such a baseline fixes its own seed, and its sd of zero is not used."""
     reason: str
@@ -114,7 +114,7 @@ class ScreeningDecision(Data):
     """What one seed says."""
 
     outcome: Literal["regression", "within_noise", "worth_confirming"]
-    """What follows."""
+    """What follows from it."""
     reason: str
     """Why, as a sentence."""
     gain_bpb: float
@@ -137,7 +137,7 @@ class PromotionDecision(Data):
     """What the seeds so far say; `champion` is the best of those that one look confirmed."""
 
     outcome: PromotionOutcome
-    """What follows."""
+    """What follows from it."""
     reason: str
     """Why, as a sentence."""
     gain_bpb: float

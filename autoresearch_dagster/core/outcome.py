@@ -54,7 +54,7 @@ class Label(StrEnum):
     """What a reader must know to compare an experiment with others."""
 
     STARVED = "starved"
-    """Its budget was used up before it made `max_steps` steps."""
+    """It made fewer than `max_steps` steps within its budget, or did not say how many."""
     HEALED = "healed"
     """It ran with a smaller micro-batch and more of them in a step, because a device's memory did not suffice."""
     SMALL_BUDGET = "small_budget"

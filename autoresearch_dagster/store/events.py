@@ -80,7 +80,7 @@ class SessionConfig(Data):
     resource_sizing: Literal["measured", "model", "floor"] = "measured"
     """Memory of a first try: what the last of like shape needed, what the model estimates, or the floor."""
     early_stop: bool | None = None
-    """Whether trainings that are far behind champion and baseline are stopped; None: as the preset does."""
+    """Whether trainings that are far behind champion and baseline are stopped; null: as the preset does."""
 
 
 class SessionStarted(Data):

@@ -45,7 +45,7 @@ class ModelAsked(Data):
     turn: int
     """The turn that it is for, from 1."""
     request: Digest
-    """Blob with the request."""
+    """Digest of the blob with the request."""
     model: str
     """Name of the model."""
     prices: str
@@ -59,9 +59,9 @@ class ModelAnswered(Data):
 
     kind: Literal["model_answered"] = "model_answered"
     ticket: str
-    """Of the request that is answered."""
+    """Ticket of the request that is answered."""
     message_id: str = ""
-    """The provider's."""
+    """The provider's name for its answer; '' where it gave none."""
     model: str = ""
     """Who answered, as the server says; '' in older journals: whoever was asked."""
     usage: TokenUsage
@@ -77,7 +77,7 @@ class ModelFailed(Data):
 
     kind: Literal["model_failed"] = "model_failed"
     ticket: str
-    """Of the request."""
+    """Ticket of the request."""
     reason: str
     """What went wrong, as a person is told."""
     possibly_charged: bool
@@ -91,9 +91,9 @@ class ExperimentSized(Data):
     key: ExperimentKey
     """The experiment."""
     memory_bytes: int
-    """For its first try."""
+    """Host memory for its first try."""
     reason: str
-    """As the model says it."""
+    """Why that much, in the model's words."""
 
 
 class SessionSlept(Data):

@@ -62,7 +62,7 @@ class CallRecorded(Data):
     sequence: int
     """Place of the call within its turn."""
     call: CallKey
-    """Identity of the call."""
+    """SHA-256 over session, turn, plan, sequence, function and arguments: the identity of the call."""
     function: str
     """Name of the tool."""
     arguments: dict[str, JsonValue]
@@ -82,7 +82,7 @@ class CallPending(Data):
     sequence: int
     """Place of the call within its turn."""
     call: CallKey
-    """Identity of the call."""
+    """SHA-256 over session, turn, plan, sequence, function and arguments: the identity of the call."""
     function: str
     """Name of the tool."""
     arguments: dict[str, JsonValue]
@@ -110,7 +110,7 @@ class CallAnswered(Data):
     sequence: int
     """Place of the call within its turn."""
     call: CallKey
-    """Identity of the call."""
+    """SHA-256 over session, turn, plan, sequence, function and arguments: the identity of the call."""
     result: JsonValue
     """What the plan is given."""
 
@@ -140,7 +140,7 @@ class EditSaved(Data):
     revision: int
     """1 for the first edit of this title."""
     train_py: Digest
-    """The whole file."""
+    """Digest of the whole train.py."""
     lines: int
     """Lines of train.py."""
     config_overrides: dict[str, float | int]
@@ -148,11 +148,11 @@ class EditSaved(Data):
     adjusted: dict[str, str]
     """Overrides that were changed or left out, and why."""
     change_summary: str
-    """The agent's words."""
+    """What was changed, in the agent's words."""
     parent_title: str | None
     """The edit it was forked from; null: the baseline."""
     signature: str
-    """Of code and overrides; equal for duplicates."""
+    """Digest of code and overrides; equal for duplicates."""
     axes: tuple[str, ...] = ()
     """What it touches relative to what it came from, by `agent.axes`; empty where that was not judged yet."""
     form: str = ""
@@ -175,7 +175,7 @@ class HypothesisRecorded(Data):
     hypothesis: str
     """The claim, in the agent's words."""
     expected_effect: str
-    """The agent's words; read where they can be."""
+    """What it should do to the score, in the agent's words; read where they can be."""
 
 
 class BatchPlanned(Data):
@@ -197,7 +197,7 @@ class BatchSentBack(Data):
     axis: str
     """What all its edits touch."""
     signatures: tuple[str, ...]
-    """Of the edits."""
+    """Signatures of its edits."""
 
 
 class TranscriptCompacted(Data):
@@ -207,6 +207,6 @@ class TranscriptCompacted(Data):
     turn: int
     """The last turn that is told in short."""
     input_tokens: int
-    """What the reply had to read that led to it."""
+    """Tokens that the reply had to read which led to it."""
     text: str = ""
     """What is told instead, kept so that it stays the same; '' in journals of before that was."""

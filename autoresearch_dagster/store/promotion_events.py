@@ -60,7 +60,7 @@ class CandidateScreened(Data):
     against: ExperimentKey | None
     """The champion; null: the baseline."""
     decision: ScreeningDecision
-    """Figures and sentence."""
+    """The comparison with its figures, and the conclusion as a sentence."""
 
 
 class ConfirmationPlanned(Data):
@@ -77,7 +77,7 @@ class ConfirmationPlanned(Data):
     """Those that deserved it and for which the session's budget of confirmations does not suffice; for them it
     is decided."""
     seeds: tuple[int, ...]
-    """In both arms."""
+    """Seeds that both arms are trained at."""
     planned: tuple[PlannedExperiment, ...]
     """Trainings that do not exist yet."""
 
@@ -89,7 +89,7 @@ class PromotionJudged(Data):
     key: ExperimentKey
     """The candidate."""
     decision: PromotionDecision
-    """Figures and sentence."""
+    """The comparison with its figures, and the conclusion as a sentence."""
 
 
 class PromotionRefused(Data):
@@ -99,7 +99,7 @@ class PromotionRefused(Data):
     key: ExperimentKey
     """The candidate."""
     reason: str
-    """Why."""
+    """Why, as a person is told."""
     rejected: bool
     """Whether the score is taken away, too."""
 
@@ -111,7 +111,7 @@ class ChampionChosen(Data):
     key: ExperimentKey
     """The candidate that is champion now."""
     reason: str
-    """Why."""
+    """Why, as a person is told."""
 
 
 class TransferPlanned(Data):
@@ -147,13 +147,13 @@ class TransferJudged(Data):
     against: ExperimentKey | None
     """The champion before it; null: the baseline."""
     outcome: TransferOutcome
-    """What came out."""
+    """Whether the gain is there at twice the size."""
     reason: str
-    """Why."""
+    """Why, as a person is told."""
     dimension: Dimension | None = None
     """What was doubled; null: nothing was compared."""
     decision: PromotionDecision | None = None
-    """Figures and sentence; null: nothing was compared."""
+    """The comparison and its conclusion; null: nothing was compared."""
 
 
 Decision = (

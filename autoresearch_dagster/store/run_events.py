@@ -14,13 +14,13 @@ class _Attempt(Data):
     key: ExperimentKey
     """The experiment."""
     attempt: int
-    """From 1."""
+    """Number of the attempt, from 1."""
     owner: str
-    """Machine, process and its start."""
+    """The driver: its machine, its process and when that began."""
     run_id: str = ""
-    """Dagster's run."""
+    """Id of Dagster's run; '' where there was none."""
     slot: str = ""
-    """Core, or GPU with its cores."""
+    """The core that it had for itself, or the GPU with its cores."""
 
 
 class AttemptStarted(_Attempt):
@@ -46,7 +46,7 @@ class ExperimentFinished(Data):
     result: ExperimentResult
     """Outcome, score, and what it took."""
     run_id: str = ""
-    """Dagster's run."""
+    """Id of Dagster's run; '' where there was none."""
 
 
 class Steered(Data):

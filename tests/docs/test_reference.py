@@ -1,6 +1,7 @@
 """The reference says what the code says."""
 
 import re
+from itertools import pairwise
 from typing import get_args
 
 import pytest
@@ -40,22 +41,28 @@ def test_every_event_setting_and_field_of_a_receipt_is_documented() -> None:
     assert [name for name in fields if f"| `{name}` |" not in TEXTS["receipt.md"][1]] == []
 
 
-def rows_of(text: str) -> list[list[str]]:
-    """The rows of all tables of a page, without their heads; a bar behind a backslash divides nothing."""
-    lines = [re.split(r"(?<!\\)\|", line)[1:-1] for line in text.splitlines() if line.startswith("|")]
-    heads = [number - 1 for number, row in enumerate(lines) if set("".join(row)) == {" ", "-"}]
-    return [
-        [cell.strip() for cell in row] for number, row in enumerate(lines) if {number, number - 1}.isdisjoint(heads)
-    ]
+def tables_of(text: str) -> list[list[list[str]]]:
+    """The tables of a page, each with its head first; a bar behind a backslash divides nothing."""
+    found: list[list[list[str]]] = []
+    for before, line in pairwise(["", *text.splitlines()]):
+        if line.startswith("|"):
+            if not before.startswith("|"):
+                found.append([])
+            found[-1].append([cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]])
+    return found
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_every_row_of_the_reference_has_a_name_and_a_meaning_and_no_empty_backticks(name: str) -> None:
     text = TEXTS[name][1]
-    rows = rows_of(text)
+    tables = tables_of(text)
 
-    assert rows
-    assert [row for row in rows if not row[0] or not row[-1]] == []
+    assert tables
+    for head, _, *rows in tables:
+        assert rows, head
+        assert [row for row in rows if not row[0] or not row[-1]] == []
+        if head[-1] == "meaning":
+            assert [row for row in rows if not re.fullmatch(r"\S.*\s.*\.", row[-1]) or "None" in row[-1]] == []
     assert [line for line in text.splitlines() if re.search(r"(?<!`)``(?!`)", line)] == []
 
 

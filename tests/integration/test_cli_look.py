@@ -30,7 +30,7 @@ def test_history_of_one_turn_is_whole(command, home):
     done = command("history", "night-run", "--turn", 2, home=home)
 
     assert done.code == 0
-    assert "more lines" not in done.out
+    assert "more line" not in done.out
     assert "call record_batch_hypotheses" in done.out
     assert "run_experiment_batch" in done.out
     assert "Turn 3" not in done.out

@@ -83,7 +83,7 @@ def test_a_session_that_cannot_be_projected_is_said_and_the_others_are_projected
     lines = done.out.splitlines()
     assert done.code == 1
     assert "MLflow is behind the journal: The blob" in lines[0]
-    assert lines[1] == "beside (s02): 1 runs marked as deleted, 1 runs written."
+    assert lines[1] == "beside (s02): 1 run marked as deleted, 1 run written."
     assert project().out.splitlines()[0].startswith("night (s01): ")
     assert len(runs(home)) == 3
 
