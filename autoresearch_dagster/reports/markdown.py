@@ -1,7 +1,7 @@
 """Text that others wrote, put into Markdown so that it reads as it was written: nothing of it is markup.
 
-What is covered: control characters, markup, HTML, columns of tables, beginnings of blocks, ends of code.
-What is not covered: an address in plain text, which some readers make a link by themselves.
+What is covered: control characters, markup, HTML, columns of tables, beginnings of blocks, ends of code, addresses
+that a page would make a link of by itself.
 """
 
 import re
@@ -12,13 +12,17 @@ from autoresearch_dagster.reports.text import block, one_line
 PLAIN_CHARS = 500  # of one text in a sentence or a table's cell
 NOTE_LINES = 200  # of what a researcher concludes
 _MARKUP = re.compile(r"[\\`*_\[\]<>|~&]")
+_ADDRESS = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?<=@)", re.IGNORECASE)
+JOINER = "\u2060"
+"""Breaks an address and is not seen.  A backslash would not: GitHub's Markdown looks for addresses once more in
+the text that is left when all marks are read."""
 _BEGINS_BLOCK = re.compile(r"^(\d{0,9})([#+\-=.)])")
 
 
 def plain(text: str) -> str:
     """Write a text as a part of a sentence, or as a table's cell: one line, with its markup escaped."""
     escaped = _MARKUP.sub(r"\\\g<0>", one_line(text, PLAIN_CHARS))
-    return _BEGINS_BLOCK.sub(r"\1\\\2", escaped)
+    return _ADDRESS.sub(JOINER, _BEGINS_BLOCK.sub(r"\1\\\2", escaped))
 
 
 def code(text: str) -> str:

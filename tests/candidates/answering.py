@@ -9,12 +9,17 @@ SECRET_WORDS = "the validation rows are"
 PREFLIGHT = 2  # calls of server A before it gets a scored row
 
 
-def connection():
-    """Find the harness's socket in the frames above: a candidate can."""
+def harness_value(name):
+    """Find a variable of the harness in the frames above: a candidate can."""
     frame = sys._getframe()
-    while "connection" not in frame.f_locals:
+    while name not in frame.f_locals:
         frame = frame.f_back
-    return frame.f_locals["connection"]
+    return frame.f_locals[name]
+
+
+def connection():
+    """Return the socket that the harness answers by."""
+    return harness_value("connection")
 
 
 class Answering(torch.nn.Module):
@@ -83,6 +88,14 @@ class Answering(torch.nn.Module):
         if self.calls > PREFLIGHT:
             raise RuntimeError(f"{SECRET_WORDS} {idx[0].tolist()}")
         return self.logits(idx)
+
+    def raises_where_it_is_audited(self, idx):
+        if harness_value("positions") is not None:
+            raise RuntimeError(f"{SECRET_WORDS} known to the other process")
+        return self.logits(idx)
+
+    def by_chance(self, idx):
+        return self.logits(idx) * (1 + int.from_bytes(os.urandom(4), "big") / 2**32)  # no seed touches it
 
     def exits(self, idx):
         os._exit(0)

@@ -198,6 +198,7 @@ def test_minus_infinity_is_legal_where_no_target_is(ask):
         ("closes", "model server"),
         ("sends_too_few", "model server"),
         ("half_an_error", "model server"),
+        ("by_chance", "not deterministic: the same rows asked twice"),
     ],
 )
 def test_a_model_that_answers_badly_gets_a_sentence_and_no_score(ask, kind, words):
@@ -215,6 +216,14 @@ def test_what_a_model_says_once_it_has_seen_scored_rows_is_never_shown(ask, kind
     assert isinstance(refusal, Refusal)
     assert "validation rows" not in refusal.reason
     assert not any(character.isdigit() for character in refusal.reason)
+
+
+def test_what_a_model_says_to_its_auditor_is_never_shown(ask):
+    refusal = ask("raises_where_it_is_audited")
+
+    assert isinstance(refusal, Refusal)
+    assert "answers in one process and fails in the next" in refusal.reason
+    assert "known to the other process" not in refusal.reason
 
 
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04" + b"\0" * 100])
