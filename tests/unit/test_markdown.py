@@ -43,15 +43,13 @@ def test_a_text_in_a_sentence_reads_as_it_was_written(text):
     if not text.strip() or not tokens:
         return
     assert [token.type for token in tokens] == ["paragraph_open", "inline", "paragraph_close"]
-    assert shown(tokens[1]).isprintable()
+    read = shown(tokens[1]).replace(JOINER, "")
+    assert read.isprintable()
     if text.isascii() and text.isprintable():
-        assert shown(tokens[1]).replace(JOINER, "") == " ".join(text.split())
+        assert read == " ".join(text.split())
 
 
-@pytest.mark.parametrize(
-    "address",
-    ["http://evil.example/x", "HTTPS://evil.example", "www.evil.example", "WWW.evil.example", "a@evil.example"],
-)
+@pytest.mark.parametrize("address", ["http://a.example/x", "HTTPS://a.example", "www.a.example", "a@a.example"])
 def test_an_address_of_a_stranger_becomes_no_link(address):
     """As remark-gfm, which Dagster's pages use, finds addresses: in the text, after all escapes are read."""
     found = re.compile(r"(https?://|www(?=\.))([-.\w]+)|([-.\w+]+)@([-\w]+(?:\.[-\w]+)+)", re.IGNORECASE)
