@@ -1,11 +1,9 @@
 """What was spent over time."""
 
-import math
 from collections.abc import Sequence
 
-from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.progress import HOUR_S, MINUTE_S
-from autoresearch_dagster.reports.page.charts.drawing import ACCENT, TICKS, Chart, finished
+from autoresearch_dagster.reports.page.charts.drawing import ACCENT, TICKS, Chart, finished, thinned
 from autoresearch_dagster.reports.page.costs import Point
 
 COST_HEIGHT = 180
@@ -15,8 +13,7 @@ def cost_charts(points: Sequence[Point]) -> list[Chart]:
     """Draw what was spent over time, one chart for each thing that was spent."""
     if not points:
         return []
-    every = max(1, math.ceil(len(points) / limits.REPORT_CHART_POINTS))
-    kept = [*points[:-1:every], points[-1]]
+    kept = thinned(points)
     times = [(one.at - points[0].at).total_seconds() for one in kept]
     series = (
         ("cost-usd", "US$ for the model", [one.usd for one in kept]),

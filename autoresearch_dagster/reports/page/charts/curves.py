@@ -6,8 +6,7 @@ from typing import Any
 
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.experiment import CurvePoint
-from autoresearch_dagster.reports.page.charts.drawing import ACCENT, INK, MUTED, TICKS, Chart, finished
-from autoresearch_dagster.reports.page.markup import short
+from autoresearch_dagster.reports.page.charts.drawing import ACCENT, INK, MUTED, TICKS, Chart, finished, named, thinned
 from autoresearch_dagster.reports.page.view import ReportView
 from autoresearch_dagster.store.leaderboard import BASELINE, score
 from autoresearch_dagster.store.state import Experiment
@@ -26,9 +25,9 @@ def curves_chart(view: ReportView) -> Chart | None:
     names, points = list[str](), list[dict[str, Any]]()
     for one in (*chosen, *floor[:1]):
         name = (
-            short(one.planned.title)
+            named(one.planned.title)
             if one.planned.title == BASELINE
-            else f"{short(one.planned.title)} ({one.planned.key})"
+            else f"{named(one.planned.title)} ({one.planned.key})"
         )
         curve = _curve(view, one)
         if curve:
@@ -74,5 +73,4 @@ def _curve(view: ReportView, one: Experiment) -> list[CurvePoint]:
     except (ValueError, TypeError):
         return []
     finite = [point for point in points if math.isfinite(point.loss) and math.isfinite(point.elapsed_s)]
-    every = max(1, math.ceil(len(finite) / limits.REPORT_CURVE_POINTS))
-    return [*finite[::every], *finite[-1:]]
+    return thinned(finite, limits.REPORT_CURVE_POINTS)

@@ -82,9 +82,10 @@
   /* --- sorting --- */
   const value = (row, column) => {
     const cell = row.cells[column];
-    const raw = cell.dataset.v;
-    if (raw === undefined) return cell.textContent.trim().toLowerCase();
-    return raw === "" ? null : Number(raw);
+    const raw = cell.dataset.v ?? cell.textContent.trim();
+    if (!cell.classList.contains("n")) return raw.toLowerCase();
+    const number = raw === "best" ? 0 : Number(raw.replace("−", "-"));
+    return raw === "" || Number.isNaN(number) ? null : number;
   };
   const sort = (table, column, direction) => {
     const sign = direction === "descending" ? -1 : 1;
