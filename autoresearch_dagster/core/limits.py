@@ -327,7 +327,9 @@ REPORT_SUGGESTIONS: Final = 5  # candidates or hypotheses of one kind in the sum
 REPORT_DIFFS_MISSED: Final = 20  # diffs that have no room before no more are made: that takes time, too
 REPORT_REVIEWS: Final = 200  # edits that are reviewed for the page, the best first: 2.5 ms each
 REPORT_REVIEW_LINES: Final = 20  # lines worth a look that are shown of one edit; a person reads no more
-REPORT_TRIALS: Final = 5  # experiments that are named beside the one revision that they ran; the leaderboard has all
+REPORT_TRIALS: Final = (
+    5  # experiments that are named beside the one revision that they ran; the leaderboard has all
+)
 REPORT_MOMENTS: Final = 500  # of one turn that are told; most turns have some 40
 REPORT_BRIEF_CHARS: Final = 60  # of each text of a row that is told in short, where not all rows have room
 REPORT_BRIEF_ITEMS: Final = 8  # of each list within such a row
@@ -336,7 +338,9 @@ REPORT_BYTES: Final = 10_000_000  # of the page: what a mail carries and a brows
 REPORT_FRAME_BYTES: Final = 1_250_000  # style, scripts, the drawing library (0.9 MB), and what does not grow
 REPORT_CHARTS_BYTES: Final = 800_000  # figures of all charts; 0.3 MB at 1,000 experiments
 REPORT_PICTURE_BYTES: Final = 300_000  # the chart for readers without scripts; 0.2 MB at 1,000 points
-REPORT_CONCLUSION_BYTES: Final = 150_000  # what the researcher concludes, as HTML; 20,000 characters are 20 to 100 kB
+REPORT_CONCLUSION_BYTES: Final = (
+    150_000  # what the researcher concludes, as HTML; 20,000 characters are 20 to 100 kB
+)
 REPORT_REIGNS_BYTES: Final = 100_000  # champions, 0.4 kB each
 REPORT_ACTIVITY_BYTES: Final = 2_000_000  # turns; 2 kB of lines and 4 kB of texts each at 1,000 experiments
 REPORT_BOARD_BYTES: Final = 1_250_000  # candidates, 0.34 kB each: some 3,500

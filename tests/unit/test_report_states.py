@@ -165,7 +165,7 @@ def test_the_baselines_difference_is_not_told_twice():
 
     page = Page(report_html(research.view()))
     assert len(page.all("table", class_="diff")) == 3
-    assert page.part("edits").count("so this is the difference above") == 1
+    assert page.part("edits").count("Against the baseline") == 2
 
 
 @pytest.mark.parametrize("outcome", [one for one in Outcome if one is not Outcome.TRAINED])

@@ -83,9 +83,14 @@ def body(text: str) -> Markup:
     return Markup(text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
 
 
-def counted(number: int, one: str, many: str = "") -> str:
+def number(count: int) -> str:
+    """Write a count."""
+    return f"{count:,}"
+
+
+def counted(count: int, one: str, many: str = "") -> str:
     """Write a number with its noun."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 @cache
@@ -99,5 +104,5 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters.update(short=short, markdown=markdown, body=body, counted=counted)
+    found.filters.update(short=short, markdown=markdown, body=body, counted=counted, number=number)
     return found

@@ -43,7 +43,7 @@ class Batch:
 
     def brief(self) -> "Batch":
         """Keep the first titles."""
-        kept = self.items[: REPORT_BRIEF_ITEMS]
+        kept = self.items[:REPORT_BRIEF_ITEMS]
         titles = tuple((clipped(title), "", "") for title, _, _ in kept)
         return replace(self, items=titles, left_out=self.left_out + len(self.items) - len(kept))
 
@@ -96,7 +96,8 @@ def memory_of(view: ReportView, predictions: Sequence[Prediction]) -> Memory:
         open_claims=tuple(_open(view)),
         batches=tuple(_batches(view)),
         sent_back=tuple(
-            f"Turn {one.turn}: {counted(len(one.signatures), 'edit')}, all about {short(one.axis)}" for one in state.sent_back
+            f"Turn {one.turn}: {counted(len(one.signatures), 'edit')}, all about {short(one.axis)}"
+            for one in state.sent_back
         ),
         notes=tuple(
             Note(number, clock(at, view.zone), short(one.by or "a person"), passage(one.note))

@@ -2,7 +2,16 @@
 
 from collections.abc import Sequence
 
-from autoresearch_dagster.reports.page.charts.drawing import ACCENT, MUTED, TICKS, Chart, drawn_of, finished, named, thinned
+from autoresearch_dagster.reports.page.charts.drawing import (
+    ACCENT,
+    MUTED,
+    TICKS,
+    Chart,
+    drawn_of,
+    finished,
+    named,
+    thinned,
+)
 from autoresearch_dagster.reports.page.markup import counted
 from autoresearch_dagster.reports.page.predictions import Prediction
 

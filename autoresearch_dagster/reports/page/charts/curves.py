@@ -6,7 +6,16 @@ from typing import Any
 
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.experiment import CurvePoint
-from autoresearch_dagster.reports.page.charts.drawing import ACCENT, INK, MUTED, TICKS, Chart, finished, named, thinned
+from autoresearch_dagster.reports.page.charts.drawing import (
+    ACCENT,
+    INK,
+    MUTED,
+    TICKS,
+    Chart,
+    finished,
+    named,
+    thinned,
+)
 from autoresearch_dagster.reports.page.view import ReportView
 from autoresearch_dagster.store.leaderboard import BASELINE, score
 from autoresearch_dagster.store.state import Experiment

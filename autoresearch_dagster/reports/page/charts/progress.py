@@ -5,7 +5,17 @@ from typing import Any
 
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.experiment import Standing
-from autoresearch_dagster.reports.page.charts.drawing import ACCENT, INK, MUTED, TICKS, Chart, drawn_of, finished, named, thinned
+from autoresearch_dagster.reports.page.charts.drawing import (
+    ACCENT,
+    INK,
+    MUTED,
+    TICKS,
+    Chart,
+    drawn_of,
+    finished,
+    named,
+    thinned,
+)
 from autoresearch_dagster.reports.page.figures import bpb
 from autoresearch_dagster.reports.page.markup import counted
 from autoresearch_dagster.store.leaderboard import score
@@ -37,7 +47,10 @@ def progress_chart(state: SessionState) -> Chart | None:
     found = [_point(place, one, value, top) for place, one, value in scored]
     crowned = thinned([point for point in found if point["kind"] == CONFIRMED], limits.REPORT_CHART_POINTS // 2)
     others = [point for point in found if point["kind"] != CONFIRMED]
-    points = [*thinned(others, limits.REPORT_CHART_POINTS - len(crowned)), *crowned]  # what is drawn last lies on top
+    points = [
+        *thinned(others, limits.REPORT_CHART_POINTS - len(crowned)),
+        *crowned,
+    ]  # what is drawn last lies on top
     few = len(points) <= FEW
     total = max(place for place, _, _ in scored)
     steps = _steps(state, total)
