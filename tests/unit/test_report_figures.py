@@ -2,8 +2,8 @@
 
 import pytest
 
-from autoresearch_dagster.agent.rules.edit_rules import parent_of
 from autoresearch_dagster.agent.hypotheses.calibration import calibration
+from autoresearch_dagster.agent.rules.edit_rules import parent_of
 from autoresearch_dagster.core.experiment import canonical_json
 from autoresearch_dagster.reports.audit import audit_trail
 from autoresearch_dagster.reports.bill import bill

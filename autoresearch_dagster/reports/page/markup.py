@@ -8,6 +8,7 @@ What is not covered: that such text says something false.
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import nh3
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -104,5 +105,12 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters.update(short=short, markdown=markdown, body=body, counted=counted, number=number)
+    ours: dict[str, Any] = {
+        "short": short,
+        "markdown": markdown,
+        "body": body,
+        "counted": counted,
+        "number": number,
+    }
+    found.filters.update(ours)
     return found

@@ -57,8 +57,8 @@ def calibration_chart(predictions: Sequence[Prediction]) -> Chart | None:
         )
     )
     caption = (
-        f"{counted(len(sized), 'hypothesis', 'hypotheses')} that foretold a size{drawn_of(shown, sized)}; negative is better. On the dashed line it came as "
-        "foretold, below it better. The figures are in the table."
+        f"{counted(len(sized), 'hypothesis', 'hypotheses')} that foretold a size{drawn_of(shown, sized)}; negative is "
+        "better. On the dashed line it came as foretold, below it better. The figures are in the table."
     )
     spec = finished(alt.layer(diagonal, dots), {"points": points, "diagonal": line})
     return Chart("calibration", "Predicted and measured", caption, spec)
