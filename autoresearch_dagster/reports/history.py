@@ -205,6 +205,12 @@ def _session_event(event: ev.Event) -> Told:
             return f"{event.by or 'a person'} asks to {event.end} at the next step{now}", ""
         case ev.BatchSentBack():
             return f"batch of {len(event.signatures)} sent back: all of it is about {event.axis}", ""
+        case ev.SessionImported():
+            return f"taken over from an archive, where it was {event.session} ({_cut(event.memory_key)})", ""
+        case ev.SessionArchived():
+            return "put away: lists do not show it", ""
+        case ev.SessionRestored():
+            return "brought back: lists show it again", ""
         case ev.TranscriptCompacted():
             return f"turns up to {event.turn} are told in short; {event.input_tokens:,} tokens were read", ""
         case _:

@@ -37,6 +37,8 @@ KINDS = {
 """One word for each kind of event; what is not here is a session's own or a decision."""
 SHORT_IS_ENOUGH = ("edit_saved",)
 """Whose text stands in another tab."""
+AFTERWARDS = (ev.SessionImported, ev.SessionArchived, ev.SessionRestored)
+"""What people do with a session later: no turn lasts until then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,8 @@ def _fair_limit(texts: Sequence[str]) -> int:
 
 
 def _chapter(view: ReportView, told: Sequence[_Told], limit: int, place: int, total: int) -> Chapter:
-    first, last = told[0].record, told[-1].record
+    first = told[0].record
+    last = next((one.record for one in reversed(told) if not isinstance(one.record.event, AFTERWARDS)), first)
     number = first.event.turn if isinstance(first.event, ev.ModelReplied) else 0
     return Chapter(
         place=place,

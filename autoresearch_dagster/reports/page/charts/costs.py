@@ -1,8 +1,10 @@
 """What was spent over time."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 
-from autoresearch_dagster.core.progress import HOUR_S, MINUTE_S
+from autoresearch_dagster.core.progress import HOUR_S, MINUTE_S, in_time
+from autoresearch_dagster.reports.bill import dollars
 from autoresearch_dagster.reports.page.charts.drawing import ACCENT, TICKS, Chart, finished, thinned
 from autoresearch_dagster.reports.page.costs import Point
 
@@ -42,7 +44,8 @@ def _cost_chart(name: str, what: str, times: Sequence[float], spent: Sequence[fl
         )
     )
     name_of_it = f"{title[0].upper()}{title[1:]}"
-    caption = f"{spent[-1] / size:.4g} in all; the sums are in the tables."
+    total = in_time(spent[-1]) if "{}" in what else dollars(Decimal(str(spent[-1])))
+    caption = f"{total} in all; the sums are in the tables."
     return Chart(name, f"{name_of_it} since the start", caption, finished(chart, {"steps": steps}, COST_HEIGHT))
 
 

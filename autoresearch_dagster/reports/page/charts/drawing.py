@@ -17,6 +17,7 @@ T = TypeVar("T")
 ACCENT, INK, MUTED, RULE = "var(--accent)", "var(--ink)", "var(--muted)", "var(--rule)"
 """The page's colours, by name: a chart changes with them and is not drawn again."""
 HEIGHT = 300
+LEGEND_PX = 220  # of a name in a legend, which has as many columns as fit
 TICKS = 8
 CONFIG: dict[str, Any] = {
     "background": "transparent",
@@ -32,6 +33,8 @@ CONFIG: dict[str, Any] = {
         "titleFontSize": 12,
         "titleFontWeight": "normal",
         "labelPadding": 6,
+        "labelOverlap": True,
+        "labelSeparation": 8,
         "titlePadding": 10,
     },
     "legend": {
@@ -39,10 +42,10 @@ CONFIG: dict[str, Any] = {
         "orient": "bottom",
         "labelColor": INK,
         "labelFontSize": 12,
-        "labelLimit": 260,
+        "labelLimit": LEGEND_PX,
         "symbolStrokeWidth": 2,
         "columnPadding": 24,
-        "columns": {"expr": "width < 480 ? 1 : 3"},
+        "columns": {"expr": f"max(1, floor(width / {LEGEND_PX + 50}))"},
     },
 }
 
