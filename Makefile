@@ -49,8 +49,13 @@ types: dev-tools ## pyright
 layers: dev-tools ## import-linter
 	@$(BIN)/lint-imports
 
+TEST := $(BIN)/python -m pytest -q -m "not slow and not night" --numprocesses auto --dist loadfile
+
 test: dev-tools ## everything that needs no GPU and no key, in at most 10 minutes
-	@$(BIN)/python -m pytest -q -m "not slow and not night" --numprocesses auto --dist loadfile
+	@$(TEST)
+
+coverage: dev-tools ## make test, and it must run every line and branch of core, evaluation and the ledger
+	@$(TEST) --cov --cov-report=term
 
 test-slow: dev-tools ## fixed samples of the long suites, the demo from a fresh clone
 	@$(BIN)/python -m pytest -q -m slow --timeout 1800 --numprocesses auto --dist loadfile
@@ -58,17 +63,12 @@ test-slow: dev-tools ## fixed samples of the long suites, the demo from a fresh 
 test-night: dev-tools ## the long suites at full length
 	@AUTORESEARCH_NIGHT=1 $(BIN)/python -m pytest -q -m "slow or night" --timeout 28800
 
-coverage: dev-tools ## branches of core, evaluation and the ledger, against the thresholds of docs/scripts/coverage.py
-	@$(BIN)/python -m pytest -q -m "not slow and not night and not docker" --cov --cov-report= \
-	  tests/unit tests/contract tests/integration tests/redteam --numprocesses auto --dist loadfile
-	@$(BIN)/coverage json -q -o coverage.json && $(BIN)/python -m docs.scripts.coverage coverage.json
-
 docs: dev-tools ## the documentation as a site, in site/
 	@$(BIN)/python -m docs.scripts.reference
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 	@echo "Open site/index.html; for the search: $(BIN)/python -m http.server -d site"
 
-check: lint types layers test ## what CI runs first
+check: lint types layers coverage ## what CI runs first
 
 clean: ## remove the environment and all local state
-	@rm -rf $(VENV) .autoresearch .env mlruns/* site coverage.json .coverage*
+	@rm -rf $(VENV) .autoresearch .env mlruns/* site .coverage*

@@ -14,16 +14,16 @@ from autoresearch_dagster.store import promotion_events as pe
 
 
 def difference(gain: float, *seeds: float) -> PairedDifference:
-    """A paired difference about a gain in bpb."""
+    """A paired difference about a gain in bpb; with seeds, of parts that give about this interval."""
     return PairedDifference(
         difference_bpb=-gain,
         low_bpb=-gain - 0.01,
         high_bpb=-gain + 0.01,
         per_seed_bpb=seeds or (-gain,),
         n_documents=40,
-        document_se_bpb=0.004,
+        document_se_bpb=0.003,
         document_df=39.0,
-        seed_se_bpb=0.002 if len(seeds) > 1 else None,
+        seed_se_bpb=0.000_626 if len(seeds) > 1 else None,
         seed_df=len(seeds) - 1.0 if len(seeds) > 1 else None,
     )
 

@@ -17,7 +17,7 @@ from autoresearch_dagster.agent.rules.plateau import plateau_of
 from autoresearch_dagster.agent.tools.signatures import Toolbox
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.presets import RANGES, Preset
-from autoresearch_dagster.core.progress import HOUR_S
+from autoresearch_dagster.core.progress import HOUR_S, counted
 from autoresearch_dagster.store.leaderboard import leader
 from autoresearch_dagster.store.ledger import gpu_left_s, usd_left
 from autoresearch_dagster.store.state import SessionState, Turn
@@ -27,7 +27,8 @@ from autoresearch_dagster.store.state import SessionState, Turn
 def _template(name: str) -> Template:
     # These texts are for a language model, not for a browser: nothing is escaped as HTML.
     loader = PackageLoader("autoresearch_dagster.agent", "prompts")
-    return Environment(loader=loader, undefined=StrictUndefined, autoescape=False).get_template(f"{name}.md.j2")
+    environment = Environment(loader=loader, undefined=StrictUndefined, autoescape=False)
+    return environment.get_template(f"{name}.md.j2", globals={"counted": counted})
 
 
 def rendered(name: str, **values: Any) -> str:

@@ -14,7 +14,7 @@ from autoresearch_dagster.commands.console import (
 from autoresearch_dagster.core.errors import UserError
 from autoresearch_dagster.core.limits import DEFAULT_NUM_SHARDS
 from autoresearch_dagster.core.presets import preset as preset_of
-from autoresearch_dagster.core.progress import in_unit
+from autoresearch_dagster.core.progress import counted, in_unit
 from autoresearch_dagster.core.settings import load_settings
 
 
@@ -61,7 +61,7 @@ def bundle(
     for line in (
         f"Bundle {found.digest[:16]} {'was already built' if found.already_built else 'is built'}.",
         f"rows        {rows}; {found.sequence_length} targets each",
-        f"corpus      {found.profile.source}, {found.profile.n_parquet_files} shards, "
+        f"corpus      {found.profile.source}, {counted(found.profile.n_parquet_files, 'shard')}, "
         f"{in_unit(found.profile.data_bytes, 'bytes')}; vocabulary of {found.profile.vocab_size:,} tokens",
         f"disk        {in_unit(found.bytes, 'bytes')}",
         f"shards      {found.shards}",

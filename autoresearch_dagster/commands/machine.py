@@ -6,6 +6,7 @@ from cyclopts import Parameter
 from rich.text import Text
 
 from autoresearch_dagster.commands.console import DONE, FAILED, Json, how_to_go_on, out, print_json
+from autoresearch_dagster.core.progress import counted
 from autoresearch_dagster.core.settings import load_settings
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def _sentence(projected: "Projected") -> str:
     name = f"{projected.memory_key} ({projected.session})"
     if projected.problem:
         return f"{name}: {projected.problem}"
-    deleted = f"{projected.deleted} runs marked as deleted, " if projected.deleted else ""
-    written = f"{projected.written} runs written" if projected.written or deleted else "up to date"
+    deleted = f"{counted(projected.deleted, 'run')} marked as deleted, " if projected.deleted else ""
+    written = f"{counted(projected.written, 'run')} written" if projected.written or deleted else "up to date"
     note = f" {projected.note}" if projected.note else ""
     return f"{name}: {deleted}{written}.{note}"

@@ -5,7 +5,7 @@ from pathlib import Path
 from rich.table import Table
 
 from autoresearch_dagster.commands.console import DONE, FAILED, Json, out, print_json, tell
-from autoresearch_dagster.core.progress import in_unit
+from autoresearch_dagster.core.progress import counted, in_unit
 from autoresearch_dagster.core.settings import load_settings
 
 
@@ -91,9 +91,10 @@ def export(key: str, file: Path, *, with_checkpoints: bool = False) -> int:
     from autoresearch_dagster.experiments.archive import export_session
 
     manifest = export_session(load_settings(), key, file, checkpoints=with_checkpoints)
-    without = f", without {len(manifest.without)} checkpoints" if manifest.without else ""
+    without = f", without {counted(len(manifest.without), 'checkpoint')}" if manifest.without else ""
     size = in_unit(file.stat().st_size, "bytes")
-    tell(f"{manifest.session} ({manifest.memory_key}): {manifest.n_events} events in {file}, {size}{without}.")
+    name = f"{manifest.session} ({manifest.memory_key})"
+    tell(f"{name}: {counted(manifest.n_events, 'event')} in {file}, {size}{without}.")
     return DONE
 
 
@@ -111,7 +112,7 @@ def import_archive(file: Path, *, memory_key: str = "") -> int:
 
     state = import_session(load_settings(), file, memory_key)
     key, preset = state.config.memory_key, state.config.preset
-    tell(f"{state.id} ({key}) has {len(state.experiments)} experiments and is {state.status}.")
+    tell(f"{state.id} ({key}) has {counted(len(state.experiments), 'experiment')} and is {state.status}.")
     tell(f"Go on with `autoresearch run --memory-key {key} --preset {preset}`; its code runs in a sandbox only.")
     return DONE
 
@@ -137,5 +138,5 @@ def gc(*, dry_run: bool = False, json: Json = False) -> int:
         for item in done.left:
             tell(f"{item.kind:18} left: {item.path} cannot be removed, or somebody is at it now.")
         verb = "would be freed" if dry_run else "freed"
-        tell(f"{in_unit(done.bytes, 'bytes')} {verb}, {len(done.removed)} files and folders.")
+        tell(f"{in_unit(done.bytes, 'bytes')} {verb}: {counted(len(done.removed), 'file')} or folders.")
     return FAILED if done.left else DONE

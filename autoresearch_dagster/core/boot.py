@@ -5,12 +5,14 @@ from pathlib import Path
 
 import psutil
 
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
 
 @cache
 def boot_id() -> str:
     """Return the kernel's name for this boot; '' where it gives none."""
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return BOOT_ID.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError):
         return ""
 

@@ -2,13 +2,19 @@
 
 import hashlib
 import json
-from enum import StrEnum
 from functools import lru_cache
 from typing import NewType
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from autoresearch_dagster.core import limits
+from autoresearch_dagster.core.outcome import (
+    Label as Label,
+    Outcome as Outcome,
+    Purpose as Purpose,
+    Standing as Standing,
+    Verdict as Verdict,
+)
 from autoresearch_dagster.core.text import one_line
 
 ExperimentKey = NewType("ExperimentKey", str)
@@ -29,70 +35,29 @@ class Data(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Outcome(StrEnum):
-    """How an experiment ended."""
-
-    TRAINED = "Trained"
-    HOST_OOM = "HostOom"
-    DEVICE_OOM = "DeviceOom"
-    TIMED_OUT = "TimedOut"
-    CRASHED = "Crashed"
-    REFUSED = "Refused"
-    STOPPED = "Stopped"
-    LOST = "Lost"
-
-
-class Verdict(StrEnum):
-    """What the trusted evaluator says of a score."""
-
-    UNAUDITED = "unaudited"
-    ACCEPTED = "accepted"
-    REJECTED = "rejected"
-
-
-class Standing(StrEnum):
-    """What a score means beside the champion's."""
-
-    SCREENED = "screened"
-    WITHIN_NOISE = "within_noise"
-    REGRESSION = "regression"
-    CONFIRMED = "confirmed"
-    CHAMPION = "champion"
-
-
-class Label(StrEnum):
-    """What a reader must know to compare an experiment with others."""
-
-    STARVED = "starved"
-    HEALED = "healed"
-    SMALL_BUDGET = "small_budget"
-    UNSANDBOXED = "unsandboxed"
-    REPRODUCTION = "reproduction"
-    EARLY_STOPPED = "early_stopped"
-
-
-class Purpose(StrEnum):
-    """What a training is for; only a candidate's counts as one of the session's experiments."""
-
-    CANDIDATE = "candidate"
-    NOISE_FLOOR = "noise_floor"
-    CONFIRMATION = "confirmation"
-    SCALE_TRANSFER = "scale_transfer"
-
-
 class TrainConfig(Data):
     """What `run_training` is given besides the title: the knobs of the tutorial, and the seed."""
 
     n_layer: int = 3
+    """Layers of the model."""
     n_head: int = 4
+    """Attention heads of a layer."""
     n_embd: int = 128
+    """Width of the model."""
     dropout: float = 0.0
+    """Share of activations that are dropped, 0 to below 1."""
     device_batch_size: int = 2
+    """Rows of a micro-batch."""
     learning_rate: float = 3e-4
+    """Step size of the optimiser."""
     time_budget_sec: int = 45
+    """Resource time for training, in seconds."""
     max_steps: int = 100
+    """Optimiser steps at most."""
     seed: int = 0
+    """Seed of weights and data order."""
     grad_accum_steps: int = 1
+    """Micro-batches of a step."""
 
 
 def digest_of(data: bytes) -> Digest:
@@ -109,12 +74,19 @@ class PlannedExperiment(Data):
     """One experiment as it was planned: a candidate (train.py and config) under a key."""
 
     key: ExperimentKey
+    """The experiment."""
     title: str
+    """The agent's name for it; `baseline` for the code that research starts from."""
     revision: int
+    """Revision of the edit, from 1; 0 for the baseline."""
     train_py: Digest
+    """The whole file."""
     config: TrainConfig
+    """What `run_training` is given."""
     parent_title: str | None = None
+    """The edit it was forked from; null: the baseline."""
     purpose: Purpose = Purpose.CANDIDATE
+    """What it is trained for."""
     trains: ExperimentKey | None = None
     """The candidate that a confirmation or a scale transfer trains once more; None for the baseline."""
 
@@ -138,20 +110,30 @@ class CurvePoint(Data):
     """One line of a training curve, as the candidate reported it."""
 
     step: int
+    """Optimiser steps until then."""
     loss: float
+    """Training loss, in nats per token."""
     elapsed_s: float
+    """Seconds of training until then."""
 
 
 class Claims(Data):
     """What a candidate says of itself.  Shown, never scored."""
 
     model_name: str = ""
+    """Name of the model."""
     n_params: int | None = None
+    """Parameters of the model; null: not said."""
     steps: int | None = None
+    """Optimiser steps that it made; null: not said."""
     device: str = ""
+    """Where it trained."""
     val_bpb: float | None = None
+    """A score of its own on the development rows, in bits per byte; null: not said."""
     dev_bpb: float | None = None
+    """Not used any more: what it says of the development rows stands in `val_bpb`."""
     notes: str = ""
+    """Anything else, in its words."""
 
 
 class OutOfMemory(Data):
@@ -161,43 +143,68 @@ class OutOfMemory(Data):
     """
 
     outcome: Outcome
+    """Whose memory it was: the host's or the GPU's."""
     memory_bytes: int
+    """Host memory that it was given."""
     device_batch_size: int
+    """Rows of its micro-batch."""
     grad_accum_steps: int
+    """Its micro-batches of a step."""
     cpu_sec: float
+    """CPU seconds that it took."""
     duration_sec: float
+    """Wall seconds that it took."""
 
 
 class ExperimentResult(Data):
     """What became of an experiment.  `val_bpb` comes from the trusted evaluator or is None."""
 
     outcome: Outcome
+    """How it ended."""
     verdict: Verdict = Verdict.UNAUDITED
+    """What the audit says of its score."""
     standing: Standing | None = None
+    """`screened` where there is a score, else null; later events say what it is worth beside the champion's."""
     labels: tuple[Label, ...] = ()
+    """What a reader must know to compare it with others."""
     val_bpb: float | None = None
+    """Score on the scored rows, in bits per byte; lower is better; null: there is none of record."""
     val_bpb_exact: float | None = None
+    """The same over the true bytes instead of the tutorial's table; null: there is none."""
     receipt: Digest | None = None
+    """Digest of the receipt; null: it was not scored."""
     checkpoint: Digest | None = None
+    """Digest of the checkpoint; null: none was kept."""
     checkpoint_bytes: int = 0
     """Size of the checkpoint as the host froze it; 0: there is none, or it was recorded before sizes were."""
     curve: Digest | None = None
+    """Blob with the training curve; null: it reported none."""
     claims: Claims = Field(default_factory=Claims)
+    """What the candidate says of itself."""
     error: str = ""
+    """Why there is no score, as a person is told; else empty."""
     log_tail: str = ""
+    """The end of its log, or the trace of its error."""
     duration_sec: float = 0.0
+    """Wall seconds of its last try's training."""
     cpu_sec: float = 0.0
+    """CPU seconds of the same."""
     gpu_sec: float = 0.0
     """Wall seconds in which its attempt held a GPU, tries that ran out of memory and scoring included."""
     peak_memory_bytes: int = 0
+    """The most host memory that it held; 0: not measured."""
     tokens_per_second: float | None = None
+    """Tokens in a second of training, by the steps that it claims; null: unknown."""
     runner: str = ""
+    """What it ran in: `docker`, `bubblewrap`, or `local` for plain processes."""
     resources: str = ""
+    """What its last try had, as a person is told."""
     memory_bytes: int = 0
     """Host memory that its last try was given; 0: recorded before that was."""
     ran_as: TrainConfig | None = None
     """The config that its last try was given, where its micro-batch was halved; None: the planned one."""
     oom_retries: int = 0
+    """Tries before the last one that ran out of memory."""
     out_of_memory: tuple[OutOfMemory, ...] = ()
     """Its tries that ran out of memory, in order."""
 

@@ -18,29 +18,44 @@ class ScoreInterval(Data):
     """One training's score on the population of documents that its rows were drawn from, in bpb."""
 
     val_bpb: float
+    """The score."""
     standard_error_bpb: float
+    """Its standard error over documents."""
     low_bpb: float
+    """Lower end of its 95 % interval."""
     high_bpb: float
+    """Upper end of its 95 % interval."""
     df: float
+    """Degrees of freedom of the standard error."""
     n_documents: int
+    """Documents that the rows come from."""
 
 
 class PairedDifference(Data):
     """Candidate minus champion on the same rows, in bpb: below zero is better.
 
-    `low_bpb` and `high_bpb` hold at 95 %, for both kinds of luck.  With one seed the seed part is None and they
+    `low_bpb` and `high_bpb` hold at 95 %, for both kinds of luck.  With one seed there is no seed part and they
     speak of these two trained models only, not of what another seed would give.
     """
 
     difference_bpb: float
+    """Mean difference over seeds."""
     low_bpb: float
+    """Lower end of its 95 % interval."""
     high_bpb: float
+    """Upper end of its 95 % interval."""
     per_seed_bpb: tuple[float, ...]
+    """Difference at each seed, in order."""
     n_documents: int
+    """Documents that the rows come from."""
     document_se_bpb: float
+    """Standard error over documents."""
     document_df: float
+    """Degrees of freedom of it."""
     seed_se_bpb: float | None
+    """Standard error over seeds; null: there is one seed."""
     seed_df: float | None
+    """Degrees of freedom of it; null: there is one seed."""
 
     @property
     def gain_bpb(self) -> float:
@@ -65,25 +80,29 @@ class PairedDifference(Data):
 
 
 class NoiseFloor(Data):
-    """What the baseline's seeds show, in bpb.
-
-    `sd_low_bpb` and `sd_high_bpb` are the 95 % interval of the sd (chi-square); `sd_bound_bpb` is its one-sided
-    bound at 80 %, which screening takes for the sd.  `detectable_gain_bpb` is the smallest true gain that passes
-    screening and confirmation with 80 % probability if the pairs share no luck; None where there is no noise.
-    `identical` marks a baseline that scores alike at every seed: it fixes its own seed, and its sd of zero is
-    not used.
-    """
+    """What the baseline's seeds show, in bpb."""
 
     n_seeds: int
+    """Seeds that it rests on."""
     scores_bpb: tuple[float, ...]
+    """The baseline's score at each seed, in order."""
     mean_bpb: float
+    """Mean of the scores."""
     sd_bpb: float
+    """Sigma: standard deviation of the scores."""
     sd_low_bpb: float
+    """Lower end of its 95 % interval (chi-square)."""
     sd_high_bpb: float
+    """Upper end of its 95 % interval (chi-square)."""
     sd_bound_bpb: float
+    """Its one-sided upper bound at 80 %, which screening takes for the sd."""
     detectable_gain_bpb: float | None
+    """Smallest true gain that passes screening and confirmation with 80 % probability if the pairs share no
+    luck; null: there is no noise."""
     identical: bool
+    """Whether all seeds scored alike: such a baseline fixes its own seed, and its sd of zero is not used."""
     reason: str
+    """The same as a sentence."""
 
     @property
     def seed_part(self) -> Component:
@@ -92,17 +111,19 @@ class NoiseFloor(Data):
 
 
 class ScreeningDecision(Data):
-    """What one seed says.
-
-    `noise_bpb` is the sd that luck gives the difference: documents from these rows, seeds from the noise floor,
-    with the upper bound of its sd and as if the pair shared no luck.
-    """
+    """What one seed says."""
 
     outcome: Literal["regression", "within_noise", "worth_confirming"]
+    """What follows."""
     reason: str
+    """Why, as a sentence."""
     gain_bpb: float
+    """How much better the candidate is; below zero: worse."""
     noise_bpb: float
+    """Sd that luck gives the difference: documents from these rows, seeds from the upper bound of the noise
+    floor's sd, as if the pair shared no luck."""
     difference: PairedDifference
+    """The comparison."""
 
 
 PromotionOutcome = Literal["champion", "confirmed", "undecided", "within_noise"]
@@ -113,24 +134,31 @@ Dimension = Literal["width", "depth"]
 
 
 class PromotionDecision(Data):
-    """What the seeds so far say.
-
-    `confirmed` if and only if `assured_gain_bpb` is above zero: the gain that is left at the error rate of
-    this look.  `undecided` asks for `next_seeds` seeds in each arm.  `p` is comparable with `error_rate`;
-    `error_spent` is what this candidate has used up so far; `looks` counts every look of the session at the
-    confirmation rows, this one included.  `champion` comes from `choose_champion`.
-    """
+    """What the seeds so far say; `champion` is the best of those that one look confirmed."""
 
     outcome: PromotionOutcome
+    """What follows."""
     reason: str
+    """Why, as a sentence."""
     gain_bpb: float
+    """How much better the candidate is over these seeds; below zero: worse."""
     assured_gain_bpb: float
+    """The gain that is left at the error rate of this look; above zero where it is confirmed."""
     difference: PairedDifference
+    """The comparison."""
     p: float
+    """Smallest error rate at which it would be confirmed; to be compared with `error_rate`."""
     error_rate: float
+    """Probability of a false confirmation that this look may have."""
     error_spent: float
+    """What this candidate has used of the session's error budget so far, this look included."""
     number: int
+    """Place of the candidate among those of the session that reached confirmation, from 1."""
     n_seeds: int
+    """Seeds in each arm."""
     next_seeds: int | None
+    """Seeds in each arm that the next look asks for; null: there is none."""
     looks: int
+    """Looks of the session at the confirmation rows so far, this one included."""
     identical: bool
+    """Whether all its seeds gave the same result: it fixes its own seed and cannot be confirmed."""

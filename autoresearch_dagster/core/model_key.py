@@ -71,25 +71,29 @@ def save_key(settings: Settings, text: str) -> Path:
         AutoresearchError: the file cannot be written.
     """
     secret, path = _checked(text), key_file(settings)
-    unfinished: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=UNFINISHED, dir=path.parent)  # 0600 from its first instant
-        unfinished = Path(name)
-        with os.fdopen(handle, "wb") as file:
-            file.write(secret.get_secret_value().encode("ascii") + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
+        _replace(path, secret.get_secret_value().encode("ascii") + b"\n")
     except OSError as fault:
         raise AutoresearchError(
             f"{path} cannot be written ({fault.strerror}); set {MODEL_KEY_VARIABLE} in the environment instead, "
             "or AUTORESEARCH_HOME to a folder that can be written."
         ) from fault
-    finally:
-        if unfinished is not None:
-            unfinished.unlink(missing_ok=True)
     return path
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write a file that is on the disk, whole, before it takes its place; what was begun is removed."""
+    handle, name = tempfile.mkstemp(prefix=UNFINISHED, dir=path.parent)  # 0600 from its first instant
+    unfinished = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def remove_key(settings: Settings) -> bool:

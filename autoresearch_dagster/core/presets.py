@@ -89,9 +89,9 @@ def preset(name: str) -> Preset:
 def gpu_reserve_s(config: TrainConfig, chosen: Preset) -> float:
     """Return the GPU time that one attempt reserves, in seconds; 0 where it runs on cores.
 
-    Two hard stops: it may run out of device memory and be tried again, and it is scored on the same GPU.
+    Three hard stops: it may run out of device memory and be tried again, and it is scored on the same GPU.
     """
     if chosen.slot_kind == "core":
         return 0.0
     hard_stop_s = max(config.time_budget_sec + limits.HARD_STOP_EXTRA_S, limits.HARD_STOP_MIN_S)
-    return limits.GPU_RESERVE_TRIES * hard_stop_s
+    return limits.GPU_RESERVE_STOPS * hard_stop_s

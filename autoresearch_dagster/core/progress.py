@@ -59,10 +59,23 @@ Report = Callable[[str | Amount], None]
 def in_unit(value: float, unit: Unit) -> str:
     """Write an amount as a person reads it."""
     if unit != "bytes":
-        return f"{value:,.0f} {unit}"
+        return counted(round(value), unit.removesuffix("s"))
     if value >= GIB:
         return f"{value / GIB:.1f} GiB"
     return f"{value / MIB:.0f} MiB" if value >= MIB else f"{value / 1024:.0f} KiB"
+
+
+def counted(count: int, noun: str) -> str:
+    """Write how many as a person reads it: `1 hypothesis`, `2 hypotheses`, `1,000 small batches`."""
+    return f"{count:,} {noun if count == 1 else _plural(noun)}"
+
+
+def _plural(noun: str) -> str:
+    if noun.endswith("sis"):
+        return f"{noun[:-2]}es"
+    if noun.endswith("y") and noun[-2] not in "aeiou":
+        return f"{noun[:-1]}ies"
+    return f"{noun}es" if noun.endswith(("ch", "s", "sh", "x")) else f"{noun}s"
 
 
 def in_time(seconds: float) -> str:

@@ -120,12 +120,13 @@ class _Ceilings:
 
 
 _CEILINGS = _Ceilings()
+_STATUS = Path("/proc/self/status")
 
 
 def _data_bytes() -> int | None:
     """What the kernel counts against the limit of the data segment; None where it does not tell."""
     with suppress(OSError, IndexError, ValueError):
-        for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines():
+        for line in _STATUS.read_text(encoding="ascii", errors="replace").splitlines():
             if line.startswith("VmData:"):
                 return int(line.split()[1]) * 1024
     return None

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from autoresearch_dagster.core.errors import BundleError
 from autoresearch_dagster.core.experiment import Digest
-from autoresearch_dagster.core.progress import silent
+from autoresearch_dagster.core.progress import counted, silent
 from autoresearch_dagster.data import tokenizer
 from autoresearch_dagster.data.arrays import open_array
 from autoresearch_dagster.data.digests import FileDigests, file_digest
@@ -43,7 +43,7 @@ def check_round_trip(bundle: Bundle) -> tuple[bool, str]:
     for text in texts:
         if encoding.decode(encoding.encode_ordinary(text)) != text:
             return False, f"The tokenizer does not give back {text[:60]!r}."
-    return True, f"{len(texts)} texts come back unchanged."
+    return True, f"Unchanged after encoding and decoding: {counted(len(texts), 'text')}."
 
 
 def check_digests(bundle: Bundle) -> tuple[bool, str]:
@@ -75,8 +75,8 @@ def check_disjoint(bundle: Bundle) -> tuple[bool, str]:
     owners = {split: _documents(bundle, split) for split in (*CANDIDATE_SPLITS, *TRUSTED_SPLITS)}
     for one, other in combinations(owners, 2):
         if shared := len(np.intersect1d(owners[one], owners[other], assume_unique=True)):
-            return False, f"{shared} documents stand in both {one} and {other}."
-    return True, f"{sum(map(len, owners.values()))} documents, each in one split."
+            return False, f"Both {one} and {other} have {counted(shared, 'document')}."
+    return True, f"{counted(sum(map(len, owners.values())), 'document')}, each in one split."
 
 
 def _documents(bundle: Bundle, split: Split) -> npt.NDArray[np.int32]:
@@ -97,5 +97,6 @@ def check_no_duplicates(bundle: Bundle) -> tuple[bool, str]:
         for splits in (CANDIDATE_SPLITS, TRUSTED_SPLITS)
     )
     if shared := len(np.intersect1d(train, validation, assume_unique=True)):
-        return False, f"{shared} texts stand in both train and validation rows; build the bundle again."
-    return True, f"{len(train):,} texts of train rows, none of them among {len(validation):,} of validation rows."
+        return False, f"Both train and validation rows have {counted(shared, 'text')}; build the bundle again."
+    texts = counted(len(train), "text")
+    return True, f"{texts} of train rows, none of them among {len(validation):,} of validation rows."

@@ -16,7 +16,7 @@ from pydantic import JsonValue
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.errors import UserError
 from autoresearch_dagster.core.experiment import Digest
-from autoresearch_dagster.core.progress import Report
+from autoresearch_dagster.core.progress import Report, counted
 from autoresearch_dagster.data.digests import FileDigests
 from autoresearch_dagster.data.reading import documents_in
 from autoresearch_dagster.data.shards import shard_name
@@ -76,8 +76,8 @@ def open_own_corpus(source: str, num_shards: int, root: Path, report: Report) ->
     found = shards_in(folder)
     if len(found) < 2:
         raise UserError(
-            f"{folder} holds {len(found)} parquet files and at least 2 are needed: the last one by name is the "
-            "validation shard, the others are for training."
+            f"{folder} holds {counted(len(found), 'parquet file')} and at least 2 are needed: the last one by name "
+            "is the validation shard, the others are for training."
         )
     *train, validation = found
     most = min(len(train), limits.VALIDATION_SHARD)

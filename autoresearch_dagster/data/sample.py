@@ -11,6 +11,7 @@ from pathlib import Path
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.errors import BundleError
 from autoresearch_dagster.core.experiment import Digest, digest_of
+from autoresearch_dagster.core.progress import counted
 from autoresearch_dagster.data.shards import shard_name, write_shard
 
 _SKIPPED = frozenset(
@@ -60,7 +61,7 @@ def write_sample(folder: Path, num_shards: int, files: list[Path]) -> int:
     held_back = int(len(texts) * limits.SAMPLE_VALIDATION_SHARE)
     if held_back < 2 * limits.PACKING_BUFFER_DOCUMENTS:
         raise BundleError(
-            f"{sys.executable} ships only {len(texts)} documents of source text, too few for the sample "
+            f"{sys.executable} ships only {counted(len(texts), 'document')} of source text, too few for the sample "
             "corpus; install a Python with its full standard library."
         )
     write_shard(folder / shard_name(limits.VALIDATION_SHARD), texts[:held_back])

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.experiment import Digest
-from autoresearch_dagster.core.progress import Meter, Report
+from autoresearch_dagster.core.progress import Meter, Report, counted
 from autoresearch_dagster.data.arrays import ArrayReader
 from autoresearch_dagster.data.encoding import Encoder
 from autoresearch_dagster.data.folders import SHORT, is_built, name_of, publish, read_manifest
@@ -71,7 +71,7 @@ class TokenizedShards:
         documents = {path: documents_in(path) for path in paths}
         found = [path for path in paths if is_built(self.root, "tokenized", self._inputs(path))]
         if found:
-            self.report(f"tokenizing: {len(found)} of {len(paths)} shards are tokenised already")
+            self.report(f"tokenizing: found {len(found)} of {len(paths)} shards tokenised already")
         before = sum(documents[path] for path in found)
         total = sum(documents.values())
         meter = Meter("tokenizing", total, "documents", self.report, done_before=before)
@@ -80,7 +80,7 @@ class TokenizedShards:
         meter.add(total - meter.done)  # a shard twice in the corpus, or tokenised by another process meanwhile
         contents = Contents(sum(one.documents for one in made), sum(one.nulls for one in made))
         if contents.nulls:
-            self.report(f"tokenizing: {contents.nulls:,} rows of the shards have no text (null) and are skipped")
+            self.report(f"tokenizing: skipped {counted(contents.nulls, 'row')} of the shards without text (null)")
         return contents
 
     def _make(self, path: Path, encoder: Encoder, meter: Meter) -> Contents:

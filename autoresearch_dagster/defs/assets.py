@@ -6,7 +6,7 @@ import dagster as dg
 
 from autoresearch_dagster.core.errors import AutoresearchError
 from autoresearch_dagster.core.experiment import ExperimentKey
-from autoresearch_dagster.core.progress import HOUR_S, in_lines
+from autoresearch_dagster.core.progress import HOUR_S, counted, in_lines
 from autoresearch_dagster.core.resources import AGENT, EXPERIMENT
 from autoresearch_dagster.core.settings import Settings, load_settings
 from autoresearch_dagster.defs.experiments import data_version, headline, record_metadata, reproduction_metadata
@@ -18,6 +18,7 @@ from autoresearch_dagster.experiments.dossier import dossier_of
 from autoresearch_dagster.experiments.kept_receipts import receipt_problems, scores_of_record
 from autoresearch_dagster.experiments.report import report_file, write_report
 from autoresearch_dagster.experiments.reproduce import reproduce
+from autoresearch_dagster.reports.climbed import gain_figures
 from autoresearch_dagster.reports.document import session_report
 from autoresearch_dagster.reports.standings import standings_markdown
 from autoresearch_dagster.reports.tables import gain_text, score_text, state_text
@@ -87,10 +88,9 @@ def _table_of(state: SessionState) -> dg.MetadataValue:
 def _numbers(state: SessionState) -> dict[str, dg.MetadataValue]:
     """What Dagster draws over the dispatches of a session."""
     top, ledger = leader(state), state.ledger
-    steps = [one.promotion.gain_bpb for key, _ in state.reigns if (one := state.experiments[key]).promotion]
     values = {
         "best_val_bpb": top.val_bpb if top else None,
-        "gain_over_baseline_bpb": sum(steps, 0.0) if state.floor is not None else None,
+        **gain_figures(state),
         "experiments": float(sum(one.result is not None for one in state.experiments.values())),
         "champions": float(len(state.reigns)),
         "usd": float(ledger.usd_committed),
@@ -134,12 +134,13 @@ def receipts_evaluation(states: Sequence[SessionState], store: Store) -> dg.Asse
     """Check the receipts of some sessions, in any step."""
     problems = [problem for state in states for problem in receipt_problems(state, store.blobs)]
     scores = sum(scores_of_record(state) for state in states)
-    said = f"{len(problems)} of {scores} scores have no good receipt: {problems[0]}" if problems else ""
+    told = counted(scores, "score")
+    said = f"{len(problems)} of {told} without a good receipt: {problems[0]}" if problems else ""
     return dg.AssetCheckEvaluation(
         asset_key=experiment.key,
         check_name="receipts",
         passed=not problems,
-        description=said or f"{scores} scores of record, each with its receipt.",
+        description=said or f"{told} of record, each with its receipt.",
         metadata={"scores": scores, "problems": table(("problem",), [(problem,) for problem in problems])},
     )
 

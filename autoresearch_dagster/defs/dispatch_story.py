@@ -6,6 +6,7 @@ import dagster as dg
 
 from autoresearch_dagster.agent.hypotheses.calibration import hypothesis_of
 from autoresearch_dagster.core.experiment import ExperimentKey, Purpose
+from autoresearch_dagster.core.progress import counted
 from autoresearch_dagster.defs.tables import fenced, partition_link, table
 from autoresearch_dagster.reports.board import Board
 from autoresearch_dagster.reports.pulse import pulse
@@ -23,7 +24,7 @@ def thought(state: SessionState) -> str:
     if plan is None or any(one.planned.purpose is not Purpose.CANDIDATE for one in state.unfinished):
         waiting = ", ".join(one.planned.shown_as for one in state.unfinished)
         return f"The session {state.id} trains {waiting or 'nothing yet'}."
-    left = f"{state.remaining} of {state.allotted} experiments are left."
+    left = f"left: {state.remaining} of {counted(state.allotted, 'experiment')}."
     number = state.turns[-1].number
     shown = block(plan.code, PLAN_LINES)
     return f"The plan of turn {number}, which sleeps until its experiments are done; {left}\n{shown}"

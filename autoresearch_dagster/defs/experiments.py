@@ -4,6 +4,7 @@ import dagster as dg
 
 from autoresearch_dagster.core.experiment import ExperimentResult
 from autoresearch_dagster.core.limits import DIFF_SHOWN_LINES, GIB, MIB
+from autoresearch_dagster.core.progress import counted
 from autoresearch_dagster.defs.tables import fenced, table as rows_table
 from autoresearch_dagster.experiments.dossier import Dossier
 from autoresearch_dagster.reports.live import sparkline
@@ -106,7 +107,7 @@ def _facts(result: ExperimentResult) -> dict[str, dg.MetadataValue]:
     }
     if result.out_of_memory:
         given = [f"{one.memory_bytes / GIB:.0f} GiB" for one in result.out_of_memory]
-        found["out_of_memory"] = dg.MetadataValue.text(f"{len(given)} tries, with {', '.join(given)}")
+        found["out_of_memory"] = dg.MetadataValue.text(f"{counted(len(given), 'try')}, with {', '.join(given)}")
     if result.standing is not None:
         found["standing"] = dg.MetadataValue.text(result.standing.value)
     if result.receipt is not None:

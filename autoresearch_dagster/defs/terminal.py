@@ -7,6 +7,7 @@ from contextlib import suppress
 from rich.console import Console
 
 from autoresearch_dagster.core.errors import AutoresearchError
+from autoresearch_dagster.core.progress import counted
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.defs.drive import drive
 from autoresearch_dagster.experiments.laboratory import running_on
@@ -65,7 +66,7 @@ def _pause(config: SessionConfig, settings: Settings, out: Console) -> None:
     keep_report(settings, store, found.id)
     say(out, f"Paused; nothing is lost. `{go_on(found.config)}` goes on.")
     if left := running_on(found.id, settings):
-        say(out, f"In its containers {left} trainings run on to their end; going on collects them.")
+        say(out, f"Left to run to the end in containers: {counted(left, 'training')}; going on collects them.")
     say(out, f"`{shlex.join(['autoresearch', 'stop', config.memory_key])}` ends it instead.")
 
 

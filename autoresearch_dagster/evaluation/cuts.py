@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from autoresearch_dagster.core import limits as lim
 from autoresearch_dagster.core.errors import EvaluationFault
+from autoresearch_dagster.core.progress import counted
 from autoresearch_dagster.evaluation.rows import Tokens
 
 
@@ -89,7 +90,7 @@ def make_probes(
     size = lim.ANSWER_BATCH_ROWS
     if len(decoys) < size:
         raise EvaluationFault(
-            f"The bundle has {len(decoys)} decoy rows and {size} are needed; use a larger source."
+            f"The bundle has {counted(len(decoys), 'decoy row')} and {size} are needed; use a larger source."
         )
     hidden = rows[np.arange(len(rows)), cuts]
     with_bos = _with_bos(hidden != bos, generator)

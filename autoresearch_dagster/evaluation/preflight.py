@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from autoresearch_dagster.core import limits as lim
 from autoresearch_dagster.core.errors import EvaluationFault
+from autoresearch_dagster.core.progress import counted
 from autoresearch_dagster.data.layout import Bundle
 from autoresearch_dagster.evaluation.cuts import make_probes
 from autoresearch_dagster.evaluation.failures import BadLogits, NoScore, ServerFailed
@@ -49,7 +50,8 @@ class Preflight:
         found = np.asarray(bundle.rows("development").tokens)
         if len(found) < 2 * ROWS:
             raise EvaluationFault(
-                f"The bundle has {len(found)} development rows and {2 * ROWS} are needed; use a larger source."
+                f"The bundle has {counted(len(found), 'development row')} and {2 * ROWS} are needed; use a "
+                "larger source."
             )
         generator = np.random.default_rng(PLAN_SEED)
         rows, others = found[:ROWS], found[ROWS:]

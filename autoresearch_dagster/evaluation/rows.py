@@ -9,6 +9,7 @@ import numpy.typing as npt
 from autoresearch_dagster.core import limits as lim
 from autoresearch_dagster.core.errors import EvaluationFault
 from autoresearch_dagster.core.experiment import Data, Digest, digest_of
+from autoresearch_dagster.core.progress import counted
 from autoresearch_dagster.data import tokenizer
 from autoresearch_dagster.data.layout import Bundle, Rows
 from autoresearch_dagster.evaluation.receipt import Rowset
@@ -27,7 +28,8 @@ def choose_rows(bundle: Bundle, rowset: Rowset, n_rows: int) -> Rows:
     found = bundle.rows(rowset)
     if len(found.tokens) < n_rows:
         raise EvaluationFault(
-            f"The bundle has {len(found.tokens)} {rowset} rows and the preset scores {n_rows}; use a larger source."
+            f"The bundle has {counted(len(found.tokens), f'{rowset} row')} and the preset scores {n_rows}; use a "
+            "larger source."
         )
     return Rows(np.asarray(found.tokens[:n_rows]), np.asarray(found.documents[:n_rows]))
 

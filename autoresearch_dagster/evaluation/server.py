@@ -35,19 +35,19 @@ class Server:
         self._job = job
         self._single = role == "audit"
         self._workspace = short_folder(job.scratch_prefix, "channel", SOCKET_NAME)
-        self._channel: Channel | None = None
-        self._process: Job | None = None
         self._started = time.monotonic()
         self.clock = ServeClock(self._now)
         self.limits = ServeLimits(job.budget_s, job.used_s)
         self._hard_stop = math.inf
+        channel: Channel | None = None
         try:
             spec = stage(f"{role}-{number}" if number else role, job, self._workspace)
-            self._channel = Channel(self._workspace / "channel", job.shape(single=self._single))
+            channel = Channel(self._workspace / "channel", job.shape(single=self._single))
             self._process = runner.start(spec)
         except BaseException:
-            self.remove()
+            end(None, channel, self._workspace)
             raise
+        self._channel = channel
 
     def __enter__(self) -> "Server":
         return self
@@ -60,24 +60,15 @@ class Server:
         end(self._process, self._channel, self._workspace)
 
     def _now(self) -> float:
-        if self._job.cpu_metered and self._process is not None:
-            return self._process.status().cpu_s
-        return time.monotonic()
-
-    @property
-    def channel(self) -> Channel:
-        """The wire."""
-        if self._channel is None:
-            raise ServerFailed("the model server was removed")
-        return self._channel
+        return self._process.status().cpu_s if self._job.cpu_metered else time.monotonic()
 
     def _alive(self) -> bool:
-        return self._process is not None and self._process.status().exit_code is None
+        return self._process.status().exit_code is None
 
     def greet(self, stand_ins: int) -> None:
         """Wait until it has imported torch, then say what will be asked of it."""
-        self.channel.accept(lim.ANSWER_FIRST_S, self._alive)
-        self.channel.greet(stand_ins, lim.ANSWER_S)
+        self._channel.accept(lim.ANSWER_FIRST_S, self._alive)
+        self._channel.greet(stand_ins, lim.ANSWER_S)
 
     def load(self) -> None:
         """Start the clock and let it load the candidate's model.
@@ -88,7 +79,7 @@ class Server:
         """
         self._hard_stop = time.monotonic() + self.limits.wall_s(self._job.n_rows)
         self.clock.start()
-        self.channel.load(lim.ANSWER_FIRST_S)
+        self._channel.load(lim.ANSWER_FIRST_S)
         self.clock.loaded()
         self._on_time()
 
@@ -100,7 +91,7 @@ class Server:
 
     def ask(self, tokens: npt.NDArray[np.integer], positions: npt.NDArray[np.integer] | None = None) -> None:
         """Send rows [B, T], without waiting; the last token of packed rows [B, T+1] is a target only: not sent."""
-        self.channel.request(tokens[:, : self._job.bundle.sequence_length], lim.ANSWER_S, positions)
+        self._channel.request(tokens[:, : self._job.bundle.sequence_length], lim.ANSWER_S, positions)
 
     def take(self, *, first: bool = False, timed: bool = True) -> npt.NDArray[np.floating]:
         """Receive the answer to the oldest request; it is overwritten by the next one.
@@ -113,7 +104,7 @@ class Server:
             ServerFailed: it did not answer as it should.
             NoScore: it took longer than it may.
         """
-        answer = self.channel.answer(lim.ANSWER_FIRST_S if first else lim.ANSWER_S)
+        answer = self._channel.answer(lim.ANSWER_FIRST_S if first else lim.ANSWER_S)
         if timed:
             self.clock.answered()
             self._on_time()
@@ -126,24 +117,23 @@ class Server:
             RunnerGone: it did not fail by itself.
         """
         status = self._last_status()
-        if status is not None and status.ended_outside:
+        if status.ended_outside:
             raise RunnerGone(
                 f"A model server of {self._job.key} was ended from outside: by Docker, or by a person."
             )
-        if status is not None and status.oom:
+        if status.oom:
             gib = self._job.limits.memory_bytes / lim.GIB
             return f"the model needed more than {gib:.1f} GiB of memory to answer {lim.ANSWER_BATCH_ROWS} rows"
         return failure.reason
 
-    def _last_status(self) -> JobStatus | None:
+    def _last_status(self) -> JobStatus:
         """Look at it, giving it a moment to end: its connection closes first."""
         until = time.monotonic() + lim.ENDING_S
-        while self._process is not None:
+        while True:
             status = self._process.status()
             if status.exit_code is not None or status.oom or time.monotonic() > until:
                 return status
             time.sleep(lim.POLL_S)
-        return None
 
     def times(self) -> ServerTimes:
         """Its clock, for the receipt."""

@@ -8,6 +8,7 @@ from autoresearch_dagster.core.experiment import (
     canonical_json,
 )
 from autoresearch_dagster.core.limits import GIB
+from autoresearch_dagster.core.progress import counted
 from autoresearch_dagster.core.slot import Slot
 from autoresearch_dagster.experiments.attempt_record import AttemptRecord
 from autoresearch_dagster.experiments.laboratory import Laboratory
@@ -58,6 +59,5 @@ def described(
 
 
 def _processors(slot: Slot) -> str:
-    count = len(slot.cores)
-    cores = f"{count} CPU core{'s' if count > 1 else ''}"
+    cores = counted(len(slot.cores), "CPU core")
     return f"1 GPU, {cores}" if slot.gpu else cores

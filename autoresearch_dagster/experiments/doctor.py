@@ -13,6 +13,7 @@ from autoresearch_dagster.core.errors import AutoresearchError, UserError
 from autoresearch_dagster.core.experiment import Data
 from autoresearch_dagster.core.limits import DISK_RESERVE_BYTES, GIB
 from autoresearch_dagster.core.model_key import find_key
+from autoresearch_dagster.core.progress import counted
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.experiments.seals import PROBE, Tried, try_seals
 from autoresearch_dagster.store.store import open_store
@@ -188,7 +189,7 @@ def _journal(settings: Settings) -> Finding:
         count = len(open_store(settings).journal.sessions())
     except AutoresearchError as fault:
         return Finding(what="journal", ok=False, needed=True, found="unusable", advice=str(fault))
-    return Finding(what="journal", ok=True, needed=True, found=f"{count} sessions")
+    return Finding(what="journal", ok=True, needed=True, found=counted(count, "session"))
 
 
 def _package(name: str) -> Finding:

@@ -7,7 +7,7 @@ from statistics import median
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.experiment import Data
 from autoresearch_dagster.core.presets import Preset, preset
-from autoresearch_dagster.core.progress import in_time, in_unit
+from autoresearch_dagster.core.progress import counted, in_time, in_unit
 from autoresearch_dagster.evaluation.spending import FLOOR_SEEDS, PLANS
 from autoresearch_dagster.experiments.bundle import Forecast
 from autoresearch_dagster.experiments.confirmations import granted, spent
@@ -66,9 +66,9 @@ class Estimate(Data):
         disk = in_unit(self.disk_bytes, "bytes") if self.disk_bytes is not None else "not known"
         scaled = f" and {self.transfer_trainings} for scale transfers" if self.transfer_trainings else ""
         return (
-            f"{opening} about {in_time(self.wall_seconds)} for {self.experiments} experiments in "
-            f"{self.batches} batches, {self.floor_trainings} trainings for the noise floor and up to "
-            f"{self.confirmation_trainings} for confirmations{scaled}, at {self.slots} slots "
+            f"{opening} about {in_time(self.wall_seconds)} for {counted(self.experiments, 'experiment')} in "
+            f"{counted(self.batches, 'batch')}, {counted(self.floor_trainings, 'training')} for the noise floor "
+            f"and up to {self.confirmation_trainings} for confirmations{scaled}, at {counted(self.slots, 'slot')} "
             f"({in_time(self.seconds_per_experiment)} each, {self.seconds_from}); model cost {cost}; disk {disk}."
         )
 
@@ -175,7 +175,8 @@ def rounds(experiments: int, batch_size: int, slots: int) -> int:
 
 def _seconds(chosen: Preset, config: SessionConfig, past: Past, runner: str) -> tuple[float, str]:
     if past.seconds:
-        return median(past.seconds), f"median of {len(past.seconds)} results of {chosen.name} on {runner}"
+        results = counted(len(past.seconds), "result")
+        return median(past.seconds), f"median of {results} of {chosen.name} on {runner}"
     budget = min(config.time_budget_sec, chosen.config.time_budget_sec)
     overhead = limits.EXPERIMENT_OVERHEAD_S
     return budget + overhead, f"at most: budget {budget} s, start-up and scoring {overhead:.0f} s"

@@ -30,6 +30,7 @@ from autoresearch_dagster.core.limits import (
     OUTPUT_BYTES,
 )
 from autoresearch_dagster.core.presets import PRESETS
+from autoresearch_dagster.core.progress import counted
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.experiments.archive import FORMAT, Manifest, named_blobs, read_receipt
 from autoresearch_dagster.experiments.confirmations import longest_times
@@ -176,7 +177,7 @@ def _check_blobs(reader: ArchiveReader, manifest: Manifest, records: list[ev.Rec
     if missing := named.needed - sizes.keys():
         raise ValueError(f"it lacks {len(missing)} of its blobs, {min(missing)[:12]} among them")
     if stray := sizes.keys() - named.needed - named.checkpoints - named.mentioned:
-        raise ValueError(f"it holds {len(stray)} blobs that none of its events names")
+        raise ValueError(f"it holds {counted(len(stray), 'blob')} that none of its events names")
     if set(manifest.without) != set(named.checkpoints) - sizes.keys():
         raise ValueError("it does not say which checkpoints it lacks")
     _check_receipts(records, receipt)

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from autoresearch_dagster.containers.protocol import Runner
 from autoresearch_dagster.core.errors import AutoresearchError, StoreConflict
 from autoresearch_dagster.core.folders import find_folders, remove_tree
+from autoresearch_dagster.core.progress import counted
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.experiments.laboratory import KEY_LABEL, experiment_lease, scratch_prefix
 from autoresearch_dagster.experiments.project import project
@@ -74,7 +75,8 @@ def _clear_experiment(settings: Settings, store: Store, runners: Sequence[Runner
         return Deed(trouble, True, "Somebody is at work on it again; left alone.")
     except AutoresearchError as fault:
         return Deed(trouble, False, str(fault))
-    return Deed(trouble, True, f"Removed {jobs} jobs and {len(folders)} folders; its lease is free.")
+    removed = f"{counted(jobs, 'job')} and {counted(len(folders), 'folder')}"
+    return Deed(trouble, True, f"Removed {removed}; its lease is free.")
 
 
 def _free(settings: Settings, store: Store, runners: Sequence[Runner], trouble: Trouble) -> Deed:

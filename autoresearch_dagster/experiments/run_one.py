@@ -15,7 +15,7 @@ from autoresearch_dagster.containers.protocol import JobLimits
 from autoresearch_dagster.core.errors import AutoresearchError, StoreConflict
 from autoresearch_dagster.core.experiment import ExperimentResult, Outcome, OutOfMemory, PlannedExperiment
 from autoresearch_dagster.core.folders import remove_tree
-from autoresearch_dagster.core.limits import GPU_RESERVE_TRIES, SLOT_POLL_S
+from autoresearch_dagster.core.limits import GPU_RESERVE_STOPS, SLOT_POLL_S
 from autoresearch_dagster.core.presets import gpu_reserve_s
 from autoresearch_dagster.evaluation.evaluator import evaluate
 from autoresearch_dagster.experiments.attempt_record import AttemptRecord
@@ -168,10 +168,10 @@ class _Run:
         return Next(provision, (*before, _failed(record)))
 
     def _has_gpu_time(self, record: AttemptRecord) -> bool:
-        """Whether what was reserved for it suffices for one more try; always on the CPU."""
+        """Whether what was reserved for it suffices for one more try and for scoring; always on the CPU."""
         reserve_s = gpu_reserve_s(self.planned.config, self.lab.preset)
         used_s = sum(one.duration_sec for one in (*record.out_of_memory, _failed(record)))
-        return not reserve_s or used_s + reserve_s / GPU_RESERVE_TRIES <= reserve_s
+        return used_s + 2 * reserve_s / GPU_RESERVE_STOPS <= reserve_s
 
     def scored(self, workspace: Path, record: AttemptRecord) -> ExperimentResult:
         """Say how the training went and, where it handed a model over, what that is worth."""

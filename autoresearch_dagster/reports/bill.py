@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from autoresearch_dagster.core.limits import HISTORY_TEXT_CHARS
-from autoresearch_dagster.core.progress import in_time, in_unit
+from autoresearch_dagster.core.progress import counted, in_time, in_unit
 from autoresearch_dagster.reports.text import one_line
 from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store.state import SessionState
@@ -27,7 +27,7 @@ def bill(state: SessionState) -> str:
 
 def _answers(models: Mapping[str, int]) -> str:
     """Tell how many answers came of whom; the names are the server's words."""
-    told = [f"{count} answer{'s'[: count != 1]} of {name}" for name, count in models.items()]
+    told = [f"{counted(count, 'answer')} of {name}" for name, count in models.items()]
     return one_line(" and ".join(told), HISTORY_TEXT_CHARS)
 
 
@@ -46,8 +46,8 @@ def ledger_line(event: ev.Event, *, whole: bool) -> str | None:
             cached = f", {usage.cache_read_tokens:,} of them from the cache" if usage.cache_read_tokens else ""
             who = one_line(event.model, HISTORY_TEXT_CHARS) or "the model"
             return (
-                f"{who} answered: {usage.read_tokens:,} tokens read{cached}, {usage.output_tokens:,} written, "
-                f"{dollars(event.usd)}, {event.duration_s:.1f} s"
+                f"{who} answered: {counted(usage.read_tokens, 'token')} read{cached}, {usage.output_tokens:,} "
+                f"written, {dollars(event.usd)}, {event.duration_s:.1f} s"
             )
         case ev.ModelFailed():
             charged = "; it may have been charged" if event.possibly_charged else ""

@@ -1,12 +1,14 @@
 """Lines of a history about noise floor, screening and promotion."""
 
+from typing import assert_never
+
 from autoresearch_dagster.core.experiment import ExperimentKey, PlannedExperiment
-from autoresearch_dagster.store import events as ev, promotion_events as pe
+from autoresearch_dagster.store import promotion_events as pe
 from autoresearch_dagster.store.leaderboard import BASELINE
 
 
-def decision(event: ev.Event) -> str | None:
-    """Say in a line what was planned or decided; None for an event of another kind."""
+def decision(event: pe.Decision) -> str:
+    """Say in a line what was planned or decided."""
     match event:
         case pe.FloorPlanned():
             return f"noise floor planned: {_names(event.planned)}"
@@ -32,7 +34,7 @@ def decision(event: ev.Event) -> str | None:
             look = f", look {event.decision.looks} at the confirmation rows" if event.decision else ""
             return f"scale transfer of {event.key}: {event.outcome.replace('_', ' ')}{look}: {event.reason}"
         case _:
-            return None
+            assert_never(event)
 
 
 def _names(planned: tuple[PlannedExperiment, ...]) -> str:

@@ -1,6 +1,7 @@
 """The report of a session as one Markdown document: what was tried, what it brought, what was said."""
 
 from autoresearch_dagster.agent.hypotheses.calibration import calibration, table
+from autoresearch_dagster.core.progress import counted
 from autoresearch_dagster.reports.bill import bill
 from autoresearch_dagster.reports.standings import standings_markdown, verdict
 from autoresearch_dagster.reports.tables import plain
@@ -18,7 +19,7 @@ def session_report(state: SessionState) -> str:
     lines = [
         f"# Research session {state.config.memory_key}",
         "",
-        f"- state: {state.status} ({done} of {len(state.experiments)} experiments have a result)",
+        f"- state: {state.status} ({done} of {counted(len(state.experiments), 'experiment')} with a result)",
         f"- preset: {state.config.preset}, source: {state.config.source}, researcher: {state.config.researcher}",
         f"- found: {plain(verdict(state))}",
         "- `val_bpb` is bits per byte on validation rows that no candidate can read; lower is better. Only a "

@@ -18,24 +18,19 @@ from autoresearch_dagster.core.limits import (
     HISTORY_TEXT_CHARS,
     OBSERVATION_CHARS,
 )
-from autoresearch_dagster.core.progress import in_time
+from autoresearch_dagster.core.progress import counted, in_time
 from autoresearch_dagster.evaluation.review import Finding, new_findings, review
 from autoresearch_dagster.reports.bill import ledger_line
-from autoresearch_dagster.reports.decisions import decision
 from autoresearch_dagster.reports.lineage import Latest
 from autoresearch_dagster.reports.review import review_text
+from autoresearch_dagster.reports.session_lines import MARGIN, WHOLE_LINES, Told, after_colon, cut, session_line
 from autoresearch_dagster.reports.text import block, one_line
 from autoresearch_dagster.store import events as ev
 
 Code = Callable[[Digest], str | None]
 """Reads a train.py by its digest; None where it is not kept any more."""
-Told = tuple[str, str]
-"""A line, and text that is shown below it or ''."""
 
-DRIVERS = {"cli": "the command line", "daemon": "Dagster"}
 SHORT = 8  # characters of a digest
-WHOLE_LINES = 100_000  # of one text in the turn that is asked for
-MARGIN = "            │ "
 TOO_LONG = "too long to be compared"
 
 
@@ -83,11 +78,11 @@ class Teller:
                 return _reply(event, whole=whole)
             case ev.PlanStarted():
                 shown = "" if whole else block(event.code, HISTORY_PLAN_LINES, MARGIN)  # the reply holds it whole
-                return f"plan of {len(event.code.splitlines())} lines", shown
+                return f"plan of {counted(len(event.code.splitlines()), 'line')}", shown
             case ev.CallRecorded():
                 return _call(event) if whole else None
             case ev.CallPending():
-                titles = ", ".join(f"{_cut(one.title)} ({one.key})" for one in event.planned)
+                titles = ", ".join(f"{cut(one.title)} ({one.key})" for one in event.planned)
                 given = f"{event.function} {_data(event.arguments, '')}" if whole else ""
                 return f"launch of dispatch {event.dispatch}: {titles}", block(given, WHOLE_LINES, MARGIN)
             case ev.CallAnswered():
@@ -95,19 +90,23 @@ class Teller:
             case ev.PlanFinished():
                 word = "failed" if event.failed else "finished"
                 seen = block(event.observation, WHOLE_LINES, MARGIN) if whole else ""
-                return f"plan {word}{_colon(event.observation) if event.failed else ''}", seen
+                return f"plan {word}{after_colon(event.observation) if event.failed else ''}", seen
             case ev.EditSaved():
                 return self._edit(event, whole=whole)
             case ev.HypothesisRecorded():
-                expected = f" (expects {_cut(event.expected_effect)})" if event.expected_effect else ""
+                expected = f" (expects {cut(event.expected_effect)})" if event.expected_effect else ""
                 limit = OBSERVATION_CHARS if whole else HISTORY_TEXT_CHARS
-                return f"hypothesis for {_cut(event.title)}: {one_line(event.hypothesis, limit)}{expected}", ""
+                return f"hypothesis for {cut(event.title)}: {one_line(event.hypothesis, limit)}{expected}", ""
             case ev.BatchPlanned():
                 planned = [dict(item) for item in event.experiments]
                 shown = _data(planned) if whole else ""
-                return f"batch {_cut(event.batch_id)} planned: {len(planned)} experiments", shown
-            case ev.AttemptStarted():
-                return f"{event.key} attempt {event.attempt} on {event.slot or 'a slot'}, by {event.owner}", ""
+                return f"batch {cut(event.batch_id)} planned: {counted(len(planned), 'experiment')}", shown
+            case ev.AttemptStarted() | ev.AttemptResumed():
+                word = " taken over" if isinstance(event, ev.AttemptResumed) else ""
+                return (
+                    f"{event.key} attempt {event.attempt}{word} on {event.slot or 'a slot'}, by {event.owner}",
+                    "",
+                )
             case ev.ExperimentFinished():
                 below = block(event.result.log_tail, WHOLE_LINES, MARGIN) if whole else ""
                 return f"{event.key} {_result(event.result)}", below
@@ -117,7 +116,7 @@ class Teller:
                 line = ledger_line(event, whole=whole)
                 return (line, "") if line else None
             case _:
-                return _session_event(event)
+                return session_line(event)
 
     def _edit(self, edit: ev.EditSaved, *, whole: bool) -> Told:
         before = self._latest.parent(edit) or digest_of(self._baseline.encode())
@@ -126,11 +125,11 @@ class Teller:
         overrides = ", ".join(f"{name}={value}" for name, value in edit.config_overrides.items())
         digests = f"{before[:SHORT]} → {edit.train_py[:SHORT]}"
         parts = [
-            f"edit {_cut(edit.title)} revision {edit.revision}: train.py {digests}",
+            f"edit {cut(edit.title)} revision {edit.revision}: train.py {digests}",
             _changed(diff) if before != edit.train_py else "unchanged",
             f"with {overrides}" if overrides else "",
-            f"from {_cut(edit.parent_title)}" if edit.parent_title else "",
-            _cut(edit.change_summary),
+            f"from {cut(edit.parent_title)}" if edit.parent_title else "",
+            cut(edit.change_summary),
         ]
         below = ["\n".join(diff or []), review_text(self._review(before, edit.train_py))] if whole else []
         shown = "\n".join(block(text, WHOLE_LINES, MARGIN) for text in below if text)
@@ -171,69 +170,21 @@ def _reply(event: ev.ModelReplied, *, whole: bool) -> Told:
     cut = f" ({event.stop_reason or 'cut off'})" if event.stop_reason != "end_turn" else ""
     if whole:
         return f"the researcher replied{cut}", block(event.reply, WHOLE_LINES, MARGIN)
-    return f"the researcher replied{cut}{_colon(event.reply.partition('```')[0])}", ""
+    return f"the researcher replied{cut}{after_colon(event.reply.partition('```')[0])}", ""
 
 
 def _call(event: ev.CallRecorded) -> Told:
     given = "\n".join([f"given: {_data(event.arguments, '')}", f"answer: {_data(event.result, '')}"])
-    return f"call {_cut(event.function)}, {event.duration_s:.3f} s", block(given, WHOLE_LINES, MARGIN)
+    return f"call {cut(event.function)}, {event.duration_s:.3f} s", block(given, WHOLE_LINES, MARGIN)
 
 
 def _result(result: ExperimentResult) -> str:
     took = in_time(result.duration_sec)
     if not result.accepted:
         rejected = f", {result.verdict}" if result.verdict is Verdict.REJECTED else ""
-        return f"{result.outcome}{rejected} after {took}{_colon(result.error)}"
+        return f"{result.outcome}{rejected} after {took}{after_colon(result.error)}"
     words = [str(word) for word in (result.standing, *result.labels) if word]
     return f"val_bpb {result.val_bpb:.4f}, {', '.join(words)}, {took}, receipt {(result.receipt or 'none')[:SHORT]}"
-
-
-def _session_event(event: ev.Event) -> Told:
-    match event:
-        case ev.SessionStarted():
-            return f"session s{event.number:02} started by {_launch(event.config, event.driver)}", ""
-        case ev.SessionResumed():
-            return f"resumed by {_launch(event.config, event.driver)}", ""
-        case ev.SessionPaused():
-            return f"paused{_colon(event.reason)}", ""
-        case ev.SessionFinished():
-            return f"finished{_colon(event.reason)}", block(event.summary, WHOLE_LINES, MARGIN)
-        case ev.Steered():
-            return f"a note from {event.by or 'a person'}{_colon(event.note)}", ""
-        case ev.HaltAsked():
-            now = ", and to end what runs" if event.kill else ""
-            return f"{event.by or 'a person'} asks to {event.end} at the next step{now}", ""
-        case ev.BatchSentBack():
-            return f"batch of {len(event.signatures)} sent back: all of it is about {event.axis}", ""
-        case ev.SessionImported():
-            return f"taken over from an archive, where it was {event.session} ({_cut(event.memory_key)})", ""
-        case ev.SessionArchived():
-            return "put away: lists do not show it", ""
-        case ev.SessionRestored():
-            return "brought back: lists show it again", ""
-        case ev.TranscriptCompacted():
-            return f"turns up to {event.turn} are told in short; {event.input_tokens:,} tokens were read", ""
-        case _:
-            told = decision(event)
-            if told is not None:
-                return one_line(told, OBSERVATION_CHARS), ""
-            # of a later version of the journal: shown by its name
-            return f"{event.kind}{_colon(event.model_dump_json(exclude={'kind'}))}", ""
-
-
-def _launch(config: ev.SessionConfig, driver: str) -> str:
-    return (
-        f"{DRIVERS.get(driver, driver)}: {config.n_experiments} experiments in batches of {config.batch_size}, "
-        f"preset {config.preset}, source {_cut(config.source)}, researcher {config.researcher}"
-    )
-
-
-def _cut(text: str) -> str:
-    return one_line(text, HISTORY_TEXT_CHARS)
-
-
-def _colon(text: str) -> str:
-    return f": {_cut(text)}" if text.strip() else ""
 
 
 def _data(value: object, margin: str = MARGIN) -> str:

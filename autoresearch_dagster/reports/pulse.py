@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from autoresearch_dagster.core.progress import HOUR_S, in_time
+from autoresearch_dagster.core.progress import HOUR_S, counted, in_time
 from autoresearch_dagster.reports.bill import dollars
 from autoresearch_dagster.reports.text import one_line
 from autoresearch_dagster.store.leaderboard import leader
@@ -14,9 +14,9 @@ TITLE_CHARS = 28
 def pulse(state: SessionState, left_s: float | None) -> str:
     """Say it; `left_s` is the wall time that the rest will take, in seconds, None where nobody knows."""
     done = sum(one.result is not None for one in state.experiments.values())
-    parts = [f"{state.id}: {done} of {state.allotted} experiments"]
+    parts = [f"{state.id}: {done} of {counted(state.allotted, 'experiment')}"]
     if waits := sum(one.planned.key not in state.experiments for one in state.unfinished):
-        parts.append(f"{waits} training{'s' if waits > 1 else ''} to judge them by")
+        parts.append(f"{counted(waits, 'training')} to judge them by")
     if (top := leader(state)) is not None:
         who = "champion" if state.champion is not None else one_line(top.title, TITLE_CHARS)
         parts.append(f"{who} {top.val_bpb:.4f}")

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 
 from autoresearch_dagster.core.experiment import ExperimentKey
 from autoresearch_dagster.core.judgement import NoiseFloor
+from autoresearch_dagster.core.progress import counted
+from autoresearch_dagster.reports.climbed import climb_sentence
 from autoresearch_dagster.reports.tables import leaderboard_markdown, plain
 from autoresearch_dagster.reports.text import one_line
 from autoresearch_dagster.store.leaderboard import leader, leaderboard, lowest
@@ -20,7 +22,7 @@ def verdict(state: SessionState) -> str:
     if state.floor is None:
         return f"Lowest score: {_named(low)}, on one seed and without a measured noise: it may be luck."
     if top.experiment is not None:
-        return f"Champion: {_named(top.experiment)}. {top.experiment.judgement}"
+        return f"Champion: {_named(top.experiment)}. {top.experiment.judgement} {climb_sentence(state)}".strip()
     told = f"No candidate is better than the baseline ({top.val_bpb:.4f}) beyond doubt."
     return f"{told} The lowest score is {_named(low)}: {low.judgement}" if low.judgement else told
 
@@ -75,7 +77,7 @@ def _comparisons(state: SessionState) -> Iterator[str]:
     if not judged:
         return
     whose = "promotion and scale transfer" if any(one.transfer for one in judged) else "promotion"
-    looks = f"{state.looks} look{'s' if state.looks != 1 else ''}"
+    looks = counted(state.looks, "look")
     yield from ("", "### What each score is worth", "")
     yield f"One seed is a screening; more are a confirmation, on rows that {whose} alone looked at: {looks}."
     yield from ("", "| candidate | gain (95 %) | seeds | p | needed | decision |", "|---|--:|--:|--:|--:|---|")

@@ -3,6 +3,7 @@
 from rich.text import Text
 
 from autoresearch_dagster.containers.escape import readable
+from autoresearch_dagster.core.progress import counted
 
 
 def one_line(text: str, limit: int) -> str:
@@ -21,5 +22,5 @@ def block(text: str, limit: int, prefix: str = "") -> str:
     lines = readable(text).rstrip().splitlines()
     shown = [prefix + line for line in lines[:limit]]
     if len(lines) > limit:
-        shown.append(f"{prefix}… {len(lines) - limit} more lines")
+        shown.append(f"{prefix}… {counted(len(lines) - limit, 'more line')}")
     return "\n".join(shown)

@@ -50,18 +50,31 @@ class SessionConfig(Data):
     """What a session was started with; the configuration of the `research` job."""
 
     memory_key: str = Field("parallelized-autoresearch", min_length=1, max_length=limits.MEMORY_KEY_CHARS)
+    """Name of the research."""
     n_experiments: int = Field(limits.DEFAULT_N_EXPERIMENTS, ge=1, le=limits.MAX_EXPERIMENTS)
+    """Experiments that this launch grants."""
     batch_size: int = Field(limits.DEFAULT_BATCH_SIZE, ge=1)
+    """Experiments that the researcher plans at a time."""
     num_shards: int = Field(limits.DEFAULT_NUM_SHARDS, ge=1)
+    """Training shards of the bundle."""
     source: str = "sample"
+    """Corpus: `sample`, `climbmix`, `climbmix@REVISION`, or the path of a folder."""
     max_turns: int = Field(limits.DEFAULT_MAX_TURNS, ge=1)
+    """Replies of the researcher in this launch at most."""
     time_budget_sec: int = Field(limits.DEFAULT_TIME_BUDGET_S, ge=1)
+    """Resource time of one training, in seconds."""
     concurrency: int = Field(limits.DEFAULT_CONCURRENCY, ge=1)
+    """Experiments at a time at most."""
     researcher: str = "scripted"
+    """Who plans: `claude` or `scripted`."""
     model: str = limits.DEFAULT_MODEL
+    """Language model of the researcher `claude`."""
     max_usd: float | None = Field(None, gt=0)
+    """Ceiling for the model calls of this launch, in US dollars; null: none."""
     max_gpu_hours: float | None = Field(None, gt=0)
+    """Ceiling for the GPU time of this launch, in hours; null: none."""
     preset: str = "workshop"
+    """Size of everything: `demo`, `workshop` or `gpu`."""
     scale_transfer: bool = False
     """Whether each new champion is compared with the one before at twice the size, too."""
     resource_sizing: Literal["measured", "model", "floor"] = "measured"
@@ -75,7 +88,9 @@ class SessionStarted(Data):
 
     kind: Literal["session_started"] = "session_started"
     number: int
+    """Number of the session, from 1; all its keys begin with it."""
     config: SessionConfig
+    """What it was started with."""
     driver: Literal["cli", "daemon"]
     """Who goes on with it: the command line, or Dagster's sensor."""
     bundle: str
@@ -133,6 +148,7 @@ class SessionImported(Data):
     session: str
     """Id of the session where it came from; receipts still name experiments by it."""
     memory_key: str
+    """Its memory key where it came from."""
 
 
 Event = Annotated[
@@ -163,15 +179,7 @@ Event = Annotated[
     | AttemptStarted
     | AttemptResumed
     | ExperimentFinished
-    | pe.FloorPlanned
-    | pe.FloorMeasured
-    | pe.CandidateScreened
-    | pe.ConfirmationPlanned
-    | pe.PromotionJudged
-    | pe.PromotionRefused
-    | pe.ChampionChosen
-    | pe.TransferPlanned
-    | pe.TransferJudged
+    | pe.Decision
     | Steered
     | HaltAsked,
     Field(discriminator="kind"),
@@ -183,9 +191,13 @@ class Recorded(Data):
     """An event with its place and time in the journal."""
 
     session: str
+    """Id of the session."""
     sequence: int
+    """Place of the event in its session, from 0."""
     at: datetime
+    """When it was written, UTC."""
     event: Event
+    """What happened."""
 
 
 def planned_in(event: Event) -> tuple[PlannedExperiment, ...]:

@@ -12,16 +12,18 @@ RequestPurpose = Literal["turn", "sizing"]
 
 
 class TokenUsage(Data):
-    """Tokens of one request, each counted once.
-
-    `input_tokens` are those that were neither read from the cache nor written to it.
-    """
+    """Tokens of one request, each counted once."""
 
     input_tokens: NonNegativeInt = 0
+    """Tokens that were read and neither came from the cache nor went into it."""
     output_tokens: NonNegativeInt = 0
+    """Tokens that were written."""
     cache_read_tokens: NonNegativeInt = 0
+    """Tokens that were read from the cache."""
     cache_write_5m_tokens: NonNegativeInt = 0
+    """Tokens that were written to the cache for five minutes."""
     cache_write_1h_tokens: NonNegativeInt = 0
+    """Tokens that were written to the cache for an hour."""
 
     @property
     def read_tokens(self) -> int:
@@ -30,7 +32,7 @@ class TokenUsage(Data):
 
 
 class ModelAsked(Data):
-    """A request is about to be sent; `reserved_usd` is the most that it can cost.
+    """A request is about to be sent; the most that it can cost is reserved.
 
     Until `model_answered` or `model_failed` names the same ticket, it counts as possibly charged.
     """
@@ -41,6 +43,7 @@ class ModelAsked(Data):
     purpose: RequestPurpose
     """A turn of the agent, or an estimate of memory."""
     turn: int
+    """The turn that it is for, from 1."""
     request: Digest
     """Blob with the request."""
     model: str
@@ -48,6 +51,7 @@ class ModelAsked(Data):
     prices: str
     """Version of the price table that the reservation, and later the cost, rests on."""
     reserved_usd: Decimal = Field(ge=0)
+    """The most that it can cost, in US dollars."""
 
 
 class ModelAnswered(Data):
@@ -55,6 +59,7 @@ class ModelAnswered(Data):
 
     kind: Literal["model_answered"] = "model_answered"
     ticket: str
+    """Of the request that is answered."""
     message_id: str = ""
     """The provider's."""
     model: str = ""
@@ -64,16 +69,19 @@ class ModelAnswered(Data):
     usd: Decimal = Field(ge=0)
     """What it cost, in US dollars."""
     duration_s: float = 0.0
+    """Seconds until the answer was whole."""
 
 
 class ModelFailed(Data):
-    """A request has no usable answer; `possibly_charged` keeps its reservation as spent."""
+    """A request has no usable answer; what may have been charged stays reserved."""
 
     kind: Literal["model_failed"] = "model_failed"
     ticket: str
     """Of the request."""
     reason: str
+    """What went wrong, as a person is told."""
     possibly_charged: bool
+    """Whether the provider may have charged for it all the same."""
 
 
 class ExperimentSized(Data):
@@ -81,6 +89,7 @@ class ExperimentSized(Data):
 
     kind: Literal["experiment_sized"] = "experiment_sized"
     key: ExperimentKey
+    """The experiment."""
     memory_bytes: int
     """For its first try."""
     reason: str
@@ -92,5 +101,6 @@ class SessionSlept(Data):
 
     kind: Literal["session_slept"] = "session_slept"
     until: datetime
+    """When the model is asked again, UTC."""
     reason: str
     """Why, as a person is told."""

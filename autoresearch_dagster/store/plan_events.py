@@ -16,6 +16,7 @@ class DirectiveGiven(Data):
 
     kind: Literal["directive_given"] = "directive_given"
     text: str
+    """What the agent is told."""
 
 
 class ModelReplied(Data):
@@ -29,7 +30,9 @@ class ModelReplied(Data):
     stop_reason: str | None
     """As the provider gave it; null for recorded plans."""
     input_tokens: int = 0
+    """Tokens that were read for it, those of the cache included; 0 for recorded plans."""
     output_tokens: int = 0
+    """Tokens of the reply; 0 for recorded plans."""
     notes_seen: int = 0
     """People's notes that it had read."""
 
@@ -39,12 +42,15 @@ class PlanStarted(Data):
 
     kind: Literal["plan_started"] = "plan_started"
     turn: int
+    """The turn whose reply holds the plan."""
     code: str
     """The Python that runs."""
     plan: Digest
     """SHA-256 of the code."""
     started_at: datetime
+    """What the plan's clock shows, UTC."""
     seed: int
+    """Seed of the plan's randomness."""
 
 
 class CallRecorded(Data):
@@ -52,14 +58,19 @@ class CallRecorded(Data):
 
     kind: Literal["call_recorded"] = "call_recorded"
     turn: int
+    """The turn of the plan that called."""
     sequence: int
     """Place of the call within its turn."""
     call: CallKey
     """Identity of the call."""
     function: str
+    """Name of the tool."""
     arguments: dict[str, JsonValue]
+    """What the plan gave, by name."""
     result: JsonValue
+    """What the plan got."""
     duration_s: float = 0.0
+    """Seconds that the tool took."""
 
 
 class CallPending(Data):
@@ -67,10 +78,15 @@ class CallPending(Data):
 
     kind: Literal["call_pending"] = "call_pending"
     turn: int
+    """The turn of the plan that called."""
     sequence: int
+    """Place of the call within its turn."""
     call: CallKey
+    """Identity of the call."""
     function: str
+    """Name of the tool."""
     arguments: dict[str, JsonValue]
+    """What the plan gave, by name."""
     dispatch: int
     """Number of the dispatch, from 1."""
     planned: tuple[PlannedExperiment, ...]
@@ -90,7 +106,9 @@ class CallAnswered(Data):
 
     kind: Literal["call_answered"] = "call_answered"
     turn: int
+    """The turn of the plan that called."""
     sequence: int
+    """Place of the call within its turn."""
     call: CallKey
     """Identity of the call."""
     result: JsonValue
@@ -102,6 +120,7 @@ class PlanFinished(Data):
 
     kind: Literal["plan_finished"] = "plan_finished"
     turn: int
+    """The turn whose plan ended."""
     observation: str
     """What the agent is told."""
     failed: bool
@@ -123,7 +142,9 @@ class EditSaved(Data):
     train_py: Digest
     """The whole file."""
     lines: int
+    """Lines of train.py."""
     config_overrides: dict[str, float | int]
+    """What it sets in the config, by name, as it is used."""
     adjusted: dict[str, str]
     """Overrides that were changed or left out, and why."""
     change_summary: str
@@ -150,7 +171,9 @@ class HypothesisRecorded(Data):
 
     kind: Literal["hypothesis_recorded"] = "hypothesis_recorded"
     title: str
+    """The edit that it is about."""
     hypothesis: str
+    """The claim, in the agent's words."""
     expected_effect: str
     """The agent's words; read where they can be."""
 
@@ -160,7 +183,9 @@ class BatchPlanned(Data):
 
     kind: Literal["batch_planned"] = "batch_planned"
     batch_id: str
+    """The agent's name for the batch."""
     experiments: tuple[dict[str, JsonValue], ...]
+    """One object for each experiment, as the agent wrote it."""
 
 
 class BatchSentBack(Data):
@@ -168,6 +193,7 @@ class BatchSentBack(Data):
 
     kind: Literal["batch_sent_back"] = "batch_sent_back"
     turn: int
+    """The turn whose plan asked for it."""
     axis: str
     """What all its edits touch."""
     signatures: tuple[str, ...]

@@ -23,38 +23,40 @@ class FloorPlanned(Data):
 
     kind: Literal["floor_planned"] = "floor_planned"
     planned: tuple[PlannedExperiment, ...]
+    """Those trainings."""
 
 
 class FloorTraining(Data):
     """One training of the baseline and what became of it."""
 
     planned: PlannedExperiment
+    """The training as it was planned."""
     result: ExperimentResult
+    """What became of it."""
 
 
 class FloorMeasured(Data):
-    """What the baseline's seeds show; `trainings` are those that it rests on.
-
-    `budget_s` is what an experiment of this session may train from now on, in seconds of resource time.
-    `cached` says that the trainings are of an earlier session on the same terms.
-    """
+    """What the baseline's seeds show."""
 
     kind: Literal["floor_measured"] = "floor_measured"
     floor: NoiseFloor
     """Sigma and what it rests on."""
     budget_s: int
-    """What an experiment may train from now on."""
+    """What an experiment of this session may train from now on, in seconds of resource time."""
     trainings: tuple[FloorTraining, ...]
+    """The trainings that it rests on."""
     terms: Digest
     """Digest of all that the floor depends on."""
     cached: bool = False
+    """Whether they are of an earlier session on the same terms."""
 
 
 class CandidateScreened(Data):
-    """A candidate was compared on one seed; `against` is the champion, None for the baseline."""
+    """A candidate was compared on one seed."""
 
     kind: Literal["candidate_screened"] = "candidate_screened"
     key: ExperimentKey
+    """The candidate."""
     against: ExperimentKey | None
     """The champion; null: the baseline."""
     decision: ScreeningDecision
@@ -62,18 +64,18 @@ class CandidateScreened(Data):
 
 
 class ConfirmationPlanned(Data):
-    """Candidates and champion will be trained at these seeds and scored on the confirmation rows.
-
-    `planned` are the trainings that do not exist yet.  `left_out` are candidates that deserved it and for whom
-    the session's budget of confirmations does not suffice; for them it is decided.
-    """
+    """Candidates and champion will be trained at these seeds and scored on the confirmation rows."""
 
     kind: Literal["confirmation_planned"] = "confirmation_planned"
     dispatch: int
+    """The dispatch that the candidates are of."""
     against: ExperimentKey | None
+    """The champion; null: the baseline."""
     candidates: tuple[ExperimentKey, ...]
     """Those that are trained again."""
     left_out: tuple[ExperimentKey, ...]
+    """Those that deserved it and for which the session's budget of confirmations does not suffice; for them it
+    is decided."""
     seeds: tuple[int, ...]
     """In both arms."""
     planned: tuple[PlannedExperiment, ...]
@@ -85,6 +87,7 @@ class PromotionJudged(Data):
 
     kind: Literal["promotion_judged"] = "promotion_judged"
     key: ExperimentKey
+    """The candidate."""
     decision: PromotionDecision
     """Figures and sentence."""
 
@@ -94,6 +97,7 @@ class PromotionRefused(Data):
 
     kind: Literal["promotion_refused"] = "promotion_refused"
     key: ExperimentKey
+    """The candidate."""
     reason: str
     """Why."""
     rejected: bool
@@ -105,6 +109,7 @@ class ChampionChosen(Data):
 
     kind: Literal["champion_chosen"] = "champion_chosen"
     key: ExperimentKey
+    """The candidate that is champion now."""
     reason: str
     """Why."""
 
@@ -113,34 +118,53 @@ class TransferPlanned(Data):
     """A new champion will be trained at twice the width or depth.
 
     A `probe` is one training of the champion alone: does its file honour the override?  What is not a probe
-    trains it and `against`, the champion before (None for the baseline), at all `seeds`; it takes the next number
-    of the session's error budget.  `planned` are the trainings that do not exist yet.
+    trains it and the champion before at all `seeds`; it takes the next number of the session's error budget.
     """
 
     kind: Literal["transfer_planned"] = "transfer_planned"
     dispatch: int
+    """The dispatch after which it is tried."""
     key: ExperimentKey
+    """The champion."""
     against: ExperimentKey | None
+    """The champion before it; null: the baseline."""
     dimension: Dimension
     """What is doubled."""
     probe: bool
     """Whether only the override is tried."""
     seeds: tuple[int, ...]
+    """Seeds that are trained at: in both arms, for a probe in one."""
     planned: tuple[PlannedExperiment, ...]
+    """Trainings that do not exist yet."""
 
 
 class TransferJudged(Data):
-    """Whether a champion's gain holds at twice the size; it keeps its crown either way.
-
-    `dimension` and `decision` are None where nothing was compared.
-    """
+    """Whether a champion's gain holds at twice the size; it keeps its crown either way."""
 
     kind: Literal["transfer_judged"] = "transfer_judged"
     key: ExperimentKey
+    """The champion."""
     against: ExperimentKey | None
+    """The champion before it; null: the baseline."""
     outcome: TransferOutcome
     """What came out."""
     reason: str
     """Why."""
     dimension: Dimension | None = None
+    """What was doubled; null: nothing was compared."""
     decision: PromotionDecision | None = None
+    """Figures and sentence; null: nothing was compared."""
+
+
+Decision = (
+    FloorPlanned
+    | FloorMeasured
+    | CandidateScreened
+    | ConfirmationPlanned
+    | PromotionJudged
+    | PromotionRefused
+    | ChampionChosen
+    | TransferPlanned
+    | TransferJudged
+)
+"""All that the platform plans and concludes by itself."""

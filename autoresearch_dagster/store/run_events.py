@@ -12,6 +12,7 @@ class _Attempt(Data):
     """Who runs an experiment where; operational, not part of a journal's normal form."""
 
     key: ExperimentKey
+    """The experiment."""
     attempt: int
     """From 1."""
     owner: str
@@ -41,6 +42,7 @@ class ExperimentFinished(Data):
 
     kind: Literal["experiment_finished"] = "experiment_finished"
     key: ExperimentKey
+    """The experiment."""
     result: ExperimentResult
     """Outcome, score, and what it took."""
     run_id: str = ""

@@ -199,6 +199,12 @@ class SessionState:
         return self.experiments[self.reigns[-1][0]] if self.reigns else None
 
     @property
+    def steps(self) -> list[PromotionDecision]:
+        """The comparisons that made the champions, in order."""
+        crowned = (self.experiments[key].promotion for key, _ in self.reigns)
+        return [decided for decided in crowned if decided is not None]
+
+    @property
     def stage(self) -> str:
         """Name what the session waits for.
 

@@ -6,14 +6,15 @@ from typing import Literal
 
 from autoresearch_dagster.core.experiment import Data, Purpose
 from autoresearch_dagster.core.judgement import NoiseFloor
+from autoresearch_dagster.core.progress import counted
 from autoresearch_dagster.store.leaderboard import leader
 from autoresearch_dagster.store.state import SessionState
 
 WAITED_FOR = {
-    Purpose.CANDIDATE: "experiments",
-    Purpose.NOISE_FLOOR: "trainings of the noise floor",
-    Purpose.CONFIRMATION: "trainings of a confirmation",
-    Purpose.SCALE_TRANSFER: "trainings of a scale transfer",
+    Purpose.CANDIDATE: ("experiment", ""),
+    Purpose.NOISE_FLOOR: ("training", " of the noise floor"),
+    Purpose.CONFIRMATION: ("training", " of a confirmation"),
+    Purpose.SCALE_TRANSFER: ("training", " of a scale transfer"),
 }
 
 
@@ -72,7 +73,9 @@ def _waits_for(state: SessionState) -> str:
     if state.status != "active":
         return state.reason
     waiting = Counter(one.planned.purpose for one in state.unfinished)
-    told = [f"{count} {WAITED_FOR[purpose]}" for purpose, count in waiting.items()]
+    told = [
+        f"{counted(count, noun)}{of}" for purpose, count in waiting.items() for noun, of in [WAITED_FOR[purpose]]
+    ]
     if not told and state.asleep_until is not None:
         told = [f"the model, asleep until {state.asleep_until:%Y-%m-%d %H:%M} UTC"]
     asked = f"; then {state.asked.end}" if state.asked is not None else ""

@@ -8,6 +8,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric
 from mlflow.tracking import MlflowClient
 
 from autoresearch_dagster.core.experiment import ExperimentKey, ExperimentResult, canonical_json, digest_of
+from autoresearch_dagster.reports.climbed import gain_figures
 from autoresearch_dagster.store.leaderboard import leader
 from autoresearch_dagster.store.projections import Projections
 from autoresearch_dagster.store.state import Experiment, SessionState
@@ -56,7 +57,7 @@ class Runs:
             "mlflow.note.content": describe.as_note(state.summary),
         }
         last = milliseconds(state.ended_at or state.updated_at or state.started_at)
-        summed = describe.floor_metrics(state) | describe.cost_metrics(state)
+        summed = describe.floor_metrics(state) | gain_figures(state) | describe.cost_metrics(state)
         reigns = describe.reigns(state)
         figures = [
             *(Metric("best_val_bpb", score, milliseconds(at), count) for at, count, score in reigns),

@@ -14,10 +14,9 @@ from autoresearch_dagster.core.settings import PREFIX, Settings
 from autoresearch_dagster.defs.config import BundleConfig, ResearchConfig
 from autoresearch_dagster.evaluation import receipt as receipts
 from autoresearch_dagster.store import events
-from autoresearch_dagster.store.ledger_events import TokenUsage
 from docs.scripts.command_pages import commands
 from docs.scripts.source import constants, field_docs, first_sentence, whole_text
-from docs.scripts.tables import code, default_of, fields_of, table
+from docs.scripts.tables import code, default_of, fields_of, parts_of, section, table
 
 FOLDER = Path(__file__).resolve().parents[1] / "reference"
 WRITTEN = "<!-- Written by `python -m docs.scripts.reference` from the code; edit the code instead. -->\n"
@@ -32,7 +31,7 @@ OTHERS = {
     ", ".join(settings_module.CERTIFICATE_VARIABLES): "Your network's certificates, for the same build; the first "
     "that is there.",
 }
-FOR_TESTS = ("require_docker", "require_bubblewrap")
+FOR_TESTS = ("require_docker", "require_bubblewrap", "require_browser")
 
 
 def settings() -> str:
@@ -95,7 +94,7 @@ def config() -> str:
     return (
         "# Session configuration\n\nThe fields of the job `research`. `autoresearch run` has them as options, with "
         "dashes: `--n-experiments`. The command line takes `time_budget_sec` from the preset.\n\n"
-        f"{table(head, research)}\n## Presets\n\n{table(('', *PRESETS), presets)}\n"
+        f"{table(head, research)}\n## Presets\n\n{table(('what', *PRESETS), presets)}\n"
         "## Overrides\n\nWhat an edit of the agent may set with `config_overrides`; more or less is brought into "
         "the range, and the agent is told. `time_budget_sec` goes up to the session's own budget.\n\n"
         f"{table(('field', 'from', 'to'), ranges)}\n"
@@ -105,14 +104,7 @@ def config() -> str:
 
 def receipt() -> str:
     """Every field of a receipt, from its parts up."""
-    parts: list[type[BaseModel]] = [
-        receipts.AuditRecord,
-        receipts.Stratum,
-        receipts.ServeRecord,
-        receipts.ServerTimes,
-        TrainConfig,
-    ]
-    sections = "\n".join(f"## {part.__name__}\n\n{whole_text(part)}\n\n{fields_of(part)}" for part in parts)
+    sections = "\n".join(section(part) for part in parts_of(receipts.Receipt))
     return (
         "# Receipt\n\nA receipt is one JSON object, written by the evaluator and never changed. Its digest, "
         "SHA-256 of the object with sorted keys and without blanks, is its name. [Trust](../trust.md) says what it "
@@ -126,6 +118,7 @@ def journal() -> str:
     """Every kind of event with its fields."""
     kinds: list[type[BaseModel]] = list(get_args(get_args(events.Event)[0]))
     rows = [(f"[`{_kind(one)}`](#{_kind(one)})", first_sentence(one)) for one in kinds]
+    parts = "\n".join(section(part) for part in parts_of(*kinds))
     sections = "\n".join(
         f"## {_kind(one)}\n\n{whole_text(one)}\n\n{fields_of(one, without=('kind',))}"
         if len(one.model_fields) > 1
@@ -135,9 +128,9 @@ def journal() -> str:
     return (
         "# Events\n\nA session is its events; everything else is computed from them. Each is one JSON object with "
         "a `kind`, stored with the session, its `sequence` in it from 0, and the time `at` (UTC). `autoresearch "
-        "history KEY --json` prints them.\n\nA `key` names an experiment (`s03_d02_e05`), a `digest` is a SHA-256 "
-        f"that names a blob.\n\n{table(('kind', 'what it says'), rows)}\n{sections}\n"
-        f"## TokenUsage\n\n{whole_text(TokenUsage)}\n\n{fields_of(TokenUsage)}"
+        "history KEY --json` prints them.\n\nA key names an experiment (`s03_d02_e05`), a digest is a SHA-256 that "
+        "names a blob, a time is text in ISO 8601, an amount is a decimal number as text. What the fields are made "
+        f"of stands below the events.\n\n{table(('kind', 'what it says'), rows)}\n{sections}\n{parts}"
     )
 
 
@@ -150,14 +143,14 @@ def limits_page() -> str:
     found = [one for one in constants(limits) if one.name not in ("MIB", "GIB")]
     silent = [one.name for one in found if not one.comment]
     assert not silent, f"without a comment in core/limits.py: {silent}"
-    sections = list(dict.fromkeys(one.section for one in found))
+    headings = list(dict.fromkeys(one.section for one in found))
     shown = "\n".join(
-        f"## {section[:1].upper()}{section[1:]}\n\n"
+        f"## {heading[:1].upper()}{heading[1:]}\n\n"
         + table(
             ("name", "value", "unit and why"),
-            [(code(one.name), code(_amount(one.written)), one.comment) for one in found if one.section == section],
+            [(code(one.name), code(_amount(one.written)), one.comment) for one in found if one.section == heading],
         )
-        for section in sections
+        for heading in headings
     )
     return (
         "# Limits\n\nEvery number that bounds the system stands once, in `core/limits.py`. Names that end in `_S` "

@@ -23,7 +23,7 @@ class Constant:
 
 @cache
 def field_docs(cls: type) -> dict[str, str]:
-    """Return the docstring below each field of a class; those of its bases, too."""
+    """Return the docstring below each field of a class, or each word of an enumeration; those of its bases, too."""
     found: dict[str, str] = {}
     for base in reversed(cls.__mro__):
         if base.__module__.startswith("autoresearch_dagster"):
@@ -35,12 +35,14 @@ def field_docs(cls: type) -> dict[str, str]:
 
 def _docs_of(body: list[ast.stmt]) -> Iterator[tuple[str, str]]:
     for field, after in pairwise(body):
-        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
-            match after:
-                case ast.Expr(value=ast.Constant(value=str() as text)):
-                    yield field.target.id, " ".join(text.split())
-                case _:
-                    pass
+        match field, after:
+            case (
+                ast.AnnAssign(target=ast.Name(id=name)) | ast.Assign(targets=[ast.Name(id=name)]),
+                ast.Expr(value=ast.Constant(value=str() as text)),
+            ):
+                yield name, " ".join(text.split())
+            case _:
+                pass
 
 
 def first_sentence(cls: type) -> str:

@@ -1,17 +1,19 @@
-"""The developer habits are what CONTRIBUTING says: hooks, sizes of files, thresholds, targets of make."""
+"""The developer habits are what CONTRIBUTING says: hooks, sizes of files, coverage, targets of make."""
 
 import ast
 import re
 import shlex
+import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
 
 from autoresearch_dagster.core.settings import PROJECT_ROOT
-from docs.scripts import coverage, hygiene
+from docs.scripts import hygiene
 
 CONFIG = PROJECT_ROOT / ".pre-commit-config.yaml"
 MAKEFILE = (PROJECT_ROOT / "Makefile").read_text(encoding="utf-8")
@@ -68,17 +70,58 @@ def test_what_is_excused_as_a_table_has_nothing_but_constants() -> None:
         assert {type(node) for node in body} <= {ast.Expr, ast.ImportFrom, ast.AnnAssign}
 
 
-def test_what_a_package_lacks_is_counted_in_lines_and_branches() -> None:
-    file = {
-        "summary": {"covered_lines": 8, "num_statements": 10, "covered_branches": 1, "num_branches": 2},
-        "missing_lines": [3, 4],
-        "missing_branches": [[1, 3]],
-    }
+def test_core_evaluation_and_every_module_of_the_ledger_are_measured_under_their_names() -> None:
+    config = tomllib.loads((PROJECT_ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["coverage"]
+    package = PROJECT_ROOT / "autoresearch_dagster"
+    ledger = {f"store.{path.stem}" for path in (package / "store").glob("ledger*")}
 
-    percent, missing = coverage.reached({"a/b.py": file, "c/d.py": file}, "a/")
+    assert (package / "core" / "errors.py").exists()
+    assert (package / "evaluation" / "evaluator.py").exists()
+    assert "store.ledger" in ledger
+    wanted = {"core", "evaluation", *ledger}
+    assert set(config["run"]["source"]) == {f"autoresearch_dagster.{name}" for name in wanted}
 
-    assert percent == 75.0
-    assert missing == {"a/b.py": [3, 4, [1, 3]]}
+
+@pytest.mark.parametrize(
+    ("asked", "code", "said"),
+    [
+        ((0, 1), 0, "Required test coverage of 100.0% reached"),
+        ((1,), 1, "not reached"),  # every line, not every branch
+        ((), 1, "not reached"),
+    ],
+)
+def test_a_branch_that_no_test_takes_fails_the_run_that_measures(
+    asked: tuple[int, ...], code: int, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(PROJECT_ROOT / "pyproject.toml", tmp_path)
+    core, tests = tmp_path / "autoresearch_dagster" / "core", tmp_path / "tests"
+    core.mkdir(parents=True)
+    tests.mkdir()
+    (core.parent / "__init__.py").touch()
+    (core / "__init__.py").write_text("def double(n):\n    if n:\n        n += n\n    return n\n")
+    calls = [f"    assert double({n}) == {2 * n}\n" for n in asked]
+    import_line = "    from autoresearch_dagster.core import double\n"
+    (tests / "test_it.py").write_text(f"def test_it():\n{import_line}{''.join(calls)}")
+    monkeypatch.delenv("COVERAGE_FILE", raising=False)
+
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "--cov", "--cov-report=term"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == code, done.stdout
+    assert said in done.stdout
+
+
+def test_check_runs_the_tests_once_and_measures_them() -> None:
+    plan = subprocess.run(["make", "-n", "check"], cwd=PROJECT_ROOT, capture_output=True, text=True, check=True)
+    runs = [line for line in plan.stdout.splitlines() if "-m pytest" in line]
+
+    assert len(runs) == 1
+    assert "--cov" in runs[0]
 
 
 def test_every_target_of_make_is_explained_and_phony() -> None:

@@ -139,7 +139,7 @@ def test_a_score_without_its_receipt_fails_the_check_and_names_the_experiment(st
     told = receipts_evaluation([store.journal.state("s01")], store)
 
     assert not told.passed
-    assert told.description == f"1 of 1 scores have no good receipt: {key}: it has a score and no receipt"
+    assert told.description == f"1 of 1 score without a good receipt: {key}: it has a score and no receipt"
 
 
 def test_without_scores_the_check_passes_and_says_that_there_are_none(store):

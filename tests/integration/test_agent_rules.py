@@ -388,26 +388,26 @@ def test_with_a_noise_floor_only_what_is_confirmed_is_a_gain(desk):
 
 
 def test_nothing_is_launched_for_which_no_gpu_time_is_left(tmp_path):
-    desk = bench(tmp_path, "gpu", n_experiments=9, max_gpu_hours=1500 / 3600)
+    desk = bench(tmp_path, "gpu", n_experiments=9, max_gpu_hours=2000 / 3600)
     begin_turn(desk)
     save(desk, a=DECAY, b=SHARP, c=NORM)
     assert launch(desk, "a") is None
-    with desk.transaction() as tx:  # its attempt reserves 960 s
-        tx.append(ev.AttemptStarted(key="s01_d01_e01", attempt=1, owner="h:1:1", gpu_reserve_s=960.0))
+    with desk.transaction() as tx:  # its attempt reserves 1,440 s
+        tx.append(ev.AttemptStarted(key="s01_d01_e01", attempt=1, owner="h:1:1", gpu_reserve_s=1440.0))
     ended(desk, a=2.5)
     next_turn(desk)
     with desk.transaction() as tx:  # of another experiment, whose process died
-        tx.append(ev.AttemptStarted(key="s01_d01_e01", attempt=1, owner="h:1:1", gpu_reserve_s=960.0))
+        tx.append(ev.AttemptStarted(key="s01_d01_e01", attempt=1, owner="h:1:1", gpu_reserve_s=1440.0))
     (row, other) = call(desk, "run_experiment_batch", ["b", "c"])["results"]
     assert row["outcome"] == other["outcome"] == "not_run"
-    assert "max_gpu_hours=0.416667 is used up" in row["error"]
+    assert "max_gpu_hours=0.555556 is used up" in row["error"]
 
 
 def test_a_training_on_cores_reserves_no_gpu_time():
     config = preset("gpu").config
     assert gpu_reserve_s(config, preset("workshop")) == 0
-    assert gpu_reserve_s(config, preset("gpu")) == 2 * (300 + 180)
-    assert gpu_reserve_s(config.model_copy(update={"time_budget_sec": 10}), preset("gpu")) == 2 * 300
+    assert gpu_reserve_s(config, preset("gpu")) == 3 * (300 + 180)
+    assert gpu_reserve_s(config.model_copy(update={"time_budget_sec": 10}), preset("gpu")) == 3 * 300
 
 
 def test_the_shipped_plans_are_not_sent_back(tmp_path: Path):

@@ -7,10 +7,13 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save
 
-from autoresearch_dagster.core.errors import ContainerError
+from autoresearch_dagster.containers.protocol import JobStatus
+from autoresearch_dagster.core import limits as lim
+from autoresearch_dagster.core.errors import ContainerError, RunnerGone
 from autoresearch_dagster.core.limits import CONVERT_OUTPUT_BYTES, OUTPUT_BYTES, SAFETENSORS_HEADER_BYTES
 from autoresearch_dagster.evaluation.conversion import NotConverted, convert
 from tests.bundles import tiny_bundle
+from tests.fakes import RUNNING, ScriptedRunner
 from tests.frozen import HEAD, TIED, frozen_job
 
 TOLD = {"key": "s01_d01_e01", "candidate": "c" * 64, "checkpoint": "a" * 64}
@@ -109,3 +112,38 @@ def test_a_silent_end_is_a_fault_of_ours_and_leaves_nothing(converted, zygote):
 
     folder = next(mount.source for mount in zygote.started[-1].mounts if mount.name == "OUT")
     assert not folder.exists()
+
+
+def ended(*, oom=False, outside=False):
+    return JobStatus(137, oom=oom, cpu_s=0.0, memory_peak_bytes=0, ended_outside=outside)
+
+
+@pytest.fixture
+def scripted(bundle, tmp_path):
+    """Convert where the job only shows a status; the refusal, and the job."""
+
+    def scripted(status):
+        runner = ScriptedRunner(status)
+        refused = convert(frozen_job(HEAD, bundle, tmp_path), TOLD, runner, tmp_path / "target")
+        assert not (tmp_path / "target").exists()
+        return refused, runner.started[0][1]
+
+    return scripted
+
+
+def test_a_model_that_does_not_fit_into_memory_is_told_how_much_there_was(scripted):
+    assert scripted(ended(oom=True))[0] == NotConverted("it needed more than 4.0 GiB of memory")
+
+
+def test_a_conversion_that_does_not_end_is_ended_and_told(scripted, monkeypatch):
+    monkeypatch.setattr(lim, "CONVERT_S", 0.0)
+
+    refused, job = scripted(RUNNING)
+
+    assert refused == NotConverted("it took longer than 0 s")
+    assert job.removed
+
+
+def test_a_conversion_that_somebody_else_ended_says_nothing_of_the_model(scripted):
+    with pytest.raises(RunnerGone, match="ended from outside"):
+        scripted(ended(oom=True, outside=True))

@@ -92,7 +92,7 @@ def test_a_build_killed_in_the_third_shard_loses_that_one_only(corpus, sample_bu
 
     made = corpora.build_rows(corpus, sample_bundle.tokenizer, root, report=report)
     lines = [line for line in told if isinstance(line, str)]
-    assert "tokenizing: 2 of 4 shards are tokenised already" in lines
+    assert "tokenizing: found 2 of 4 shards tokenised already" in lines
     assert [line.rsplit(": ", 1)[1] for line in lines if line.startswith("tokenized ")] == [
         "already built",
         "already built",

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from autoresearch_dagster.core import limits as lim
 from autoresearch_dagster.data import tokenizer
 from autoresearch_dagster.evaluation.failures import BadLogits, ServerFailed
 from autoresearch_dagster.evaluation.generation import Sampling, choose, generate
@@ -76,6 +77,25 @@ def test_the_same_seed_gives_the_same_text_and_another_one_another(text):
 def test_what_is_no_answer_ends_it(text, line, error):
     with pytest.raises(error):
         text(answering(line), "a")
+
+
+def test_a_character_of_two_tokens_comes_whole_and_one_that_is_cut_off_is_shown_as_such(bundle, zygote, tmp_path):
+    first, second = "é".encode()
+    code = answering(
+        f"next = torch.where(idx == {first}, {second}, {first}); "
+        "return torch.nn.functional.one_hot(next, 256) * 50.0"
+    )
+    job = frozen_job(code, bundle, tmp_path)
+
+    assert list(generate(job, "a", Sampling(4, 0, 0), zygote)) == ["é", "é"]
+    assert list(generate(job, "a", Sampling(3, 0, 0), zygote)) == ["é", "\N{REPLACEMENT CHARACTER}"]
+
+
+def test_a_model_that_takes_for_ever_is_ended_between_two_tokens(text, monkeypatch):
+    monkeypatch.setattr(lim, "GENERATE_WALL_S", 0.0)
+
+    with pytest.raises(ServerFailed, match="took longer than 0 s"):
+        text(NEXT, "a")
 
 
 def test_special_tokens_are_never_chosen_and_chance_follows_the_logits():

@@ -361,6 +361,8 @@ def test_a_noise_floor_and_a_champion_are_shown_with_their_reasons(world: World,
     parent, champion = runs[session], runs[winner]
     assert world.history(parent, "best_val_bpb") == [(0, 2.75), (3, 2.5)]
     assert parent.data.metrics["noise_sd_bpb"] == 0.01
+    assert parent.data.metrics["gain_over_baseline_bpb"] == 0.25
+    assert parent.data.metrics["gain_low_bpb"] == pytest.approx(0.24, abs=1e-3)
     assert parent.data.metrics["looks_at_confirmation_rows"] == 3
     assert parent.data.tags["autoresearch.best_title"] == "deeper"
     assert (champion.data.tags["autoresearch.standing"], champion.data.metrics["gain_bpb"]) == ("champion", 0.25)

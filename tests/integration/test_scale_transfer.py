@@ -125,7 +125,8 @@ def test_a_gain_that_holds_at_twice_the_width_is_told_to_agent_person_and_mlflow
     Story(Console(file=said, width=500)).tell(state)
     assert "Scale transfer: transfers. At twice the width" in said.getvalue()
     assert tags(state, champion, "", "")["autoresearch.scale_transfer"] == "transfers"
-    told = [said for record in research.lab.store.journal.events(research.id) if (said := decision(record.event))]
+    events = (record.event for record in research.lab.store.journal.events(research.id))
+    told = [decision(event) for event in events if isinstance(event, pe.Decision)]
     assert any("does it honour that?" in said for said in told)
     assert "transfers, look 2 at the confirmation rows" in told[-1]
 

@@ -39,6 +39,18 @@ def test_a_server_that_never_connects_is_given_up(folder: Path) -> None:
         channel.accept(0, lambda: True)
 
 
+def test_a_server_that_takes_its_time_to_connect_is_waited_for(folder: Path) -> None:
+    with Channel(folder, SMALL) as channel, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
+
+        def alive() -> bool:
+            server.connect(str(folder / SOCKET_NAME))
+            return True
+
+        channel.accept(60, alive)
+        channel.greet(0, 5)
+        assert server.recv(4) == b"ARE1"
+
+
 def test_nothing_is_sent_before_it_connects(folder: Path) -> None:
     with Channel(folder, SMALL) as channel, pytest.raises(ServerFailed, match="is not connected"):
         channel.load(SHORT_S)

@@ -126,7 +126,7 @@ def test_nulls_are_skipped_counted_and_said_once(corpus, sample_bundle, tmp_path
     said = []
     made = corpora.build_rows(corpus, sample_bundle.tokenizer, tmp_path / "root", report=said.append)
     assert [line for line in said if "null" in str(line)] == [
-        "tokenizing: 4 rows of the shards have no text (null) and are skipped"
+        "tokenizing: skipped 4 rows of the shards without text (null)"
     ]
     found = json.loads((made.path / "manifest.json").read_text())["statistics"]
     assert found["nulls_skipped"] == 4

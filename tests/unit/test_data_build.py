@@ -173,7 +173,7 @@ def test_text_in_both_train_and_validation_rows_is_noticed(sample_bundle, tmp_pa
     np.save(path, hashes)
     passed, sentence = check_no_duplicates(copy)
     assert not passed
-    assert "1 texts stand in both" in sentence
+    assert "Both train and validation rows have 1 text;" in sentence
 
 
 def test_sample_documents_are_short_distinct_and_in_a_fixed_order():

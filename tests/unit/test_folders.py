@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from autoresearch_dagster.core.folders import find_folders, remove_tree, short_folder
+from autoresearch_dagster.core.folders import find_folders, remove_tree, short_folder, write_whole
+from tests.disks import files_end_at
 
 
 def bind(folder: Path) -> None:
@@ -51,3 +52,22 @@ def test_links_in_a_tree_are_removed_and_not_followed(tmp_path: Path) -> None:
     (tree / "link").symlink_to(kept)
     remove_tree(tree)
     assert kept.read_text(encoding="utf-8") == "mine"
+
+
+def test_a_disk_that_takes_no_more_leaves_what_was_there_and_no_draft(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    write_whole(file, b"before")
+    with files_end_at(10_000), pytest.raises(OSError, match="too large"):
+        write_whole(file, b"x" * 20_000)
+
+    assert file.read_bytes() == b"before"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_place_that_cannot_be_replaced_leaves_no_draft(tmp_path: Path) -> None:
+    (tmp_path / "taken").mkdir()
+
+    with pytest.raises(OSError, match="taken"):
+        write_whole(tmp_path / "taken", b"data")
+
+    assert [path.name for path in tmp_path.iterdir()] == ["taken"]

@@ -10,6 +10,7 @@ from autoresearch_dagster.core.errors import AutoresearchError, UserError
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.core.slot import Slot
 from autoresearch_dagster.experiments.serve import environments
+from tests.disks import files_end_at
 
 SECRET = "sk-test-0123456789abcdefghijkl-wxyz"
 
@@ -136,3 +137,26 @@ def test_neither_jobs_nor_mlflow_get_the_key(settings, monkeypatch):
     assert SECRET not in mlflow.values()
     assert mlflow["PATH"] == os.environ["PATH"]
     assert SECRET not in job_environment([], "/tmp", Slot((0,))).values()
+
+
+def test_what_is_no_file_in_the_keys_place_is_one_sentence_and_stays(settings):
+    place = model_key.key_file(settings)
+    place.mkdir(parents=True)
+
+    with pytest.raises(UserError, match="cannot be read"):
+        model_key.find_key(settings)
+    with pytest.raises(AutoresearchError, match="cannot be written"):
+        model_key.save_key(settings, SECRET)
+    with pytest.raises(AutoresearchError, match="delete it yourself"):
+        model_key.remove_key(settings)
+
+    assert [path.name for path in settings.home.iterdir()] == [place.name]
+
+
+def test_a_disk_that_takes_no_key_keeps_the_one_before_and_no_part_of_the_new_one(settings):
+    path = model_key.save_key(settings, SECRET)
+    with files_end_at(len(SECRET) + 1), pytest.raises(AutoresearchError, match="cannot be written"):
+        model_key.save_key(settings, f"{SECRET}-and-more")
+
+    assert path.read_text() == f"{SECRET}\n"
+    assert list(path.parent.iterdir()) == [path]

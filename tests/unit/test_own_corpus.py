@@ -190,13 +190,13 @@ def test_number_of_shards_out_of_range_is_refused(corpus, tmp_path, number):
         build.build_shards(str(corpus), number, tmp_path / "root", silent)
 
 
-@pytest.mark.parametrize("files", [[], ["only.parquet"]])
-def test_fewer_than_two_shards_are_refused(tmp_path, files):
+@pytest.mark.parametrize(("files", "held"), [([], "0 parquet files"), (["only.parquet"], "1 parquet file")])
+def test_fewer_than_two_shards_are_refused(tmp_path, files, held):
     folder = tmp_path / "corpus"
     folder.mkdir()
     for name in files:
         corpora.write(folder / name, ["text"])
-    with pytest.raises(UserError, match=f"holds {len(files)} parquet files and at least 2 are needed"):
+    with pytest.raises(UserError, match=f"holds {held} and at least 2 are needed"):
         build.build_shards(str(folder), 1, tmp_path / "root", silent)
 
 

@@ -1,3 +1,4 @@
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,6 +16,7 @@ from autoresearch_dagster.core.experiment import (
 )
 from autoresearch_dagster.reports.history import Teller
 from autoresearch_dagster.store import events as ev
+from tests.every_event import KINDS, small
 from tests.histories import Author
 
 START = datetime(2026, 3, 1, 22, 0, tzinfo=UTC)
@@ -174,3 +176,31 @@ def test_untrusted_text_is_escaped_and_taken_literally(text):
 
     assert ("[bold]" in shown) == ("[bold]" in text)
     assert all(character == "\n" or character.isprintable() for character in shown)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("whole", [False, True])
+def test_every_kind_of_event_is_told_in_words(kind, whole):
+    event = small(kind)
+
+    told = Teller(BASELINE, {}.get).sentence(event, whole=whole)
+
+    if told is None:
+        assert not whole
+        assert isinstance(event, ev.CallRecorded | ev.ModelAsked)
+    else:
+        assert re.match(r"[\w+]", told[0])
+        assert event.kind not in told[0]
+        assert not re.search(r"[{}]|\b(None|True|False)\b", told[0])
+
+
+def test_an_imported_session_says_what_it_was_elsewhere():
+    event = ev.SessionImported(events=digest_of(b"events"), session="s07", memory_key="their-research")
+
+    assert "imported: elsewhere it was s07 with the memory key their-research; nobody" in told(recorded(event))
+
+
+def test_an_attempt_that_another_driver_goes_on_with_says_so():
+    taken = ev.AttemptResumed(key=ExperimentKey("s01_d01_e01"), attempt=2, owner="host:12", slot="core 1")
+
+    assert "s01_d01_e01 attempt 2 taken over on core 1, by host:12" in told(recorded(taken))

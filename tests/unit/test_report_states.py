@@ -7,6 +7,7 @@ from hypothesis import given
 
 from autoresearch_dagster.core.experiment import Outcome
 from autoresearch_dagster.reports.page.build import report_html
+from autoresearch_dagster.reports.standings import verdict
 from autoresearch_dagster.store import events as ev
 from tests.histories import histories
 from tests.pages import Page
@@ -64,7 +65,7 @@ def test_an_experiment_that_has_no_result_yet_waits():
     research.launch(1, (planned,))
 
     page = Page(report_html(research.view()))
-    assert "waits for 1 experiments" in page.part("summary")
+    assert "waits for 1 experiment." in page.part("summary")
     assert page.one("tr", id="row-s01_d01_e01").attributes["data-standing"] == "planned"
 
 
@@ -90,13 +91,13 @@ def test_a_gain_has_its_interval_and_what_it_cost():
     confirmed(research, planned, 0.1)
 
     summary = told(research, "summary")
-    assert "Gain +0.1000 bpb 95 %: +0.0900 to +0.1100, over 2 fresh seeds" in summary
+    assert "Gain +0.1000 bpb over the baseline; 95 %: +0.0900 to +0.1100, from 2 fresh seeds" in summary
     assert "Gain per US$ +0.4 bpb +0.1000 bpb for US$ 0.25, possible charges included" in summary
     assert "Gain per GPU-hour – no GPU was used" in summary
     assert "Gain per CPU-hour +5 bpb" in summary
 
 
-def test_two_steps_are_summed_and_each_keeps_its_own_interval():
+def test_two_steps_are_added_up_with_an_interval_and_each_keeps_its_own():
     research = Research().floor().turn(1)
     for number, score in ((1, 2.5), (2, 2.4)):
         planned = one_experiment(research, score, number)
@@ -104,9 +105,10 @@ def test_two_steps_are_summed_and_each_keeps_its_own_interval():
         confirmed(research, planned, 0.1, looks=number)
 
     summary = told(research, "summary")
-    assert "Gain +0.2000 bpb sum of 2 confirmed steps" in summary
+    assert "Gain +0.2000 bpb over the baseline; 95 %: +0.1835 to +0.2165, from 2 confirmed steps" in summary
     assert summary.count("+0.0900 to +0.1100") == 2
     assert "idea-2 idea-1 2.4000" in summary
+    assert "Over the baseline: +0.2000 bpb (95 %: +0.1835 to +0.2165" in verdict(research.view().state)
 
 
 def test_a_gpu_whose_time_was_possibly_used_counts():

@@ -98,6 +98,29 @@ def test_one_cpu_is_one_core_also_for_threads_started_inside_and_slots_still_see
 
 
 @linux
+def test_memory_is_kept_to_where_a_process_cannot_be_kept_to_some_cores(monkeypatch):
+    before = os.sched_getaffinity(0)
+    monkeypatch.delattr(os, "sched_setaffinity")
+
+    with within(SMALL, "take less"):
+        assert os.sched_getaffinity(0) == before
+    with pytest.raises(ResourcesExceeded), within(SMALL, "take less"):
+        np.ones(128 * MIB // 8)
+
+
+@pytest.mark.parametrize("said", [None, "Name:\tpython\n", "VmData:\n"])
+def test_where_the_kernel_does_not_say_what_is_held_nothing_is_refused(said, tmp_path, monkeypatch):
+    monkeypatch.setattr(res, "_STATUS", tmp_path / "status")
+    if said is not None:
+        (tmp_path / "status").write_text(said)
+    before = data_limit()
+
+    with within(SMALL, "take less"):
+        assert data_limit() == before
+        assert np.ones(128 * MIB // 8).nbytes == 128 * MIB
+
+
+@linux
 def test_a_bundle_is_built_within_its_environment_and_says_so_when_it_ends(tmp_path, monkeypatch):
     monkeypatch.setattr("autoresearch_dagster.data.folders.BUNDLE", Resources("bundle", 4, 64 * MIB))
 

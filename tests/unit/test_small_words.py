@@ -20,8 +20,26 @@ def test_the_start_of_a_process_tells_it_from_a_later_one_and_a_dead_one_has_non
         boot.start_of(2**22 + 1)
 
 
-def test_the_boot_has_a_name() -> None:
-    assert boot.boot_id() == boot.boot_id()
+def test_the_boot_has_the_kernels_name_and_none_where_it_gives_none(tmp_path, monkeypatch) -> None:
+    file = tmp_path / "boot_id"
+    monkeypatch.setattr(boot, "BOOT_ID", file)
+    asked_now = boot.boot_id.__wrapped__
+
+    assert asked_now() == ""
+    file.write_bytes(b"\xff\xfe")
+    assert asked_now() == ""
+    file.write_text("5f2c9a3e-77\n")
+    assert asked_now() == "5f2c9a3e-77"
+
+
+def test_where_a_process_cannot_be_kept_to_some_cores_it_may_use_all(monkeypatch) -> None:
+    asked_now = settings_module.available_cores.__wrapped__
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    assert asked_now() == (0, 1, 2)
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert asked_now() == (0,)
 
 
 def test_the_instance_of_dagster_is_written_once_and_an_own_one_is_kept(tmp_path, monkeypatch) -> None:

@@ -13,6 +13,7 @@ from autoresearch_dagster.agent.tools.signatures import BlobStore
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.experiment import Outcome, canonical_json, digest_of, title_key
 from autoresearch_dagster.core.presets import RANGES, Preset
+from autoresearch_dagster.core.progress import counted
 from autoresearch_dagster.store.state import Edit, Experiment, SessionState
 
 _AXES = frozenset(axis.value for axis in Axis)
@@ -170,7 +171,7 @@ def plateau_problem(
     if twin is None:
         return None
     return (
-        f"Plateau: {batches} batches without a gain beyond the noise; change the training code itself "
+        f"Plateau: {counted(batches, 'batch')} without a gain beyond the noise; change the training code itself "
         "(schedule, optimizer, loss, architecture), not only numbers or config_overrides. "
         f"This trains as {twin!r} does, but for numbers."
     )

@@ -11,6 +11,7 @@ from autoresearch_dagster.agent.tools.signatures import Launch, ToolContext
 from autoresearch_dagster.core.errors import BudgetExceeded
 from autoresearch_dagster.core.experiment import Digest, ExperimentKey, Outcome, PlannedExperiment, title_key
 from autoresearch_dagster.core.presets import gpu_reserve_s
+from autoresearch_dagster.core.progress import counted
 from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store.ledger import ensure_gpu
 from autoresearch_dagster.store.state import Edit, Experiment
@@ -140,7 +141,8 @@ def _axes(edit: Edit | None) -> frozenset[Axis]:
 def _send_back(ctx: ToolContext, dispatch: Dispatch, axis: Axis) -> None:
     n_before = len(_launched_before(ctx, dispatch))
     number = n_before + len(dispatch.planned)
-    what = f"all {number} edits of this {'turn, those before this call included,' if n_before else 'call'} touch"
+    where = "turn, those before this call included," if n_before else "call"
+    what = f"all {counted(number, 'edit')} of this {where} touch"
     reason = (
         f"Not launched: {what} the same axis, {axis.value}. Spread the batch over different axes; if it is meant, "
         "send the same batch again and it will run."

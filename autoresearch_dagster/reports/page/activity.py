@@ -6,10 +6,12 @@ from datetime import datetime
 from itertools import islice
 
 from autoresearch_dagster.core import limits
-from autoresearch_dagster.reports.history import MARGIN, Teller
+from autoresearch_dagster.core.progress import counted
+from autoresearch_dagster.reports.history import Teller
 from autoresearch_dagster.reports.page.figures import clock, span
 from autoresearch_dagster.reports.page.markup import Passage, clipped, passage, short
 from autoresearch_dagster.reports.page.view import ReportView
+from autoresearch_dagster.reports.session_lines import MARGIN
 from autoresearch_dagster.store import events as ev
 
 KINDS = {
@@ -159,8 +161,8 @@ def _gist(events: Sequence[ev.Event]) -> str:
     crowned = sum(event.kind == "champion_chosen" for event in events)
     failed = any(isinstance(event, ev.PlanFinished) and event.failed for event in events)
     parts = [
-        f"{calls} call{'s' if calls != 1 else ''}" if calls else "",
-        f"{launched} experiment{'s' if launched != 1 else ''} launched" if launched else "",
+        counted(calls, "call") if calls else "",
+        f"{counted(launched, 'experiment')} launched" if launched else "",
         "a new champion" if crowned else "",
         "the plan failed" if failed else "",
         "the session finished" if any(isinstance(event, ev.SessionFinished) for event in events) else "",

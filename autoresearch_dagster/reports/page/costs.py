@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from autoresearch_dagster.core.experiment import ExperimentResult, Purpose
-from autoresearch_dagster.core.progress import in_time
+from autoresearch_dagster.core.progress import counted, in_time
 from autoresearch_dagster.reports.bill import bill, dollars
 from autoresearch_dagster.reports.page.figures import NONE
 from autoresearch_dagster.reports.page.markup import short
@@ -104,7 +104,9 @@ def _lines(state: SessionState) -> Iterator[Line]:
     ledger, config = state.ledger, state.config
     if ledger.calls or ledger.usd_committed:
         yield Line(
-            "Model, answered requests", dollars(ledger.usd), f"{ledger.calls} answers of {short(config.model)}"
+            "Model, answered requests",
+            dollars(ledger.usd),
+            f"{counted(ledger.calls, 'answer')} of {short(config.model)}",
         )
         reserved = sum((one.reserved_usd for one in ledger.asked.values()), Decimal(0))
         if ledger.usd_possible:

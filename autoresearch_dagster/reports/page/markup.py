@@ -17,6 +17,7 @@ from markupsafe import Markup
 
 from autoresearch_dagster.containers.escape import readable
 from autoresearch_dagster.core import limits
+from autoresearch_dagster.core.progress import counted
 from autoresearch_dagster.reports.text import one_line
 
 DEEPER = 3  # levels by which headings of a foreign text are put below ours
@@ -87,11 +88,6 @@ def body(text: str) -> Markup:
 def number(count: int) -> str:
     """Write a count."""
     return f"{count:,}"
-
-
-def counted(count: int, one: str, many: str = "") -> str:
-    """Write a number with its noun."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 @cache

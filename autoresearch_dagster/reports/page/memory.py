@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 
 from autoresearch_dagster.agent.hypotheses.calibration import scores_by_key
 from autoresearch_dagster.core.limits import DIGEST_PREFIX_CHARS, REPORT_BRIEF_ITEMS
+from autoresearch_dagster.core.progress import counted
 from autoresearch_dagster.reports.audit import audit_trail
 from autoresearch_dagster.reports.page.figures import NONE, clock
-from autoresearch_dagster.reports.page.markup import Passage, clipped, counted, passage, short
+from autoresearch_dagster.reports.page.markup import Passage, clipped, passage, short
 from autoresearch_dagster.reports.page.predictions import Prediction
 from autoresearch_dagster.reports.page.view import ReportView
 

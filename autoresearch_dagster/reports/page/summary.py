@@ -8,9 +8,9 @@ from autoresearch_dagster.agent.axes.axis import Axis
 from autoresearch_dagster.agent.hypotheses.calibration import AxisCalibration
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.experiment import ExperimentKey
-from autoresearch_dagster.core.judgement import PromotionDecision
-from autoresearch_dagster.core.progress import HOUR_S, in_time
+from autoresearch_dagster.core.progress import HOUR_S, counted, in_time
 from autoresearch_dagster.reports.bill import bill
+from autoresearch_dagster.reports.climbed import climbed, how_sure
 from autoresearch_dagster.reports.page.figures import NONE, bpb, change, clock, gain_interval, span
 from autoresearch_dagster.reports.page.markup import short
 from autoresearch_dagster.reports.page.predictions import Prediction
@@ -122,28 +122,20 @@ def _facts(view: ReportView) -> Iterator[Fact]:
     known = "" if done == scored else f", {done - scored} of them without a score"
     of = f"{done} of {len(state.experiments)}" if done != len(state.experiments) else str(done)
     yield Fact(
-        "Experiments", of, f"finished{known}; {len(state.trainings)} trainings more for noise and confirmation"
+        "Experiments",
+        of,
+        f"finished{known}; {counted(len(state.trainings), 'training')} more for noise and confirmation",
     )
     ended = view.now if view.live else (state.ended_at or state.updated_at or state.started_at)
     yield Fact("Time", span(state.started_at, ended), f"since {clock(state.started_at, view.zone)}, rests included")
 
 
-def _decisions(state: SessionState) -> list[PromotionDecision]:
-    """Return the comparisons that made champions, in order."""
-    crowned = (state.experiments[key].promotion for key, _ in state.reigns)
-    return [decided for decided in crowned if decided is not None]
-
-
 def _gain(state: SessionState) -> Fact:
-    decisions = _decisions(state)
-    if not decisions:
+    found = climbed(state)
+    if found is None:
         return Fact("Gain", NONE, "no candidate is confirmed better than the baseline")
-    total = change(sum(one.gain_bpb for one in decisions))
-    if len(decisions) > 1:
-        return Fact("Gain", f"{total} bpb", f"sum of {len(decisions)} confirmed steps; their intervals are below")
-    one = decisions[0]
-    seeds = f"{one.n_seeds} fresh seeds" if one.n_seeds > 1 else "one fresh seed"
-    return Fact("Gain", f"{total} bpb", f"95 %: {gain_interval(one.difference)}, over {seeds}")
+    sure = how_sure(found, state.steps[0].n_seeds)
+    return Fact("Gain", f"{change(found.gain_bpb)} bpb", f"over the baseline; {sure}")
 
 
 def _reigns(view: ReportView) -> Iterator[Reign]:
@@ -168,9 +160,8 @@ def _reigns(view: ReportView) -> Iterator[Reign]:
 
 def _economy(state: SessionState) -> Iterator[Fact]:
     """What the gain cost; a cost that is not known is said, never taken for zero."""
-    decisions = _decisions(state)
-    gain = sum(one.gain_bpb for one in decisions)
-    none = "there is no confirmed gain" if not decisions else ""
+    gain = sum(one.gain_bpb for one in state.steps)
+    none = "there is no confirmed gain" if not state.steps else ""
     ledger = state.ledger
     usd = float(ledger.usd_committed)
     asked = (
@@ -234,5 +225,5 @@ def _left(state: SessionState) -> str:
     told = short(summarise(state).waits_for)
     if state.status == "active":
         return f"The session waits for {told}."
-    left = f"{state.remaining} experiments are left of those it was granted." if state.remaining else ""
+    left = f"Left of what it was granted: {counted(state.remaining, 'experiment')}." if state.remaining else ""
     return f"{state.status.capitalize()}: {told}. {left}".strip()

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from autoresearch_dagster.core.progress import counted
 from autoresearch_dagster.reports.page.charts.drawing import (
     ACCENT,
     MUTED,
@@ -12,7 +13,6 @@ from autoresearch_dagster.reports.page.charts.drawing import (
     named,
     thinned,
 )
-from autoresearch_dagster.reports.page.markup import counted
 from autoresearch_dagster.reports.page.predictions import Prediction
 
 
@@ -57,7 +57,7 @@ def calibration_chart(predictions: Sequence[Prediction]) -> Chart | None:
         )
     )
     caption = (
-        f"{counted(len(sized), 'hypothesis', 'hypotheses')} that foretold a size{drawn_of(shown, sized)}; negative is "
+        f"{counted(len(sized), 'hypothesis')} that foretold a size{drawn_of(shown, sized)}; negative is "
         "better. On the dashed line it came as foretold, below it better. The figures are in the table."
     )
     spec = finished(alt.layer(diagonal, dots), {"points": points, "diagonal": line})

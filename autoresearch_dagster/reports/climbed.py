@@ -1,0 +1,48 @@
+"""The gain of a session's champion over its baseline: as figures, and in words."""
+
+from typing import TYPE_CHECKING
+
+from autoresearch_dagster.core import limits
+from autoresearch_dagster.store.state import SessionState
+
+if TYPE_CHECKING:
+    from autoresearch_dagster.evaluation.climb import Climb
+
+
+def climbed(state: SessionState) -> "Climb | None":
+    """Return how far the champion is from the baseline; None while the baseline is the best that is confirmed."""
+    if not state.steps:
+        return None
+    from autoresearch_dagster.evaluation.climb import climb  # imports scipy: half a second
+
+    return climb(state.steps)
+
+
+def gain_figures(state: SessionState) -> dict[str, float]:
+    """Return it in bpb, for a sink of numbers: zero while a measured baseline reigns, nothing before."""
+    found = climbed(state)
+    if found is None:
+        return {"gain_over_baseline_bpb": 0.0} if state.floor is not None else {}
+    return {
+        "gain_over_baseline_bpb": found.gain_bpb,
+        "gain_low_bpb": found.low_bpb,
+        "gain_high_bpb": found.high_bpb,
+        "assured_gain_bpb": found.assured_bpb,
+    }
+
+
+def how_sure(found: "Climb", n_seeds: int) -> str:
+    """Say how sure it is; `n_seeds` are those of the confirmation, where there was one only."""
+    steps = f"{found.n_steps} confirmed steps added up" if found.n_steps > 1 else f"{n_seeds} fresh seeds"
+    return (
+        f"95 %: {found.low_bpb:+.4f} to {found.high_bpb:+.4f}, from {steps}; {found.assured_bpb:+.4f} or more "
+        f"at the session's error rate of {limits.SESSION_ERROR_RATE:.2g}"
+    )
+
+
+def climb_sentence(state: SessionState) -> str:
+    """Say what several champions gained together; '' for one, whose own comparison says it."""
+    found = climbed(state)
+    if found is None or found.n_steps == 1:
+        return ""
+    return f"Over the baseline: {found.gain_bpb:+.4f} bpb ({how_sure(found, 0)})."
