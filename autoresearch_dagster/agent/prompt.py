@@ -16,6 +16,7 @@ from autoresearch_dagster.agent.rules.edit_rules import override_limit, session_
 from autoresearch_dagster.agent.rules.plateau import plateau_of
 from autoresearch_dagster.agent.tools.signatures import Toolbox
 from autoresearch_dagster.core import limits
+from autoresearch_dagster.core.figures import exact
 from autoresearch_dagster.core.presets import RANGES, Preset
 from autoresearch_dagster.core.progress import HOUR_S, counted
 from autoresearch_dagster.store.leaderboard import leader
@@ -82,7 +83,7 @@ def _row(row: history.Row) -> dict[str, str]:
     return {
         "title": _cell(row["title"]),
         "change": _cell(row["change_summary"]),
-        "val_bpb": f"{value:.6f}" if isinstance(value, float) else "–",
+        "val_bpb": exact(value if isinstance(value, float) else None),
         "outcome": str(row["outcome"]),
     }
 
@@ -93,7 +94,7 @@ def _cell(text: object) -> str:
 
 def _best(state: SessionState) -> str:
     top = leader(state)
-    return f"{top.val_bpb:.6f} ({_cell(top.title)})" if top else "the baseline's"
+    return f"{exact(top.val_bpb)} ({_cell(top.title)})" if top else "the baseline's"
 
 
 def status(state: SessionState) -> str:

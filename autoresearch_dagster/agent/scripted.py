@@ -5,6 +5,7 @@ from importlib import resources
 from autoresearch_dagster.agent import history
 from autoresearch_dagster.agent.researcher import Reply, ResearcherView
 from autoresearch_dagster.agent.rules.edit_rules import override_limit
+from autoresearch_dagster.core.figures import exact
 from autoresearch_dagster.store.leaderboard import leader
 from autoresearch_dagster.store.state import SessionState
 
@@ -60,5 +61,5 @@ def summary(state: SessionState) -> str:
         return "\n".join([*lines, "No gain over the baseline was confirmed."])
     edit = state.latest_edit(top.title)
     change = edit.saved.change_summary if edit else ""
-    lines.append(f"Best: {top.title} with val_bpb {top.val_bpb:.6f}. {change}".strip())
+    lines.append(f"Best: {top.title} with val_bpb {exact(top.val_bpb)}. {change}".strip())
     return "\n".join(lines)

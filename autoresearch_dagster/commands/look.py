@@ -6,6 +6,7 @@ from cyclopts import Parameter
 from rich.table import Table
 
 from autoresearch_dagster.commands.console import DONE, Json, out, print_json, tell
+from autoresearch_dagster.core.figures import bpb
 from autoresearch_dagster.core.settings import load_settings
 
 if TYPE_CHECKING:
@@ -43,8 +44,7 @@ def status(*, json: Json = False) -> int:
     if wide:
         table.add_column("waits for, or ended by")
     for row in sessions:
-        best = f"{row.best_val_bpb:.4f}" if row.best_val_bpb is not None else "–"
-        cells = (row.session, row.memory_key, row.status, f"{row.finished}/{row.planned}", best)
+        cells = (row.session, row.memory_key, row.status, f"{row.finished}/{row.planned}", bpb(row.best_val_bpb))
         table.add_row(*map(cell, (*cells, row.waits_for) if wide else cells))
     print_table(out, table)
     return DONE

@@ -5,6 +5,7 @@ from pathlib import Path
 from rich.table import Table
 
 from autoresearch_dagster.commands.console import DONE, FAILED, Json, out, print_json, tell
+from autoresearch_dagster.core.figures import bpb
 from autoresearch_dagster.core.progress import counted, in_unit
 from autoresearch_dagster.core.settings import load_settings
 
@@ -36,7 +37,7 @@ def list_sessions(*, all: bool = False, json: Json = False) -> int:
     for heading in ("session", "memory key", "state", "experiments", "best val_bpb", "last event"):
         table.add_column(heading, overflow="fold")
     for row in sessions:
-        best = f"{row.best_val_bpb:.4f}" if row.best_val_bpb is not None else "–"
+        best = bpb(row.best_val_bpb)
         marks = [row.status, *(word for word in ("archived", "imported") if getattr(row, word))]
         last = row.updated_at.astimezone().strftime("%Y-%m-%d %H:%M")
         cells = (row.session, row.memory_key, ", ".join(marks), f"{row.finished}/{row.planned}", best, last)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from functools import lru_cache
 from typing import NewType
 
@@ -115,6 +116,12 @@ class CurvePoint(Data):
     """Training loss, in nats per token."""
     elapsed_s: float
     """Seconds of training until then."""
+
+    @property
+    def plausible(self) -> bool:
+        """Whether it can be drawn and kept: a candidate may report any number."""
+        timely = 0 <= self.step < limits.CURVE_MAX and abs(self.elapsed_s) < limits.CURVE_MAX
+        return timely and math.isfinite(self.loss)
 
 
 class Claims(Data):

@@ -86,6 +86,7 @@ LOG_BYTES: Final = 1 * MIB  # of a container's log that we keep
 PROGRESS_BYTES: Final = 1 * MIB  # of a candidate's progress file that we read
 PROGRESS_TAIL_BYTES: Final = 4096  # of it, read at each look for the newest point
 CURVE_POINTS: Final = 500  # points of a training curve that we keep
+CURVE_MAX: Final = 1_000_000_000  # steps, and seconds, that a point of one is believed; databases hold 2**63 ms
 MODEL_NAME_CHARS: Final = 100  # of a name that a candidate gives its model
 DEADLINE_SLACK: Final = 1.10  # of the budget; the harness writes the checkpoint in it
 HARD_STOP_EXTRA_S: Final = 180.0  # seconds beyond the budget before a hanging container is killed

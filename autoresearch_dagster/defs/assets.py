@@ -20,6 +20,7 @@ from autoresearch_dagster.experiments.report import report_file, write_report
 from autoresearch_dagster.experiments.reproduce import reproduce
 from autoresearch_dagster.reports.climbed import gain_figures
 from autoresearch_dagster.reports.document import session_report
+from autoresearch_dagster.reports.markdown import plain
 from autoresearch_dagster.reports.standings import standings_markdown
 from autoresearch_dagster.reports.tables import gain_text, score_text, state_text
 from autoresearch_dagster.store.leaderboard import leader, leaderboard as leaderboard_of
@@ -67,7 +68,7 @@ def experiment(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
 def leaderboard_metadata(states: Sequence[SessionState]) -> dict[str, dg.MetadataValue]:
     """Show the leaderboards of some sessions on the asset's page; keys lead to their partitions."""
     text = "\n\n".join(
-        f"### {state.config.memory_key}\n\n{standings_markdown(state, partition_link)}" for state in states
+        f"### {plain(state.config.memory_key)}\n\n{standings_markdown(state, partition_link)}" for state in states
     )
     found: dict[str, dg.MetadataValue] = {"leaderboard": dg.MetadataValue.md(text)}
     if len(states) == 1:  # scores of several sessions have nothing in common that a plot could show

@@ -9,7 +9,8 @@ from autoresearch_dagster.data.bundle import DatasetProfile
 from autoresearch_dagster.data.folders import SHORT, Made, read_manifest
 from autoresearch_dagster.data.layout import CANDIDATE_SPLITS, Bundle
 from autoresearch_dagster.data.statistics import BundleStatistics, LengthBin, sample_rows, statistics
-from autoresearch_dagster.defs.tables import fenced, table
+from autoresearch_dagster.defs.tables import table
+from autoresearch_dagster.reports.markdown import fenced
 
 Metadata = dict[str, dg.MetadataValue]
 SAMPLE_ROWS = 3

@@ -6,9 +6,11 @@ import dagster as dg
 
 from autoresearch_dagster.agent.hypotheses.calibration import hypothesis_of
 from autoresearch_dagster.core.experiment import ExperimentKey, Purpose
+from autoresearch_dagster.core.figures import bpb
 from autoresearch_dagster.core.progress import counted
-from autoresearch_dagster.defs.tables import fenced, partition_link, table
+from autoresearch_dagster.defs.tables import partition_link, table
 from autoresearch_dagster.reports.board import Board
+from autoresearch_dagster.reports.markdown import fenced
 from autoresearch_dagster.reports.pulse import pulse
 from autoresearch_dagster.reports.text import block
 from autoresearch_dagster.store.state import SessionState
@@ -62,7 +64,7 @@ def dispatch_metadata(state: SessionState, board: Board, run_id: str) -> Mapping
         if experiment is None or experiment.run_id not in ("", run_id):
             continue  # the command line has one board for all dispatches of a session
         result = experiment.result
-        score = f"{result.val_bpb:.4f}" if result is not None and result.val_bpb is not None else "none"
+        score = bpb(result.val_bpb if result is not None else None, "none")
         outcome = result.ending if result is not None else "no result yet"
         rows.append((card.key, card.title, outcome, score, where(board, card.key)))
     found: dict[str, dg.MetadataValue] = {

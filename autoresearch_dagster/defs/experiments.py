@@ -3,12 +3,16 @@
 import dagster as dg
 
 from autoresearch_dagster.core.experiment import ExperimentResult
+from autoresearch_dagster.core.figures import EXACT, bpb, change, exact
 from autoresearch_dagster.core.limits import DIFF_SHOWN_LINES, GIB, MIB
 from autoresearch_dagster.core.progress import counted
-from autoresearch_dagster.defs.tables import fenced, table as rows_table
+from autoresearch_dagster.defs.tables import table as rows_table
 from autoresearch_dagster.experiments.dossier import Dossier
 from autoresearch_dagster.reports.live import sparkline
+from autoresearch_dagster.reports.markdown import fenced
+from autoresearch_dagster.reports.single import difference
 from autoresearch_dagster.reports.text import block
+from autoresearch_dagster.store.curves import UNREADABLE
 from autoresearch_dagster.store.state import Experiment
 
 DATA_VERSION_TAG = "dagster/data_version"
@@ -40,7 +44,7 @@ def headline(experiment: Experiment) -> str:
     result, title = experiment.result, experiment.planned.shown_as
     if result is None:
         return f"{title}: no result yet"
-    score = f"val_bpb {result.val_bpb:.4f}" if result.val_bpb is not None else "no score"
+    score = f"val_bpb {bpb(result.val_bpb)}" if result.val_bpb is not None else "no score"
     return f"{title}: {result.ending}, {score}"
 
 
@@ -86,7 +90,9 @@ def _from_dossier(dossier: Dossier) -> dict[str, dg.MetadataValue]:
         found["hypothesis"] = dg.MetadataValue.text(dossier.hypothesis)
     if dossier.expected_effect:
         found["expected_effect"] = dg.MetadataValue.text(dossier.expected_effect)
-    if dossier.curve:
+    if dossier.curve is None:
+        found["train_loss"] = dg.MetadataValue.text(f"The curve is {UNREADABLE}.")
+    elif dossier.curve:
         losses = tuple(point.loss for point in dossier.curve)
         drawn = f"{losses[0]:.3f} {sparkline(losses, CURVE_WIDTH)} {losses[-1]:.3f}"
         found["train_loss"] = dg.MetadataValue.text(f"{drawn}, as the candidate reported it")
@@ -125,7 +131,12 @@ def reproduction_metadata(recorded: ExperimentResult, again: ExperimentResult) -
     """Set a reproduction beside the record, under names of its own."""
     rows = [
         ("outcome", recorded.outcome.value, again.outcome.value, ""),
-        ("val_bpb", _bpb(recorded.val_bpb), _bpb(again.val_bpb), _difference(recorded.val_bpb, again.val_bpb)),
+        (
+            "val_bpb",
+            exact(recorded.val_bpb, "none"),
+            exact(again.val_bpb, "none"),
+            change(difference(recorded, again), "", EXACT),
+        ),
         ("labels", _labels(recorded), _labels(again), ""),
         ("training", f"{recorded.duration_sec:.1f} s", f"{again.duration_sec:.1f} s", ""),
         ("runner", recorded.runner, again.runner, ""),
@@ -144,14 +155,6 @@ def reproduction_metadata(recorded: ExperimentResult, again: ExperimentResult) -
     if again.error:
         found["reproduction_error"] = dg.MetadataValue.text(again.error)
     return found
-
-
-def _bpb(value: float | None) -> str:
-    return f"{value:.6f}" if value is not None else "none"
-
-
-def _difference(recorded: float | None, again: float | None) -> str:
-    return f"{again - recorded:+.6f}" if recorded is not None and again is not None else ""
 
 
 def _short(result: ExperimentResult) -> str:

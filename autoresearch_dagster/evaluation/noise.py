@@ -6,6 +6,7 @@ from scipy.special import nctdtr, ndtr, stdtrit
 
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.errors import EvaluationFault
+from autoresearch_dagster.core.figures import bpb, interval
 from autoresearch_dagster.core.judgement import NoiseFloor
 from autoresearch_dagster.evaluation.clusters import Arm
 from autoresearch_dagster.evaluation.intervals import chi_square_quantile, root
@@ -57,11 +58,8 @@ def _reason(baseline: Arm, sd: float, low: float, high: float, gain: float | Non
             f"All {baseline.n_seeds} seeds gave the same result: the file fixes its own seed, so its noise is "
             "unknown; let it use config.seed."
         )
-    detects = f"; a gain of {gain:.4f} is found in 8 of 10 cases" if gain is not None else ""
-    return (
-        f"Over {baseline.n_seeds} seeds val_bpb varies with an sd of {sd:.4f} (95 %: {low:.4f} to {high:.4f})"
-        f"{detects}."
-    )
+    detects = f"; a gain of {bpb(gain)} is found in 8 of 10 cases" if gain is not None else ""
+    return f"Over {baseline.n_seeds} seeds val_bpb varies with an sd of {bpb(sd)} {interval(low, high)}{detects}."
 
 
 def detectable_gain(sd: float, bound: float, floor_df: int, plan: ConfirmationPlan) -> float:

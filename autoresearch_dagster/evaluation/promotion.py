@@ -9,6 +9,7 @@ the chance that a candidate which is not better in expectation is ever confirmed
 from collections.abc import Iterable
 from typing import assert_never
 
+from autoresearch_dagster.core.figures import bpb
 from autoresearch_dagster.core.judgement import NoiseFloor, PromotionDecision, PromotionOutcome
 from autoresearch_dagster.core.limits import FUTILITY_SHARE
 from autoresearch_dagster.evaluation.clusters import Arm
@@ -97,11 +98,11 @@ def _reason(
             "would give; let it use config.seed."
         )
     if gain <= 0:
-        return f"Not better than the champion over {seeds} fresh seeds (worse by {-gain:.4f} bpb)."
-    found = f"Better by {gain:.4f} bpb over {seeds} fresh seeds"
+        return f"Not better than the champion over {seeds} fresh seeds (worse by {bpb(-gain)} bpb)."
+    found = f"Better by {bpb(gain)} bpb over {seeds} fresh seeds"
     match outcome:
         case "confirmed" | "champion":
-            return f"{found}, by {assured:.4f} or more at an error rate of {rate:.2g}."
+            return f"{found}, by {bpb(assured)} or more at an error rate of {rate:.2g}."
         case "undecided":
             return f"{found}, not sure yet (p = {p:.2g}, needed {rate:.2g}): {following} seeds will say more."
         case "within_noise":

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from autoresearch_dagster.core.experiment import Data, Digest, ExperimentResult
+from autoresearch_dagster.core.figures import exact
 from autoresearch_dagster.core.judgement import NoiseFloor
 from autoresearch_dagster.core.limits import INTERVAL_LEVEL
 from autoresearch_dagster.evaluation.clusters import arm, document_component
@@ -125,11 +126,11 @@ def _judged(difference: float, parts: list[Component], floor: NoiseFloor | None)
     than = "no more than" if within else "more than"
     seeds = bool(_seed_part(floor))
     known = "seeds and documents" if len(parts) > 1 else "seeds alone" if seeds else "documents alone"
-    allowance = f"{allowed:.6f}, from the luck of {known}" if parts else "none"
+    allowance = f"{exact(allowed)}, from the luck of {known}" if parts else "none"
     unknown = "" if seeds else f"; {SEEDS_UNKNOWN}"
     return Reproduction(
         verdict="within the noise" if within else "not reproduced",
         difference_bpb=difference,
         allowed_bpb=allowed,
-        reason=f"The new score is {abs(difference):.6f} bpb {better}, {than} is allowed ({allowance}){unknown}.",
+        reason=f"The new score is {exact(abs(difference))} bpb {better}, {than} is allowed ({allowance}){unknown}.",
     )

@@ -8,6 +8,7 @@ wide for losses, which are final.
 import math
 
 from autoresearch_dagster.core import limits
+from autoresearch_dagster.core.figures import bpb
 from autoresearch_dagster.core.judgement import NoiseFloor, ScreeningDecision
 from autoresearch_dagster.evaluation.clusters import Arm
 from autoresearch_dagster.evaluation.paired import paired_difference
@@ -26,14 +27,16 @@ def screen(champion: Arm, candidate: Arm, floor: NoiseFloor) -> ScreeningDecisio
     noise = math.sqrt(difference.document_part.variance + 2 * floor.sd_bound_bpb**2)
     if gain > limits.SCREENING_GAIN_SDS * noise:
         outcome = "worth_confirming"
-        reason = f"Better by {gain:.4f} bpb where luck alone makes about {noise:.4f}: worth more seeds."
+        reason = f"Better by {bpb(gain)} bpb where luck alone makes about {bpb(noise)}: worth more seeds."
     elif gain < -limits.SCREENING_LOSS_SDS * noise:
         outcome = "regression"
-        reason = f"Worse by {-gain:.4f} bpb where luck alone makes about {noise:.4f}."
+        reason = f"Worse by {bpb(-gain)} bpb where luck alone makes about {bpb(noise)}."
     else:
         outcome = "within_noise"
         way = "Better" if gain > 0 else "Worse"
-        reason = f"{way} by {abs(gain):.4f} bpb, and luck alone makes about {noise:.4f}: no difference to speak of."
+        reason = (
+            f"{way} by {bpb(abs(gain))} bpb, and luck alone makes about {bpb(noise)}: no difference to speak of."
+        )
         if gain == 0:
             reason = "The score is exactly the champion's."
     return ScreeningDecision(outcome=outcome, reason=reason, gain_bpb=gain, noise_bpb=noise, difference=difference)

@@ -4,12 +4,13 @@ from dataclasses import dataclass, replace
 
 from autoresearch_dagster.agent.hypotheses.calibration import hypothesis_of
 from autoresearch_dagster.core.errors import StoreUnavailable
-from autoresearch_dagster.core.experiment import CurvePoint, ExperimentKey
+from autoresearch_dagster.core.experiment import ExperimentKey
 from autoresearch_dagster.evaluation.review import Finding
 from autoresearch_dagster.experiments.laboratory import BASELINE_FILE
 from autoresearch_dagster.store.blobs import Blobs
+from autoresearch_dagster.store.curves import Curve, kept_curve
 from autoresearch_dagster.store.state import SessionState
-from autoresearch_dagster.tracking.describe import curve, diff_against_parent, review_against_parent
+from autoresearch_dagster.tracking.describe import diff_against_parent, review_against_parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +23,8 @@ class Dossier:
     """Of train.py, against the parent's, or the baseline's."""
     findings: tuple[Finding, ...] = ()
     """What a person should look at in the new lines; it decides nothing."""
-    curve: tuple[CurvePoint, ...] = ()
-    """Train loss, as the candidate reported it."""
+    curve: Curve | None = ()
+    """Train loss, as the candidate reported it; None: it cannot be read any more."""
 
 
 def dossier_of(state: SessionState, key: ExperimentKey, blobs: Blobs) -> Dossier:
@@ -36,7 +37,7 @@ def dossier_of(state: SessionState, key: ExperimentKey, blobs: Blobs) -> Dossier
             said,
             diff=diff_against_parent(state, experiment, blobs, baseline),
             findings=review_against_parent(state, experiment, blobs, baseline),
-            curve=tuple(curve(experiment.result, blobs)) if experiment.result else (),
+            curve=kept_curve(experiment.result, blobs.get),
         )
     except StoreUnavailable:
         return said

@@ -10,18 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from pydantic import TypeAdapter, ValidationError
-
 from autoresearch_dagster.core import limits as lim
-from autoresearch_dagster.core.errors import StoreUnavailable
 from autoresearch_dagster.core.experiment import CurvePoint, ExperimentResult, PlannedExperiment, Purpose
 from autoresearch_dagster.core.presets import Preset, preset
 from autoresearch_dagster.experiments.laboratory import Laboratory
+from autoresearch_dagster.store.curves import kept_curve
 from autoresearch_dagster.store.events import SessionConfig
 from autoresearch_dagster.store.leaderboard import BASELINE
 from autoresearch_dagster.store.state import SessionState
-
-POINTS: TypeAdapter[tuple[CurvePoint, ...]] = TypeAdapter(tuple[CurvePoint, ...])
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,10 +176,7 @@ def rivals_of(state: SessionState, planned: PlannedExperiment, lab: Laboratory) 
 
 
 def _recorded(name: str, result: ExperimentResult, lab: Laboratory) -> Curve | None:
-    if result.curve is None or not lab.store.blobs.has(result.curve) or result.duration_sec <= 0:
-        return None
-    try:
-        points = POINTS.validate_json(lab.store.blobs.get(result.curve))
-    except (ValidationError, StoreUnavailable):
+    points = kept_curve(result, lab.store.blobs.get)
+    if not points or result.duration_sec <= 0:
         return None
     return curve_of(name, points, result.cpu_sec / result.duration_sec if lab.preset.cpu_metered else 1.0)

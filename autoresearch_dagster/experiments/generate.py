@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from autoresearch_dagster.containers.escape import printable_line
 from autoresearch_dagster.core.errors import AutoresearchError, UserError
 from autoresearch_dagster.core.experiment import ExperimentKey
+from autoresearch_dagster.core.figures import bpb
 from autoresearch_dagster.core.limits import ERROR_MESSAGE_BYTES, GENERATE_PROMPT_CHARS, GENERATE_TOKENS
 from autoresearch_dagster.core.presets import PRESETS
 from autoresearch_dagster.core.progress import Report
@@ -66,7 +67,7 @@ def source_of(store: Store, named: str) -> Source:
         raise UserError(f"{name} has no champion and no score yet; `autoresearch leaderboard {name}` shows when.")
     raise UserError(
         f"{name} has no champion yet: nothing was confirmed against the baseline. Its lowest score is "
-        f"{best.planned.key} ({best.result.val_bpb:.4f}): `autoresearch generate {best.planned.key} PROMPT`."
+        f"{best.planned.key} ({bpb(best.result.val_bpb)}): `autoresearch generate {best.planned.key} PROMPT`."
     )
 
 

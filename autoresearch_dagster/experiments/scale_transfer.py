@@ -18,6 +18,7 @@ from dataclasses import replace
 
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.experiment import ExperimentKey, PlannedExperiment, Purpose, TrainConfig
+from autoresearch_dagster.core.figures import bpb
 from autoresearch_dagster.core.judgement import Dimension, PromotionDecision
 from autoresearch_dagster.evaluation.spending import PLANS, ConfirmationPlan
 from autoresearch_dagster.experiments.arms import arm_of
@@ -179,10 +180,12 @@ def _reason(decision: PromotionDecision, dimension: Dimension, before: str) -> s
     if decision.identical:
         return f"{opening}, {decision.reason[:1].lower()}{decision.reason[1:]}"
     if gain <= 0:
-        return f"{opening} it is not better than {before} over {seeds} fresh seeds (worse by {-gain:.4f} bpb)."
-    found = f"{opening} it is better than {before} by {gain:.4f} bpb over {seeds} fresh seeds"
+        return f"{opening} it is not better than {before} over {seeds} fresh seeds (worse by {bpb(-gain)} bpb)."
+    found = f"{opening} it is better than {before} by {bpb(gain)} bpb over {seeds} fresh seeds"
     if decision.outcome == "confirmed":
-        return f"{found}, by {decision.assured_gain_bpb:.4f} or more at an error rate of {decision.error_rate:.2g}."
+        return (
+            f"{found}, by {bpb(decision.assured_gain_bpb)} or more at an error rate of {decision.error_rate:.2g}."
+        )
     return f"{found}, which luck can explain (p = {decision.p:.2g}, needed {decision.error_rate:.2g})."
 
 

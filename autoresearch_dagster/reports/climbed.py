@@ -3,6 +3,8 @@
 from typing import TYPE_CHECKING
 
 from autoresearch_dagster.core import limits
+from autoresearch_dagster.core.figures import change
+from autoresearch_dagster.core.progress import counted
 from autoresearch_dagster.store.state import SessionState
 
 if TYPE_CHECKING:
@@ -33,10 +35,10 @@ def gain_figures(state: SessionState) -> dict[str, float]:
 
 def how_sure(found: "Climb", n_seeds: int) -> str:
     """Say how sure it is; `n_seeds` are those of the confirmation, where there was one only."""
-    steps = f"{found.n_steps} confirmed steps added up" if found.n_steps > 1 else f"{n_seeds} fresh seeds"
+    steps = f"{found.n_steps} confirmed steps added up" if found.n_steps > 1 else counted(n_seeds, "fresh seed")
     return (
-        f"95 %: {found.low_bpb:+.4f} to {found.high_bpb:+.4f}, from {steps}; {found.assured_bpb:+.4f} or more "
-        f"at the session's error rate of {limits.SESSION_ERROR_RATE:.2g}"
+        f"95 %: {change(found.low_bpb)} to {change(found.high_bpb)}, from {steps}; "
+        f"{change(found.assured_bpb)} or more at the session's error rate of {limits.SESSION_ERROR_RATE:.2g}"
     )
 
 
@@ -45,4 +47,4 @@ def climb_sentence(state: SessionState) -> str:
     found = climbed(state)
     if found is None or found.n_steps == 1:
         return ""
-    return f"Over the baseline: {found.gain_bpb:+.4f} bpb ({how_sure(found, 0)})."
+    return f"Over the baseline: {change(found.gain_bpb)} bpb ({how_sure(found, 0)})."

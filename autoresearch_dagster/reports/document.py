@@ -3,24 +3,20 @@
 from autoresearch_dagster.agent.hypotheses.calibration import calibration, table
 from autoresearch_dagster.core.progress import counted
 from autoresearch_dagster.reports.bill import bill
+from autoresearch_dagster.reports.markdown import indented, plain
 from autoresearch_dagster.reports.standings import standings_markdown, verdict
-from autoresearch_dagster.reports.tables import plain
-from autoresearch_dagster.reports.text import block
 from autoresearch_dagster.store.state import SessionState
-
-SUMMARY_LINES = 200
-CODE = "    "
-"""Indented so, Markdown shows text as it is."""
 
 
 def session_report(state: SessionState) -> str:
     """Write the report; a pure function of the journal."""
+    config = state.config
     done = sum(experiment.result is not None for experiment in state.experiments.values())
     lines = [
-        f"# Research session {state.config.memory_key}",
+        f"# Research session {plain(config.memory_key)}",
         "",
         f"- state: {state.status} ({done} of {counted(len(state.experiments), 'experiment')} with a result)",
-        f"- preset: {state.config.preset}, source: {state.config.source}, researcher: {state.config.researcher}",
+        f"- preset: {config.preset}, source: {plain(config.source)}, researcher: {config.researcher}",
         f"- found: {plain(verdict(state))}",
         "- `val_bpb` is bits per byte on validation rows that no candidate can read; lower is better. Only a "
         "candidate that is better at fresh seeds and on fresh rows becomes champion: docs/noise.md.",
@@ -40,5 +36,5 @@ def session_report(state: SessionState) -> str:
     if spent := bill(state):
         lines += ["", "## Costs", "", f"{spent}."]
     if state.summary:
-        lines += ["", "## What the researcher concludes", "", block(state.summary, SUMMARY_LINES, CODE)]
+        lines += ["", "## What the researcher concludes", "", indented(state.summary)]
     return "\n".join(lines) + "\n"

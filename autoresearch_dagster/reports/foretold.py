@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from autoresearch_dagster.agent.hypotheses.calibration import AxisCalibration
+from autoresearch_dagster.core.figures import change
 
 
 def calibration_table(rows: Sequence[AxisCalibration]) -> Table:
@@ -14,19 +15,14 @@ def calibration_table(rows: Sequence[AxisCalibration]) -> Table:
         made.add_column(heading, justify="left" if heading == "axis" else "right")
     for row in rows:
         right = f"{row.direction_right} of {row.directed}" if row.directed else "–"
-        predicted = f"{_near_zero(row.mean_predicted_bpb):+.4f}" if row.mean_predicted_bpb is not None else "–"
+        predicted = change(row.mean_predicted_bpb)
         cells = (
             row.axis.value,
             str(row.n),
             right,
             predicted,
-            f"{_near_zero(row.mean_measured_bpb):+.4f}",
+            change(row.mean_measured_bpb),
             str(row.kept),
         )
         made.add_row(*cells)
     return made
-
-
-def _near_zero(change_bpb: float) -> float:
-    """Round, so that nothing reads as minus zero."""
-    return round(change_bpb, 4) + 0.0

@@ -4,7 +4,6 @@ What others wrote (plans, hypotheses, errors) is untrusted: control characters a
 outside the turn that is asked for, long texts are cut.
 """
 
-import difflib
 import json
 from collections.abc import Callable, Iterable, Iterator
 from datetime import tzinfo
@@ -12,8 +11,8 @@ from datetime import tzinfo
 from rich.text import Text
 
 from autoresearch_dagster.core.experiment import Digest, ExperimentResult, Verdict, digest_of
+from autoresearch_dagster.core.figures import bpb
 from autoresearch_dagster.core.limits import (
-    COMPARED_LINES,
     HISTORY_PLAN_LINES,
     HISTORY_TEXT_CHARS,
     OBSERVATION_CHARS,
@@ -21,6 +20,7 @@ from autoresearch_dagster.core.limits import (
 from autoresearch_dagster.core.progress import counted, in_time
 from autoresearch_dagster.evaluation.review import Finding, new_findings, review
 from autoresearch_dagster.reports.bill import ledger_line
+from autoresearch_dagster.reports.comparing import TOO_LONG, unified
 from autoresearch_dagster.reports.lineage import Latest
 from autoresearch_dagster.reports.review import review_text
 from autoresearch_dagster.reports.session_lines import MARGIN, WHOLE_LINES, Told, after_colon, cut, session_line
@@ -31,7 +31,7 @@ Code = Callable[[Digest], str | None]
 """Reads a train.py by its digest; None where it is not kept any more."""
 
 SHORT = 8  # characters of a digest
-TOO_LONG = "too long to be compared"
+CONTEXT_LINES = 2  # of a diff
 
 
 class Teller:
@@ -144,16 +144,7 @@ class Teller:
 
     def _diff(self, before: Digest, after: Digest) -> list[str] | None:
         old, new = self._text(before), self._text(after)
-        if old is None or new is None:
-            return None
-        if too_long(old, new):
-            return [TOO_LONG]
-        return list(difflib.unified_diff(old.splitlines(), new.splitlines(), "before", "after", lineterm="", n=2))
-
-
-def too_long(*texts: str) -> bool:
-    """Whether one of some texts has too many lines to be compared: somebody may want that to take for ever."""
-    return any(len(text.splitlines()) > COMPARED_LINES for text in texts)
+        return unified(old, new, context=CONTEXT_LINES) if old is not None and new is not None else None
 
 
 def _changed(diff: list[str] | None) -> str:
@@ -184,7 +175,9 @@ def _result(result: ExperimentResult) -> str:
         rejected = f", {result.verdict}" if result.verdict is Verdict.REJECTED else ""
         return f"{result.outcome}{rejected} after {took}{after_colon(result.error)}"
     words = [str(word) for word in (result.standing, *result.labels) if word]
-    return f"val_bpb {result.val_bpb:.4f}, {', '.join(words)}, {took}, receipt {(result.receipt or 'none')[:SHORT]}"
+    return (
+        f"val_bpb {bpb(result.val_bpb)}, {', '.join(words)}, {took}, receipt {(result.receipt or 'none')[:SHORT]}"
+    )
 
 
 def _data(value: object, margin: str = MARGIN) -> str:

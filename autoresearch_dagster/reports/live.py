@@ -13,6 +13,7 @@ from rich.text import Text
 
 from autoresearch_dagster.core.errors import AutoresearchError
 from autoresearch_dagster.core.experiment import ExperimentKey
+from autoresearch_dagster.core.figures import bpb
 from autoresearch_dagster.core.limits import PROGRESS_BAR_CHARS, PULSE_EVERY_S
 from autoresearch_dagster.core.progress import Amount, in_lines
 from autoresearch_dagster.reports.bars import Bars
@@ -43,7 +44,9 @@ def describe(card: Card) -> str:
     """Say in a few words where an experiment stands."""
     result = card.result
     if result is not None:
-        return f"val_bpb {result.val_bpb:.4f}" if result.val_bpb is not None else f"{result.ending}: {result.error}"
+        return (
+            f"val_bpb {bpb(result.val_bpb)}" if result.val_bpb is not None else f"{result.ending}: {result.error}"
+        )
     if card.stage == "training" and card.used_s > 0:
         return f"training, {card.left_s:.0f} s left at most"
     return card.stage

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+from autoresearch_dagster.core.figures import bpb
 from autoresearch_dagster.core.progress import HOUR_S, counted, in_time
 from autoresearch_dagster.reports.bill import dollars
 from autoresearch_dagster.reports.text import one_line
@@ -19,7 +20,7 @@ def pulse(state: SessionState, left_s: float | None) -> str:
         parts.append(f"{counted(waits, 'training')} to judge them by")
     if (top := leader(state)) is not None:
         who = "champion" if state.champion is not None else one_line(top.title, TITLE_CHARS)
-        parts.append(f"{who} {top.val_bpb:.4f}")
+        parts.append(f"{who} {bpb(top.val_bpb)}")
     parts += _costs(state)
     if left_s and state.status == "active":
         parts.append(f"about {in_time(left_s)} left")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from autoresearch_dagster.core.limits import LOG_TAIL_CHARS
 from autoresearch_dagster.evaluation.review import Finding
+from autoresearch_dagster.reports.markdown import indented
 from autoresearch_dagster.reports.text import one_line
 
 EXPLAINS = "A review explains and decides nothing: no score depends on it."
@@ -24,7 +25,7 @@ def review_markdown(findings: Sequence[Finding]) -> str:
     """Return the findings as a document; lines of code are indented blocks, which nothing in them can end."""
     parts = ["# Worth a look in train.py", EXPLAINS]
     parts += [
-        f"## Line {one.line}: {one.rule}\n\n{one.why}\n\n    {one_line(one.text, LOG_TAIL_CHARS)}"
+        f"## Line {one.line}: {one.rule}\n\n{one.why}\n\n{indented(one_line(one.text, LOG_TAIL_CHARS))}"
         for one in findings
     ]
     return "\n\n".join(parts) + "\n"

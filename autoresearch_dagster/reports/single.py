@@ -10,6 +10,7 @@ from rich.text import Text
 
 from autoresearch_dagster.containers.escape import printable
 from autoresearch_dagster.core.experiment import CurvePoint, ExperimentKey, ExperimentResult
+from autoresearch_dagster.core.figures import EXACT, change, exact
 from autoresearch_dagster.core.limits import LOG_TAIL_CHARS
 from autoresearch_dagster.core.progress import Report
 from autoresearch_dagster.reports.board import Board
@@ -54,7 +55,7 @@ def tell(result: ExperimentResult, out: Console, err: Console) -> None:
     if not result.accepted:
         _tell_failure(result, out, err)
         return
-    out.print(f"val_bpb {result.val_bpb:.6f}  (true bytes: {result.val_bpb_exact:.6f}; lower is better)")
+    out.print(f"val_bpb {exact(result.val_bpb)}  (true bytes: {exact(result.val_bpb_exact)}; lower is better)")
     out.print(
         f"{result.outcome}, {result.verdict}; {result.claims.steps} steps in {result.duration_sec:.0f} s on "
         f"runner {result.runner}; receipt {result.receipt}",
@@ -81,12 +82,12 @@ def tell_reproduction(
     """Print the recorded score beside the reproduced one; the record stays as it is."""
     out.print(Text(f"{key}: trained again, for information; the score of record does not change."), soft_wrap=True)
     for name, result in (("recorded", recorded), ("reproduced", again)):
-        score = f"val_bpb {result.val_bpb:.6f}" if result.val_bpb is not None else result.ending
+        score = f"val_bpb {exact(result.val_bpb)}" if result.val_bpb is not None else result.ending
         steps = result.claims.steps if result.claims.steps is not None else "–"
         line = f"{name:10}  {score}  {steps} steps  {result.duration_sec:.0f} s  receipt {result.receipt or 'none'}"
         out.print(Text(line), soft_wrap=True)
     apart = difference(recorded, again)
     if apart is not None:
-        out.print(f"difference  {apart:+.6f} bpb")
+        out.print(f"difference  {change(apart, decimals=EXACT)} bpb")
     if not again.accepted:
         _tell_failure(again, out, err)

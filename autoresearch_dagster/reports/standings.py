@@ -3,10 +3,12 @@
 from collections.abc import Callable, Iterator
 
 from autoresearch_dagster.core.experiment import ExperimentKey
+from autoresearch_dagster.core.figures import bpb, change, gain_interval, interval
 from autoresearch_dagster.core.judgement import NoiseFloor
 from autoresearch_dagster.core.progress import counted
 from autoresearch_dagster.reports.climbed import climb_sentence
-from autoresearch_dagster.reports.tables import leaderboard_markdown, plain
+from autoresearch_dagster.reports.markdown import plain
+from autoresearch_dagster.reports.tables import leaderboard_markdown
 from autoresearch_dagster.reports.text import one_line
 from autoresearch_dagster.store.leaderboard import leader, leaderboard, lowest
 from autoresearch_dagster.store.state import Experiment, SessionState
@@ -23,13 +25,13 @@ def verdict(state: SessionState) -> str:
         return f"Lowest score: {_named(low)}, on one seed and without a measured noise: it may be luck."
     if top.experiment is not None:
         return f"Champion: {_named(top.experiment)}. {top.experiment.judgement} {climb_sentence(state)}".strip()
-    told = f"No candidate is better than the baseline ({top.val_bpb:.4f}) beyond doubt."
+    told = f"No candidate is better than the baseline ({bpb(top.val_bpb)}) beyond doubt."
     return f"{told} The lowest score is {_named(low)}: {low.judgement}" if low.judgement else told
 
 
 def _named(experiment: Experiment) -> str:
     result = experiment.result
-    score = f"{result.val_bpb:.4f}" if result is not None and result.val_bpb is not None else "none"
+    score = bpb(result.val_bpb if result is not None else None, "none")
     return f"{one_line(experiment.planned.title, NAME_CHARS)}, val_bpb {score}"
 
 
@@ -60,7 +62,7 @@ def _floor(state: SessionState) -> Iterator[str]:
         "|---|--:|---|",
     )
     for training, score in zip(state.floor.trainings, state.floor.floor.scores_bpb, strict=True):
-        yield f"| {training.planned.shown_as} | {score:.4f} | {training.planned.key} |"
+        yield f"| {training.planned.shown_as} | {bpb(score)} | {training.planned.key} |"
     yield f"| mean over seeds | {floor_interval(state.floor.floor)} | |"
 
 
@@ -68,8 +70,7 @@ def floor_interval(floor: NoiseFloor) -> str:
     """Write the baseline's mean with its 95 % interval over seeds."""
     from autoresearch_dagster.evaluation.noise import mean_interval  # imports scipy: half a second
 
-    low, high = mean_interval(floor)
-    return f"{floor.mean_bpb:.4f} (95 %: {low:.4f} to {high:.4f})"
+    return f"{bpb(floor.mean_bpb)} {interval(*mean_interval(floor))}"
 
 
 def _comparisons(state: SessionState) -> Iterator[str]:
@@ -98,8 +99,7 @@ def _figures(one: Experiment) -> tuple[str, str, str, str]:
     decided = one.decision
     if decided is None:
         return "", "", "", ""
-    difference = decided.difference
-    gain = f"{decided.gain_bpb:+.4f} ({-difference.high_bpb:+.4f} to {-difference.low_bpb:+.4f})"
+    gain = f"{change(decided.gain_bpb)} ({gain_interval(decided.difference)})"
     if one.promotion is None:
         return gain, "1", "", ""
     return gain, str(one.promotion.n_seeds), f"{one.promotion.p:.2g}", f"{one.promotion.error_rate:.2g}"

@@ -7,28 +7,28 @@ from rich.table import Table
 from rich.text import Text
 
 from autoresearch_dagster.core.experiment import ExperimentKey, Outcome, Standing, Verdict
+from autoresearch_dagster.core.figures import bpb, change
 from autoresearch_dagster.core.judgement import NoiseFloor
-from autoresearch_dagster.reports.text import cell, one_line
+from autoresearch_dagster.reports.markdown import plain
+from autoresearch_dagster.reports.text import cell
 from autoresearch_dagster.store.leaderboard import BASELINE, Row
-
-CELL_CHARS = 500  # of one text in Markdown
 
 
 def score_text(row: Row) -> str:
     """Write the score of record; – where there is none."""
-    return f"{row.val_bpb:.4f}" if row.val_bpb is not None else "–"
+    return bpb(row.val_bpb)
 
 
 def delta_text(row: Row) -> str:
     """Write how far it is behind the lowest score."""
     if row.delta_vs_best is None:
         return ""
-    return f"{row.delta_vs_best:+.4f}" if row.delta_vs_best else "best"
+    return change(row.delta_vs_best) if row.delta_vs_best else "best"
 
 
 def gain_text(row: Row) -> str:
     """Write what it is better than the champion that it was compared with."""
-    return f"{row.gain_bpb:+.4f}" if row.gain_bpb is not None else ""
+    return change(row.gain_bpb, "")
 
 
 def standing_word(row: Row) -> str:
@@ -90,7 +90,7 @@ def leaderboard_table(
         table.add_row(*map(cell, (*cells, row.key) if wide else cells), style=style)
     for seed, score in enumerate(floor.scores_bpb if floor else ()):
         blanks = ("",) * 4 if wide else ()
-        cells = ("–", f"{BASELINE}, seed {seed}", f"{score:.4f}", *blanks, "noise floor")
+        cells = ("–", f"{BASELINE}, seed {seed}", bpb(score), *blanks, "noise floor")
         table.add_row(*map(cell, (*cells, "") if wide else cells), style="dim")
     return table
 
@@ -120,11 +120,3 @@ def leaderboard_markdown(rows: Sequence[Row], link: Callable[[ExperimentKey], st
         )
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     return "\n".join(lines)
-
-
-def plain(text: str) -> str:
-    """Write an agent's text as a Markdown cell: no column breaks, no markup."""
-    shown = one_line(text, CELL_CHARS)
-    for character in "\\`*_[]<>|":
-        shown = shown.replace(character, "\\" + character)
-    return shown

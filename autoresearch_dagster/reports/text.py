@@ -1,8 +1,11 @@
 """Text that others wrote, made safe for a terminal: no control characters, no markup, no endless lines."""
 
+from dataclasses import dataclass
+
 from rich.text import Text
 
 from autoresearch_dagster.containers.escape import readable
+from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.progress import counted
 
 
@@ -24,3 +27,25 @@ def block(text: str, limit: int, prefix: str = "") -> str:
     if len(lines) > limit:
         shown.append(f"{prefix}… {counted(len(lines) - limit, 'more line')}")
     return "\n".join(shown)
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A longer text as it is shown: its beginning, and how many characters are not."""
+
+    text: str
+    left_out: int = 0
+
+    def brief(self) -> "Passage":
+        """Keep less of it."""
+        limit = limits.REPORT_TEXT_LEAST_CHARS
+        return Passage(self.text[:limit], self.left_out + max(0, len(self.text) - limit))
+
+    def __bool__(self) -> bool:
+        return bool(self.text)
+
+
+def passage(text: str, limit: int = limits.REPORT_TEXT_CHARS) -> Passage:
+    """Escape control characters and keep the beginning of a text."""
+    shown = readable(text[:limit])
+    return Passage(shown, max(0, len(text) - limit))

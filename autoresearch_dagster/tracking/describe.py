@@ -1,29 +1,16 @@
 """What MLflow is told of an experiment: pure functions from the journal to parameters, metrics and tags."""
 
-import difflib
-import json
 from collections.abc import Mapping
 from datetime import datetime
 
-from autoresearch_dagster.containers.escape import readable
-from autoresearch_dagster.core.experiment import CurvePoint, ExperimentKey, ExperimentResult, title_key
+from autoresearch_dagster.core.experiment import Digest, ExperimentKey, ExperimentResult, title_key
 from autoresearch_dagster.evaluation.review import Finding, new_findings, review
+from autoresearch_dagster.reports.comparing import unified
 from autoresearch_dagster.reports.lineage import parents
 from autoresearch_dagster.store.blobs import Blobs
 from autoresearch_dagster.store.state import Experiment, SessionState
 
 TAG = "autoresearch."
-
-
-def as_code(text: str) -> str:
-    """Return a stranger's text in one line so that Markdown shows it and nothing of it is Markdown."""
-    line = " ".join(readable(text).replace("`", "'").split())
-    return f"`{line}`" if line else ""
-
-
-def as_note(text: str) -> str:
-    """Return a stranger's text of several lines as a block of Markdown that nothing in it can end."""
-    return "\n".join(f"    {line}" for line in readable(text).splitlines())
 
 
 def run_name(experiment: Experiment) -> str:
@@ -150,20 +137,21 @@ def parent_code(state: SessionState, experiment: Experiment, blobs: Blobs, basel
         found = edits[parent] if parent is not None else None
     if found is None:
         return "baseline", baseline
-    return found.title, blobs.get(found.train_py).decode(errors="replace")
+    return found.title, _code(found.train_py, blobs)
+
+
+def _code(train_py: Digest, blobs: Blobs) -> str:
+    return blobs.get(train_py).decode(errors="replace")
 
 
 def diff_against_parent(state: SessionState, experiment: Experiment, blobs: Blobs, baseline: str) -> str:
     """Return the unified diff of train.py against the parent's, or the baseline's."""
     name, before = parent_code(state, experiment, blobs, baseline)
-    after = blobs.get(experiment.planned.train_py).decode()
-    lines = difflib.unified_diff(
-        before.splitlines(keepends=True),
-        after.splitlines(keepends=True),
-        fromfile=f"{name}/train.py",
-        tofile=f"{experiment.planned.title}/train.py",
-    )
-    return "".join(lines) or "train.py is the parent's; only the config differs.\n"
+    after = _code(experiment.planned.train_py, blobs)
+    if before == after:
+        return "train.py is the parent's; only the config differs.\n"
+    lines = unified(before, after, (f"{name}/train.py", f"{experiment.planned.title}/train.py"))
+    return "\n".join(lines or ["Only the ends of lines differ."]) + "\n"
 
 
 def review_against_parent(
@@ -175,7 +163,7 @@ def review_against_parent(
         StoreUnavailable: one of the two is not kept any more.
     """
     _, before = parent_code(state, experiment, blobs, baseline)
-    after = blobs.get(experiment.planned.train_py).decode(errors="replace")
+    after = _code(experiment.planned.train_py, blobs)
     return new_findings(review(after, before))
 
 
@@ -227,10 +215,3 @@ def cost_metrics(state: SessionState) -> dict[str, float]:
             "written_tokens": float(usage.output_tokens),
         }
     return {name: value for name, value in found.items() if value or name == "usd"}
-
-
-def curve(result: ExperimentResult, blobs: Blobs) -> list[CurvePoint]:
-    """Return the training curve, as the candidate reported it."""
-    if result.curve is None:
-        return []
-    return [CurvePoint.model_validate(point) for point in json.loads(blobs.get(result.curve))]

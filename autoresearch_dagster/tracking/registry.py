@@ -17,6 +17,8 @@ from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow.tracking import MlflowClient
 
 from autoresearch_dagster.core.experiment import ExperimentKey, canonical_json, digest_of
+from autoresearch_dagster.core.figures import bpb, exact
+from autoresearch_dagster.reports.markdown import code, inside_code
 from autoresearch_dagster.store.projections import Projections
 from autoresearch_dagster.store.state import Experiment, SessionState
 from autoresearch_dagster.store.store import Store
@@ -113,7 +115,7 @@ class Registry:
             "key": planned.key,
             "title": planned.title,
             "reign": str(number),
-            "val_bpb": "" if score is None else f"{score:.6f}",
+            "val_bpb": exact(score, ""),
             "receipt": (result.receipt if result is not None else None) or "",
             "candidate": planned.candidate,
             "checkpoint": (result.checkpoint if result is not None else None) or "",
@@ -143,8 +145,8 @@ class Registry:
             if fault.error_code != ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
                 raise
         key = self._state.config.memory_key
-        untrusted = UNTRUSTED.format(key=key.replace("`", " "))
-        said = f"Champions of the research {describe.as_code(key)}, one version for each reign. {untrusted}"
+        untrusted = UNTRUSTED.format(key=inside_code(key))
+        said = f"Champions of the research {code(key)}, one version for each reign. {untrusted}"
         tags = {describe.TAG + "memory_key": key, describe.TAG + "untrusted": "true"}
         return self._client.create_registered_model(self._name, tags, said)
 
@@ -171,13 +173,13 @@ def model_name(memory_key: str) -> str:
 def describe_version(state: SessionState, item: Experiment, since: datetime, weights: Weights) -> str:
     """Say what a version is, and that its code is untrusted."""
     score = item.result.val_bpb if item.result is not None else None
-    told = f", val_bpb {score:.4f}" if score is not None else ""
+    told = f", val_bpb {bpb(score)}" if score is not None else ""
     key = item.planned.key
     parts = [
-        f"{key} {describe.as_code(item.planned.title)}{told}: champion since {since:%Y-%m-%d %H:%M} UTC.",
+        f"{key} {code(item.planned.title)}{told}: champion since {since:%Y-%m-%d %H:%M} UTC.",
         UNTRUSTED.format(key=key),
         f"`{WEIGHTS_FILE}` holds the weights; reading it runs nothing. train.py defines the model."
         if weights.file is not None
-        else f"It has no weights: {describe.as_code(weights.why_not)}.",
+        else f"It has no weights: {code(weights.why_not)}.",
     ]
     return "\n\n".join(parts)

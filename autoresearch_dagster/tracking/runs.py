@@ -9,6 +9,8 @@ from mlflow.tracking import MlflowClient
 
 from autoresearch_dagster.core.experiment import ExperimentKey, ExperimentResult, canonical_json, digest_of
 from autoresearch_dagster.reports.climbed import gain_figures
+from autoresearch_dagster.reports.markdown import indented
+from autoresearch_dagster.store.curves import UNREADABLE, Curve, kept_curve
 from autoresearch_dagster.store.leaderboard import leader
 from autoresearch_dagster.store.projections import Projections
 from autoresearch_dagster.store.state import Experiment, SessionState
@@ -54,7 +56,7 @@ class Runs:
             describe.TAG + "best_title": top.title if top else "",
             describe.TAG + "champion": state.reigns[-1][0] if state.reigns else "",
             "mlflow.runName": f"session {state.id} {state.config.memory_key}",
-            "mlflow.note.content": describe.as_note(state.summary),
+            "mlflow.note.content": indented(state.summary),
         }
         last = milliseconds(state.ended_at or state.updated_at or state.started_at)
         summed = describe.floor_metrics(state) | gain_figures(state) | describe.cost_metrics(state)
@@ -95,7 +97,10 @@ class Runs:
         findings = describe.review_against_parent(self._state, item, self._store.blobs, self._baseline)
         files = files_of(self._state, item, findings, self._store.blobs, self._baseline)
         tags[describe.TAG + "review"] = str(len(findings))
-        figures, params = self._metrics(item, result), describe.parameters(item)
+        curve = kept_curve(result, self._store.blobs.get)
+        if curve is None:
+            tags[describe.TAG + "curve"] = UNREADABLE
+        figures, params = _metrics(item, result, curve or ()), describe.parameters(item)
         # A run that was left half written is written again: MLflow keeps one of what is equal.
         run_id = self._shown.run_of(key)
         made = not run_id
@@ -108,22 +113,20 @@ class Runs:
         self._known.put(key, run_id, content)
         return 1
 
-    def _metrics(self, item: Experiment, result: ExperimentResult) -> list[Metric]:
-        begun = milliseconds(item.started_at or item.planned_at)
-        ended = milliseconds(item.finished_at or item.planned_at)
-        figures = [Metric(name, value, ended, 0) for name, value in describe.metrics(item, result).items()]
-        curve = [
-            Metric("train_loss", point.loss, begun + int(point.elapsed_s * 1000), point.step)
-            for point in describe.curve(result, self._store.blobs)
-        ]
-        return [*figures, *curve]
-
     def _create(self, subject: str, at: datetime, tags: dict[str, str]) -> str:
         """Make a run with all its tags: they cost nothing there, and by one of them it is found again."""
         name = tags["mlflow.runName"]
         run = self._client.create_run(self._experiment, start_time=milliseconds(at), tags=tags, run_name=name)
         self._shown.put(subject, run.info.run_id)
         return run.info.run_id
+
+
+def _metrics(item: Experiment, result: ExperimentResult, curve: Curve) -> list[Metric]:
+    begun = milliseconds(item.started_at or item.planned_at)
+    ended = milliseconds(item.finished_at or item.planned_at)
+    figures = [Metric(name, value, ended, 0) for name, value in describe.metrics(item, result).items()]
+    losses = [Metric("train_loss", point.loss, begun + int(point.elapsed_s * 1000), point.step) for point in curve]
+    return [*figures, *losses]
 
 
 def _content(shown: object) -> str:

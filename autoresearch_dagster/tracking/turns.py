@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal
 
-from autoresearch_dagster.containers.escape import readable
 from autoresearch_dagster.core.limits import TRACE_TEXT_CHARS
+from autoresearch_dagster.reports.text import passage
 from autoresearch_dagster.store import events as ev
 
 Kind = Literal["AGENT", "CHAT_MODEL", "CHAIN", "TOOL", "TASK"]
@@ -208,9 +208,8 @@ def tokens(read: int, written: int) -> dict[str, int]:
 
 def cut(text: str) -> str:
     """Make a text printable and keep its beginning."""
-    head = readable(text[:TRACE_TEXT_CHARS])
-    left = len(text) - TRACE_TEXT_CHARS
-    return head if left <= 0 else f"{head} … ({left} more characters are in the journal)"
+    head = passage(text, TRACE_TEXT_CHARS)
+    return f"{head.text} … ({head.left_out} more characters are in the journal)" if head.left_out else head.text
 
 
 def shown(value: object) -> object:

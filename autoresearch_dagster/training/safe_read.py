@@ -109,9 +109,10 @@ def _point(line: bytes) -> CurvePoint | None:
     if not isinstance(found, dict):
         return None
     step, loss, elapsed = (_number(found.get(name)) for name in ("step", "loss", "elapsed_s"))
-    if step is None or loss is None or elapsed is None or not 0 <= step < 1e9:
+    if step is None or loss is None or elapsed is None:
         return None
-    return CurvePoint(step=int(step), loss=loss, elapsed_s=elapsed)
+    point = CurvePoint(step=int(step), loss=loss, elapsed_s=elapsed)
+    return point if point.plausible else None
 
 
 def parse_outcome(data: bytes) -> tuple[str, str, Claims]:

@@ -16,10 +16,11 @@ from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.defs.assets import leaderboard_metadata, receipts_evaluation
 from autoresearch_dagster.defs.dispatch_story import dispatch_metadata, plan_metadata, thought
 from autoresearch_dagster.defs.experiments import record_metadata
-from autoresearch_dagster.defs.tables import fenced, partition_link
+from autoresearch_dagster.defs.tables import partition_link
 from autoresearch_dagster.experiments.dossier import dossier_of
 from autoresearch_dagster.reports.board import Board
 from autoresearch_dagster.reports.document import session_report
+from autoresearch_dagster.reports.markdown import fenced
 from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store.store import Store, open_store
 from tests.plans import plan
@@ -73,6 +74,16 @@ def test_a_partition_shows_the_change_the_curve_and_where_it_trained(store):
     assert found["change"].value.startswith("``````diff\n")
 
 
+def test_a_partition_whose_curve_is_gone_says_so_and_shows_the_change(store):
+    key = research(store)
+    state = store.journal.state("s01")
+    store.blobs.path(state.experiments[key].result.curve).unlink()
+    found = record_metadata(state.experiments[key], dossier_of(state, key, store.blobs))
+
+    assert found["train_loss"].value == "The curve is no longer kept, or damaged."
+    assert found["change"].value.startswith("``````diff\n")
+
+
 def test_what_the_agent_wrote_is_text_in_the_report_on_the_page(store):
     research(store)
     with store.journal.transaction("s01") as tx:
@@ -84,6 +95,14 @@ def test_what_the_agent_wrote_is_text_in_the_report_on_the_page(store):
     assert f"    # {LINKS}\n    {LINKS}" in text
 
 
+def test_a_name_that_a_session_was_given_elsewhere_is_text_on_the_page(store):
+    plan(store, "wider", memory_key=LINKS)
+    state = store.journal.state("s01")
+
+    assert "[click]" not in session_report(state).replace("\\[click\\]", "")
+    assert "[click]" not in leaderboard_metadata([state])["leaderboard"].value.replace("\\[click\\]", "")
+
+
 def test_a_plan_moves_no_cursor_in_a_log_or_on_a_page(store):
     research(store)
     with store.journal.transaction("s01") as tx:
@@ -92,13 +111,6 @@ def test_a_plan_moves_no_cursor_in_a_log_or_on_a_page(store):
         tx.append(ev.PlanStarted(turn=2, code=code, plan="0" * 64, started_at=tx.state.started_at, seed=1))
     assert not set("\x1b\u202e") & set(thought(store.journal.state("s01")))
     assert not set("\x1b\u202e") & set(fenced(code))
-
-
-@pytest.mark.parametrize("text", ["", "plain", "```", "`````` and ```", HOSTILE])
-def test_nothing_closes_the_fence_it_stands_in(text):
-    first, *middle, last = fenced(text, "diff").split("\n")
-    assert first == last + "diff"
-    assert all(last not in line for line in middle)
 
 
 def test_a_run_shows_the_plan_as_it_was_written_and_leads_to_its_partitions(store):

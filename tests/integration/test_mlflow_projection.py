@@ -12,6 +12,7 @@ from autoresearch_dagster.core.experiment import ExperimentKey, canonical_json
 from autoresearch_dagster.store import events as ev, promotion_events as pe
 from autoresearch_dagster.store.ledger_events import TokenUsage
 from autoresearch_dagster.tracking.batches import log_all
+from tests.damaged import ABSURD, DAMAGED
 from tests.judged import screening
 from tests.mlflow_desk import START, Desk, Died, dying_after
 
@@ -104,6 +105,29 @@ def test_a_curve_of_more_points_than_one_call_takes_is_whole(desk):
     run = desk.runs()["s01_d02_e04 later"]
     history = desk.client().get_metric_history(run.info.run_id, "train_loss")
     assert [point.step for point in history] == list(range(1, 2601))
+
+
+@pytest.mark.parametrize("kept", DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_curve_is_left_out_and_said_and_the_rest_of_the_run_is_shown(desk, kept):
+    curve = desk.store.blobs.put(kept) if isinstance(kept, bytes) else kept
+    desk.finish("s01_d02_e04", desk.trained(2.0).model_copy(update={"curve": curve}))
+    desk.project()
+
+    shown = desk.runs()
+    assert shown["s01_d02_e04 later"].data.metrics["val_bpb"] == 2.0
+    assert "train_loss" not in shown["s01_d02_e04 later"].data.metrics
+    assert [name for name, run in shown.items() if "autoresearch.curve" in run.data.tags] == ["s01_d02_e04 later"]
+    assert desk.project() == 0
+
+
+def test_a_point_that_no_clock_shows_is_left_out_of_a_curve(desk):
+    curve = desk.store.blobs.put(ABSURD)
+    desk.finish("s01_d02_e04", desk.trained(2.0).model_copy(update={"curve": curve}))
+    desk.project()
+
+    run = desk.runs()["s01_d02_e04 later"]
+    assert [m.step for m in desk.client().get_metric_history(run.info.run_id, "train_loss")] == [1]
+    assert "autoresearch.curve" not in run.data.tags
 
 
 def test_values_are_cut_into_calls_that_mlflow_takes(desk):

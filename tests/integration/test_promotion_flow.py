@@ -29,7 +29,8 @@ from autoresearch_dagster.experiments.scoring import attempt_of
 from autoresearch_dagster.experiments.session import settle
 from autoresearch_dagster.reports.document import session_report
 from autoresearch_dagster.reports.history import Teller
-from autoresearch_dagster.reports.tables import leaderboard_table, plain, print_table
+from autoresearch_dagster.reports.markdown import plain
+from autoresearch_dagster.reports.tables import leaderboard_table, print_table
 from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store.leaderboard import leader, leaderboard
 from autoresearch_dagster.store.state import SessionState

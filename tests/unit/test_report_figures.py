@@ -19,6 +19,7 @@ from autoresearch_dagster.reports.page.tree import tree
 from autoresearch_dagster.reports.standings import verdict
 from autoresearch_dagster.store.leaderboard import leaderboard
 from autoresearch_dagster.tracking.describe import parent_key
+from tests.damaged import DAMAGED
 from tests.pages import Page
 from tests.reported import BASELINE, FLOOR, Research, researched
 
@@ -110,15 +111,17 @@ def test_a_score_far_off_does_not_squeeze_the_chart_and_keeps_its_figure():
     assert "1 worse than the scale shows is drawn at its upper edge." in chart.caption
 
 
-def test_curves_that_are_gone_or_broken_are_left_out(view):
+def test_curves_that_are_gone_or_damaged_are_left_out_and_said(view):
     research = Research().floor().turn(1)
-    for number, curve in enumerate([b"no json", canonical_json([{"step": 1}]), canonical_json({"a": 1})], start=1):
-        planned = research.planned(f"e{number:02}", 1, f"idea-{number}", BASELINE)
-        kept = research.keep(curve.decode())
-        research.launch(1, (planned,)).finish(planned, research.result(2.5, curve=kept))
+    for number, (how, kept) in enumerate(DAMAGED.items(), start=1):
+        planned = research.planned(f"e{number:02}", 1, how, BASELINE)
+        curve = research.keep(kept.decode(errors="replace")) if isinstance(kept, bytes) else kept
+        research.launch(1, (planned,)).finish(planned, research.result(2.5 + number, curve=curve))
 
     chart, whole = curves_chart(research.view()), curves_chart(view)
     assert {point["run"] for point in chart.spec["datasets"]["points"]} == {"baseline"}
+    assert "No longer kept, or damaged: half written (" in chart.caption
+    assert "damaged" not in whole.caption
     assert len({point["run"] for point in whole.spec["datasets"]["points"]}) == 6
 
 

@@ -104,7 +104,7 @@ def test_a_frozen_copy_has_the_same_bytes_and_another_inode(tmp_path):
 
 
 @quick
-@given(st.lists(st.tuples(st.integers(0, 10**6), NUMBERS, NUMBERS), max_size=30))
+@given(st.lists(st.tuples(st.integers(0, 10**6), NUMBERS, st.floats(-1e8, 1e8)), max_size=30))
 def test_every_finite_point_of_a_short_curve_comes_back(points):
     data = lines(*({"step": s, "loss": loss, "elapsed_s": e} for s, loss, e in points))
 
@@ -120,6 +120,12 @@ def test_a_long_curve_is_thinned_evenly_and_keeps_its_last_point(count):
     assert len(curve) <= CURVE_POINTS
     assert curve[-1].step == count - 1
     assert len(gaps) <= 1
+
+
+def test_a_point_that_no_clock_shows_is_not_believed():
+    point = {"step": 1, "loss": 9.0, "elapsed_s": 1.0}
+    curve = parse_curve(lines(point, point | {"elapsed_s": 1e300}, point | {"step": 1e9}))
+    assert curve == (CurvePoint(**point),)
 
 
 @quick

@@ -10,6 +10,7 @@ from autoresearch_dagster.agent.rules import edit_rules
 from autoresearch_dagster.agent.rules.plateau import confirmed
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.experiment import ExperimentKey, title_key
+from autoresearch_dagster.core.figures import change
 from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store.leaderboard import score
 from autoresearch_dagster.store.state import Edit, Experiment, SessionState
@@ -100,10 +101,10 @@ def table(rows: Sequence[AxisCalibration]) -> str:
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for row in rows:
-        predicted = "–" if row.mean_predicted_bpb is None else f"{row.mean_predicted_bpb:+.4f}"
+        predicted = change(row.mean_predicted_bpb)
         right = f"{row.direction_right} of {row.directed}" if row.directed else "–"
         lines.append(
-            f"| {row.axis.value} | {row.n} | {right} | {predicted} | {row.mean_measured_bpb:+.4f} | {row.kept} |"
+            f"| {row.axis.value} | {row.n} | {right} | {predicted} | {change(row.mean_measured_bpb)} | {row.kept} |"
         )
     return "\n".join(lines)
 

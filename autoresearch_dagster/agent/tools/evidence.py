@@ -1,10 +1,7 @@
 """Tools that show how one run went: its curve, and why it failed.  What a candidate said is marked as such."""
 
-import json
-import math
 import re
-from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from pydantic import JsonValue
 
@@ -12,14 +9,15 @@ from autoresearch_dagster.agent import history
 from autoresearch_dagster.agent.tools.signatures import ToolContext
 from autoresearch_dagster.agent.tools.untrusted import fenced, identifier
 from autoresearch_dagster.core import limits
-from autoresearch_dagster.core.errors import StoreUnavailable
-from autoresearch_dagster.core.experiment import ExperimentResult, Outcome
+from autoresearch_dagster.core.experiment import CurvePoint, ExperimentResult, Outcome
+from autoresearch_dagster.store.curves import Curve, kept_curve
 
 _FRAME: Final = re.compile(r'^\s*File "([^"\n]*)", line \d+')
 _OURS: Final = re.compile(r"(^|/)(harness|serving)\.py$|^<frozen ")
 """Files of the harness and of Python's import: their frames say nothing of train.py."""
 _COLOURS: Final = re.compile(r"\\x1b\[[0-9;?]*[A-Za-z]")
 """Escapes of a terminal, as they stand in a log that was made printable."""
+_NO_CURVE: Final = "The curve of this run is no longer kept; run the edit again under another title to see one."
 _ERROR_TYPE: Final = re.compile(r"([A-Za-z_][\w.]*)(:|$)")
 
 
@@ -32,9 +30,9 @@ def get_training_curve(ctx: ToolContext, title: str, memory_key: str = "") -> Js
     if run is None or run.result is None:
         return history.not_found(ctx.state, title, "run")
     result, config = run.result, run.planned.config
-    points = _points(ctx, result)
-    if isinstance(points, str):
-        return {"title": run.planned.title, "error": points}
+    points = kept_curve(result, ctx.blobs.get)
+    if points is None:
+        return {"title": run.planned.title, "error": _NO_CURVE}
     tokens = config.device_batch_size * config.grad_accum_steps * ctx.preset.sequence_length
     shown = _sample(points)
     return {
@@ -48,25 +46,7 @@ def get_training_curve(ctx: ToolContext, title: str, memory_key: str = "") -> Js
     }
 
 
-def _points(ctx: ToolContext, result: ExperimentResult) -> list[dict[str, float | None]] | str:
-    """Return what was reported, with None for what is no finite number; or why it cannot be read."""
-    if result.curve is None:
-        return []
-    try:
-        kept: Any = json.loads(ctx.blobs.get(result.curve))
-    except (StoreUnavailable, ValueError):
-        return "The curve of this run is no longer kept; run the edit again under another title to see one."
-    rows = [row for row in kept if isinstance(row, dict)] if isinstance(kept, list) else []
-    return [{name: _finite(row.get(name)) for name in ("step", "loss", "elapsed_s")} for row in rows]
-
-
-def _finite(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return value
-
-
-def _sample(points: Sequence[dict[str, float | None]]) -> list[dict[str, float | None]]:
+def _sample(points: Curve) -> list[CurvePoint]:
     """Take points at even distances, the first and the last among them."""
     last, most = len(points) - 1, limits.CURVE_SHOWN_POINTS
     if len(points) <= most:
@@ -74,15 +54,17 @@ def _sample(points: Sequence[dict[str, float | None]]) -> list[dict[str, float |
     return [points[round(place * last / (most - 1))] for place in range(most)]
 
 
-def _shown(point: dict[str, float | None], before: dict[str, float | None] | None, tokens: int) -> history.Row:
+def _shown(point: CurvePoint, before: CurvePoint | None, tokens: int) -> history.Row:
     """Return one point with the speed since the one before it; `tokens` are those of a step."""
-    step, at = point["step"], point["elapsed_s"]
-    past_step, past_at = (before["step"], before["elapsed_s"]) if before else (0.0, 0.0)
-    speed = None
-    if None not in (step, at, past_step, past_at):
-        passed = (at or 0.0) - (past_at or 0.0)
-        speed = round(((step or 0.0) - (past_step or 0.0)) * tokens / passed, 1) if passed > 0 else None
-    return {"step": step, "train_loss": point["loss"], "elapsed_s": at, "tokens_per_second": speed}
+    past_step, past_at = (before.step, before.elapsed_s) if before else (0, 0.0)
+    passed = point.elapsed_s - past_at
+    speed = round((point.step - past_step) * tokens / passed, 1) if passed > 0 else None
+    return {
+        "step": point.step,
+        "train_loss": point.loss,
+        "elapsed_s": point.elapsed_s,
+        "tokens_per_second": speed,
+    }
 
 
 def get_failure(ctx: ToolContext, title: str, memory_key: str = "") -> JsonValue:

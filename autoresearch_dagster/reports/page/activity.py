@@ -9,9 +9,10 @@ from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.progress import counted
 from autoresearch_dagster.reports.history import Teller
 from autoresearch_dagster.reports.page.figures import clock, span
-from autoresearch_dagster.reports.page.markup import Passage, clipped, passage, short
+from autoresearch_dagster.reports.page.markup import clipped, short
 from autoresearch_dagster.reports.page.view import ReportView
 from autoresearch_dagster.reports.session_lines import MARGIN
+from autoresearch_dagster.reports.text import Passage, passage
 from autoresearch_dagster.store import events as ev
 
 KINDS = {

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.experiment import Digest, digest_of
+from autoresearch_dagster.core.figures import NONE
 from autoresearch_dagster.evaluation.review import Finding, new_findings, review
-from autoresearch_dagster.reports.history import too_long
+from autoresearch_dagster.reports.comparing import too_long
 from autoresearch_dagster.reports.page.diffs import Diff, diff
-from autoresearch_dagster.reports.page.figures import NONE
 from autoresearch_dagster.reports.page.view import ReportView
 from autoresearch_dagster.store.state import Edit
 

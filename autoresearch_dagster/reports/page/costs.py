@@ -6,9 +6,9 @@ from datetime import datetime
 from decimal import Decimal
 
 from autoresearch_dagster.core.experiment import ExperimentResult, Purpose
+from autoresearch_dagster.core.figures import NONE
 from autoresearch_dagster.core.progress import counted, in_time
 from autoresearch_dagster.reports.bill import bill, dollars
-from autoresearch_dagster.reports.page.figures import NONE
 from autoresearch_dagster.reports.page.markup import short
 from autoresearch_dagster.reports.page.view import ReportView
 from autoresearch_dagster.store import events as ev

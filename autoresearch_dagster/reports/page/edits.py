@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.experiment import ExperimentKey
+from autoresearch_dagster.core.figures import bpb
 from autoresearch_dagster.reports.lineage import parents
 from autoresearch_dagster.reports.page.comparisons import (
     NOT_REVIEWED,
@@ -14,7 +15,7 @@ from autoresearch_dagster.reports.page.comparisons import (
     Comparison,
     Review,
 )
-from autoresearch_dagster.reports.page.figures import bpb, clock
+from autoresearch_dagster.reports.page.figures import clock
 from autoresearch_dagster.reports.page.markup import short
 from autoresearch_dagster.reports.page.view import ReportView
 from autoresearch_dagster.reports.tables import standing_word

@@ -4,8 +4,9 @@ from collections import Counter
 from dataclasses import dataclass
 
 from autoresearch_dagster.core.experiment import ExperimentKey, Standing
+from autoresearch_dagster.core.figures import NONE
 from autoresearch_dagster.core.progress import in_time
-from autoresearch_dagster.reports.page.figures import NONE, clock
+from autoresearch_dagster.reports.page.figures import clock
 from autoresearch_dagster.reports.page.markup import short
 from autoresearch_dagster.reports.page.view import ReportView
 from autoresearch_dagster.reports.tables import delta_text, gain_text, score_text, standing_word

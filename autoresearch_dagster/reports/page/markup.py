@@ -6,7 +6,6 @@ scripts cannot end its element.
 What is not covered: that such text says something false.
 """
 
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -15,38 +14,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from autoresearch_dagster.containers.escape import readable
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.progress import counted
-from autoresearch_dagster.reports.text import one_line
+from autoresearch_dagster.reports.text import one_line, passage
 
 DEEPER = 3  # levels by which headings of a foreign text are put below ours
 TAGS = {
     *("p", "br", "hr", "blockquote", "ul", "ol", "li", "pre", "code", "em", "strong", "s"),
     *("h4", "h5", "h6", "table", "thead", "tbody", "tr", "th", "td"),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Passage:
-    """A longer text as it is shown: its beginning, and how many characters are not."""
-
-    text: str
-    left_out: int = 0
-
-    def brief(self) -> "Passage":
-        """Keep less of it."""
-        limit = limits.REPORT_TEXT_LEAST_CHARS
-        return Passage(self.text[:limit], self.left_out + max(0, len(self.text) - limit))
-
-    def __bool__(self) -> bool:
-        return bool(self.text)
-
-
-def passage(text: str, limit: int = limits.REPORT_TEXT_CHARS) -> Passage:
-    """Escape control characters and keep the beginning of a text."""
-    shown = readable(text[:limit])
-    return Passage(shown, max(0, len(text) - limit))
 
 
 def short(text: object) -> str:

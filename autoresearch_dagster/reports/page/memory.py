@@ -5,13 +5,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from autoresearch_dagster.agent.hypotheses.calibration import scores_by_key
+from autoresearch_dagster.core.figures import NONE
 from autoresearch_dagster.core.limits import DIGEST_PREFIX_CHARS, REPORT_BRIEF_ITEMS
 from autoresearch_dagster.core.progress import counted
 from autoresearch_dagster.reports.audit import audit_trail
-from autoresearch_dagster.reports.page.figures import NONE, clock
-from autoresearch_dagster.reports.page.markup import Passage, clipped, passage, short
+from autoresearch_dagster.reports.page.figures import clock
+from autoresearch_dagster.reports.page.markup import clipped, short
 from autoresearch_dagster.reports.page.predictions import Prediction
 from autoresearch_dagster.reports.page.view import ReportView
+from autoresearch_dagster.reports.text import Passage, passage
 
 TITLE, CLAIM = "title", "hypothesis"
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from autoresearch_dagster.agent.hypotheses.calibration import Scored
 from autoresearch_dagster.agent.hypotheses.effects import Effect
 from autoresearch_dagster.core.experiment import ExperimentKey
-from autoresearch_dagster.reports.page.figures import NONE, change
+from autoresearch_dagster.core.figures import NONE, change
 from autoresearch_dagster.reports.page.markup import short
 from autoresearch_dagster.store.state import SessionState
 

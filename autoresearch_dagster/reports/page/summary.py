@@ -8,10 +8,11 @@ from autoresearch_dagster.agent.axes.axis import Axis
 from autoresearch_dagster.agent.hypotheses.calibration import AxisCalibration
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.experiment import ExperimentKey
+from autoresearch_dagster.core.figures import NONE, bpb, change, gain_interval
 from autoresearch_dagster.core.progress import HOUR_S, counted, in_time
 from autoresearch_dagster.reports.bill import bill
 from autoresearch_dagster.reports.climbed import climbed, how_sure
-from autoresearch_dagster.reports.page.figures import NONE, bpb, change, clock, gain_interval, span
+from autoresearch_dagster.reports.page.figures import clock, span
 from autoresearch_dagster.reports.page.markup import short
 from autoresearch_dagster.reports.page.predictions import Prediction
 from autoresearch_dagster.reports.page.view import ReportView

@@ -1,11 +1,9 @@
 """Training curves of the best few, as their programs report them."""
 
-import json
-import math
 from typing import Any
 
 from autoresearch_dagster.core import limits
-from autoresearch_dagster.core.experiment import CurvePoint
+from autoresearch_dagster.core.progress import counted
 from autoresearch_dagster.reports.page.charts.drawing import (
     ACCENT,
     INK,
@@ -17,8 +15,8 @@ from autoresearch_dagster.reports.page.charts.drawing import (
     thinned,
 )
 from autoresearch_dagster.reports.page.view import ReportView
+from autoresearch_dagster.store.curves import UNREADABLE, kept_curve
 from autoresearch_dagster.store.leaderboard import BASELINE, score
-from autoresearch_dagster.store.state import Experiment
 
 
 def curves_chart(view: ReportView) -> Chart | None:
@@ -31,18 +29,21 @@ def curves_chart(view: ReportView) -> Chart | None:
     if state.champion is not None and state.champion not in chosen:
         chosen = [state.champion, *chosen[:-1]]
     floor = [one for one in state.trainings.values() if state.floor is not None and one.planned.title == BASELINE]
-    names, points = list[str](), list[dict[str, Any]]()
+    names, lost, points = list[str](), list[str](), list[dict[str, Any]]()
     for one in (*chosen, *floor[:1]):
         name = (
             named(one.planned.title)
             if one.planned.title == BASELINE
             else f"{named(one.planned.title)} ({one.planned.key})"
         )
-        curve = _curve(view, one)
-        if curve:
+        curve = kept_curve(one.result, view.code)
+        if curve is None:
+            lost.append(name)
+        elif curve:
             names.append(name)
             points += [
-                {"run": name, "seconds": round(point.elapsed_s, 2), "loss": round(point.loss, 4)} for point in curve
+                {"run": name, "seconds": round(point.elapsed_s, 2), "loss": round(point.loss, 4)}
+                for point in thinned(curve, limits.REPORT_CURVE_POINTS)
             ]
     if not points:
         return None
@@ -61,25 +62,12 @@ def curves_chart(view: ReportView) -> Chart | None:
         )
     )
     caption = (
-        f"The {len(chosen)} lowest scores{' and the baseline' if BASELINE in names else ''}. The loss is what "
-        "their programs report: a claim, not a score. The champion is in colour."
+        f"The {counted(len(chosen), 'lowest score')}{' and the baseline' if BASELINE in names else ''}. The loss "
+        "is what their programs report: a claim, not a score. The champion is in colour."
     )
+    if lost:
+        caption += f" {UNREADABLE[:1].upper()}{UNREADABLE[1:]}: {', '.join(lost)}."
     return Chart("curves", "Training curves of the best", caption, finished(chart, {"points": points}))
 
 
 NO_KEY = "no key"
-
-
-def _curve(view: ReportView, one: Experiment) -> list[CurvePoint]:
-    """Read a curve and thin it out; a blob that is gone or broken is no curve."""
-    if one.result is None or one.result.curve is None:
-        return []
-    text = view.code(one.result.curve)
-    if text is None:
-        return []
-    try:
-        points = [CurvePoint.model_validate(point) for point in json.loads(text)]
-    except (ValueError, TypeError):
-        return []
-    finite = [point for point in points if math.isfinite(point.loss) and math.isfinite(point.elapsed_s)]
-    return thinned(finite, limits.REPORT_CURVE_POINTS)

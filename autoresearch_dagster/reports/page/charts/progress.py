@@ -5,6 +5,7 @@ from typing import Any
 
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.experiment import Standing
+from autoresearch_dagster.core.figures import bpb
 from autoresearch_dagster.core.progress import counted
 from autoresearch_dagster.reports.page.charts.drawing import (
     ACCENT,
@@ -17,7 +18,6 @@ from autoresearch_dagster.reports.page.charts.drawing import (
     named,
     thinned,
 )
-from autoresearch_dagster.reports.page.figures import bpb
 from autoresearch_dagster.store.leaderboard import score
 from autoresearch_dagster.store.state import Experiment, SessionState
 from autoresearch_dagster.tracking.describe import reigns

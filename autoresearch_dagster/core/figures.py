@@ -1,0 +1,42 @@
+"""How scores, gains and their intervals are written for a person or a model: in bpb, everywhere alike."""
+
+from typing import Final
+
+from autoresearch_dagster.core.judgement import PairedDifference
+
+NONE: Final = "–"
+"""What stands in place of a figure that is not there."""
+DECIMALS: Final = 4
+"""Of a score among others: noise floors are of the order of 0.01 bpb."""
+EXACT: Final = 6
+"""Decimals of a score that is held against itself: recorded and trained again."""
+
+
+def bpb(value: float | None, without: str = NONE, decimals: int = DECIMALS) -> str:
+    """Write a score, or the size of a difference; `without` where there is none."""
+    return f"{_rounded(value, decimals):.{decimals}f}" if value is not None else without
+
+
+def exact(value: float | None, without: str = NONE) -> str:
+    """Write a score so that it can be held against itself."""
+    return bpb(value, without, EXACT)
+
+
+def change(value: float | None, without: str = NONE, decimals: int = DECIMALS) -> str:
+    """Write a difference with its sign."""
+    return f"{_rounded(value, decimals):+.{decimals}f}" if value is not None else without
+
+
+def interval(low: float, high: float) -> str:
+    """Write the 95 % interval of a score or of a spread, as it stands behind that figure."""
+    return f"(95 %: {bpb(low)} to {bpb(high)})"
+
+
+def gain_interval(difference: PairedDifference) -> str:
+    """Write the 95 % interval of a gain: what is better is above zero."""
+    return f"{change(-difference.high_bpb)} to {change(-difference.low_bpb)}"
+
+
+def _rounded(value: float, decimals: int) -> float:
+    """Round, so that nothing reads as minus zero."""
+    return round(value, decimals) + 0.0
