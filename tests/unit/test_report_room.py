@@ -153,3 +153,15 @@ def test_more_edits_than_are_reviewed_are_counted_and_champions_come_first():
     assert edits.revisions[0].review.count == 1
     assert edits.unreviewed == 5
     assert "5 of 205 edits not reviewed here" in Page(report_html(research.view(), charts=False)).part("edits")
+
+
+def test_the_head_of_the_page_names_the_tabs_that_lack_something():
+    research = Research()
+    for number in range(40):
+        code = "".join(f"x{line} = '{'🦊' * 90} {number}'\n" for line in range(200))
+        research.edit(f"large-{number}", code, None)
+
+    page = Page(report_html(research.view(), charts=False))
+    assert "Not everything has room on this page: Code edits says what is left out" in page.shown
+    assert "left out for size" in page.part("edits").lower()
+    assert "Not everything has room" not in Page(report_html(reviewed().view(), charts=False)).shown

@@ -52,7 +52,9 @@ def report_html(view: ReportView, *, charts: bool = True) -> str:
     edits, room = edits_of(view), Room(view.state.id)
 
     def written(write: Write) -> Lineage:
-        return lineage(edits.revisions, edits.parents, edits.first, write)
+        found = lineage(edits.revisions, edits.parents, edits.first, write)
+        room.lack("lineage", len(edits.revisions), found.left_out)
+        return found
 
     given: dict[str, Any] = {
         "state": view.state,
@@ -73,7 +75,7 @@ def report_html(view: ReportView, *, charts: bool = True) -> str:
     for name, label in TABS:
         before = len(room.missing)
         parts[name] = Markup(environment().get_template(f"{name}.html.j2").render(given))
-        if len(room.missing) > before:
+        if len(room.missing) > before or (name == "edits" and edits.diffs_left_out):
             lacking.append((name, label))
     page = (
         environment()

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 from markupsafe import Markup
 
 from autoresearch_dagster.core import limits
+from autoresearch_dagster.core.progress import counted
 from autoresearch_dagster.reports.page.markup import clipped
 
 T = TypeVar("T")
@@ -23,25 +24,25 @@ class Part:
     """A list on the page."""
 
     room_bytes: int
-    one: str
-    many: str
+    noun: str
     command: str
     """What shows all of it; `{}` is the session."""
 
 
 PARTS = {
-    "board": Part(limits.REPORT_BOARD_BYTES, "candidate", "candidates", "leaderboard {}"),
-    "activity": Part(limits.REPORT_ACTIVITY_BYTES, "turn", "turns", "history {} --turn N"),
-    "edits": Part(limits.REPORT_EDITS_BYTES, "edit", "edits", "history {} --turn N"),
-    "claims": Part(limits.REPORT_CLAIMS_BYTES, "hypothesis", "hypotheses", "history {}"),
-    "open": Part(limits.REPORT_OPEN_BYTES, "hypothesis", "hypotheses", "history {}"),
-    "batches": Part(limits.REPORT_BATCHES_BYTES, "batch", "batches", "history {} --turn N"),
-    "notes": Part(limits.REPORT_NOTES_BYTES, "note", "notes", "history {}"),
-    "directives": Part(limits.REPORT_DIRECTIVES_BYTES, "launch", "launches", "history {} --turn N"),
-    "back": Part(limits.REPORT_BACK_BYTES, "batch", "batches", "history {}"),
-    "trail": Part(limits.REPORT_TRAIL_BYTES, "change", "changes", "history {} --audit"),
-    "reigns": Part(limits.REPORT_REIGNS_BYTES, "champion", "champions", "history {} --audit"),
-    "turns": Part(limits.REPORT_TURNS_BYTES, "turn", "turns", "history {} --turn N"),
+    "board": Part(limits.REPORT_BOARD_BYTES, "candidate", "leaderboard {}"),
+    "activity": Part(limits.REPORT_ACTIVITY_BYTES, "turn", "history {} --turn N"),
+    "edits": Part(limits.REPORT_EDITS_BYTES, "edit", "history {} --turn N"),
+    "lineage": Part(limits.REPORT_LINEAGE_BYTES, "edit", "history {}"),
+    "claims": Part(limits.REPORT_CLAIMS_BYTES, "hypothesis", "history {}"),
+    "open": Part(limits.REPORT_OPEN_BYTES, "hypothesis", "history {}"),
+    "batches": Part(limits.REPORT_BATCHES_BYTES, "batch", "history {} --turn N"),
+    "notes": Part(limits.REPORT_NOTES_BYTES, "note", "history {}"),
+    "directives": Part(limits.REPORT_DIRECTIVES_BYTES, "launch", "history {} --turn N"),
+    "back": Part(limits.REPORT_BACK_BYTES, "batch", "history {}"),
+    "trail": Part(limits.REPORT_TRAIL_BYTES, "change", "history {} --audit"),
+    "reigns": Part(limits.REPORT_REIGNS_BYTES, "champion", "history {} --audit"),
+    "turns": Part(limits.REPORT_TURNS_BYTES, "turn", "history {} --turn N"),
 }
 
 
@@ -98,9 +99,13 @@ class Room:
         kept = [taken[place] for place in sorted(taken)]
         self.used[part] = self.used.get(part, 0) + size_of(kept)
         shortened = sum(taken[place] != whole[place] for place in taken)
-        if len(kept) < len(rows) or shortened:
-            self.missing.append(_missing(part, len(rows), len(kept), shortened, self.session))
+        self.lack(part, len(rows), len(rows) - len(kept), shortened)
         return kept
+
+    def lack(self, part: str, total: int, left_out: int, shortened: int = 0) -> None:
+        """Remember what of a list is missing, if anything is."""
+        if left_out or shortened:
+            self.missing.append(_missing(part, total, left_out, shortened, self.session))
 
     def lacks(self, part: str) -> Missing | None:
         """Return what of the list that was written last is missing."""
@@ -128,14 +133,15 @@ def _squeezed(
     return taken
 
 
-def _missing(part: str, total: int, kept: int, shortened: int, session: str) -> Missing:
-    named, out = PARTS[part], total - kept
-    noun = named.one if total == 1 else named.many
-    cut = f"{out:,} of {total:,} {noun} {'is' if out == 1 else 'are'} left out" if out else ""
-    short = f"{shortened:,} {'is' if shortened == 1 else 'are'} told in short" if shortened else ""
-    if short and not cut:
-        short = f"{shortened:,} of {total:,} {noun} {'is' if shortened == 1 else 'are'} told in short"
-    return Missing(part, cut, short, f"autoresearch {named.command.format(session)}")
+def _missing(part: str, total: int, left_out: int, shortened: int, session: str) -> Missing:
+    of = f" of {counted(total, PARTS[part].noun)}"
+    cut = f"{left_out:,}{of} {_are(left_out)} left out" if left_out else ""
+    short = f"{shortened:,}{'' if cut else of} {_are(shortened)} told in short" if shortened else ""
+    return Missing(part, cut, short, f"autoresearch {PARTS[part].command.format(session)}")
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
 
 
 def brief(row: T) -> T:
