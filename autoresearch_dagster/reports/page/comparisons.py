@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.experiment import Digest, digest_of
-from autoresearch_dagster.core.figures import NONE
 from autoresearch_dagster.evaluation.review import Finding, new_findings, review
 from autoresearch_dagster.reports.comparing import too_long
 from autoresearch_dagster.reports.page.diffs import Diff, diff
@@ -30,9 +29,9 @@ class Comparison:
 
     @property
     def size(self) -> str:
-        """Lines that came and went."""
+        """Lines that came and went; '' where that is not known."""
         if self.diff is None:
-            return "code unchanged" if self.note == SAME else self.known_size or NONE
+            return "code unchanged" if self.note == SAME else self.known_size
         return f"+{self.diff.added} −{self.diff.removed} lines"
 
     @property

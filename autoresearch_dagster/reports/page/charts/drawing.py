@@ -17,7 +17,7 @@ T = TypeVar("T")
 ACCENT, INK, MUTED, RULE = "var(--accent)", "var(--ink)", "var(--muted)", "var(--rule)"
 """The page's colours, by name: a chart changes with them and is not drawn again."""
 HEIGHT = 300
-LEGEND_PX = 220  # of a name in a legend, which has as many columns as fit
+LEGEND_PX = 240  # of a name in a legend, which has as many columns as fit
 TICKS = 8
 CONFIG: dict[str, Any] = {
     "background": "transparent",
@@ -44,8 +44,8 @@ CONFIG: dict[str, Any] = {
         "labelFontSize": 12,
         "labelLimit": LEGEND_PX,
         "symbolStrokeWidth": 2,
-        "columnPadding": 24,
-        "columns": {"expr": f"max(1, floor(width / {LEGEND_PX + 50}))"},
+        "columnPadding": 12,
+        "columns": {"expr": f"max(1, floor(width / {LEGEND_PX + 32}))"},
     },
 }
 
