@@ -154,7 +154,13 @@ class _Run:
         except AutoresearchError:  # nothing is known of it: the next try begins anew
             remove_tree(workspace)
             raise
-        return record.model_copy(update={"report": report}).write(workspace) if report is not None else None
+        if report is None:
+            return None
+        ended = record.model_copy(update={"report": report})
+        if report.interrupted:  # it is trained again: nobody may take this for its end
+            remove_tree(workspace)
+            return ended
+        return ended.write(workspace)
 
     def healed(self, record: AttemptRecord) -> Next | None:
         """Say what the next try is given, if there is to be one."""

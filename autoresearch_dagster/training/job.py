@@ -96,3 +96,8 @@ class TrainingReport:
     wall_s: float = 0.0
     peak_memory_bytes: int = 0
     early_stopped: bool = False
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether somebody stopped it: that is no word about the candidate."""
+        return self.outcome is Outcome.STOPPED and not self.early_stopped

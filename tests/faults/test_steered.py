@@ -43,7 +43,12 @@ def test_a_pause_that_kills_ends_what_runs_and_it_is_trained_again_later(world: 
     state = made.store.journal.find("faults")
     assert state is not None
     assert [one.planned.key for one in state.unfinished] == [FIRST]
-    assert all(f"-{FIRST}-" in one for one in made.leftovers())  # its folder, for whoever goes on; no process
+    assert made.leftovers() == []
+    made.drive().reach(f"STAGE {FIRST} training")
+    ask_halt(made.settings, "faults", "pause", kill=True)
+    assert made.drivers[1].finish() == f"paused {who()} asked for it"
+    assert FIRST not in made.finished()
+    assert made.attempts(FIRST) == 2
 
 
 def test_an_end_that_kills_leaves_what_ran_without_a_score(world: MakeWorld) -> None:
@@ -86,7 +91,7 @@ def test_notes_that_cannot_be_used_are_refused_with_what_is_permitted(world: Mak
 
 
 def with_gpus(world: MakeWorld, *codes: str, cap_s: float) -> World:
-    """A world whose trainings lease one of two GPUs; an attempt reserves 600 s there."""
+    """A world whose trainings lease one of two GPUs; an attempt reserves 900 s there."""
     preset, session = {"slot_kind": "gpu"}, {"max_gpu_hours": cap_s / 3600}
     made = world(*codes, batch=1, cold=True, cpu_metered=False, preset=preset, session=session)
     machine = Machine(made.folder / "gpu")
@@ -96,7 +101,7 @@ def with_gpus(world: MakeWorld, *codes: str, cap_s: float) -> World:
 
 
 def test_gpu_time_is_freed_when_an_experiment_took_less_than_was_reserved(world: MakeWorld) -> None:
-    made = with_gpus(world, code(), code(0.91), cap_s=700)
+    made = with_gpus(world, code(), code(0.91), cap_s=1000)
     assert made.drive().finish() == "finished final answer"
     state = made.store.journal.find("faults")
     assert state is not None
@@ -107,7 +112,7 @@ def test_gpu_time_is_freed_when_an_experiment_took_less_than_was_reserved(world:
 def test_an_attempt_that_never_reported_counts_as_used_and_what_no_time_is_left_for_is_stopped(
     world: MakeWorld,
 ) -> None:
-    made = with_gpus(world, sleeps(30.0), cap_s=700)
+    made = with_gpus(world, sleeps(30.0), cap_s=1000)
     driver = made.drive(halt="trains")
     driver.reach("STAGE s01_d01_e01 training")
     driver.reach("AT trains")
@@ -115,7 +120,7 @@ def test_an_attempt_that_never_reported_counts_as_used_and_what_no_time_is_left_
     assert made.drive().finish() == "finished final answer"
     (result,) = made.results().values()
     assert result.outcome is Outcome.STOPPED
-    assert "max_gpu_hours=0.194444 is used up" in result.error
+    assert "max_gpu_hours=0.277778 is used up" in result.error
 
 
 def test_a_session_without_gpu_time_for_its_noise_floor_is_paused(world: MakeWorld) -> None:
