@@ -70,6 +70,7 @@ def report_html(view: ReportView, *, charts: bool = True) -> str:
         "costs": costs,
         "room": room,
         "explains": EXPLAINS,
+        "most": limits.REPORT_SUGGESTIONS,
     }
     parts, lacking = dict[str, Markup](), list[tuple[str, str]]()
     for name, label in TABS:

@@ -59,7 +59,7 @@ def progress_chart(state: SessionState) -> Chart | None:
     x = alt.X(
         "place:Q",
         title="experiments in order of finishing",
-        axis=alt.Axis(tickMinStep=1, tickCount=TICKS, grid=False),
+        axis=alt.Axis(tickMinStep=1, tickCount=TICKS, grid=False, format="d"),
     )
     x = x.scale(domain=[0, total + 1], nice=False)
     dots = (

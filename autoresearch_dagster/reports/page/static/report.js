@@ -77,6 +77,12 @@
     if (scrollY > list_top()) scrollTo(0, list_top());
     write();
   };
+  const setUpSkip = () => {
+    document.querySelector("a.skip").addEventListener("click", (event) => {
+      event.preventDefault(); // `#main` would take the place of the address of the tab
+      document.querySelector(".panel.open").focus();
+    });
+  };
   const list_top = () => document.querySelector(".top").offsetHeight;
 
   /* --- sorting --- */
@@ -177,6 +183,7 @@
       plot.dataset.drawn = "";
       let spec;
       try { spec = JSON.parse(byId("spec-" + plot.dataset.chart).textContent); } catch { continue; } // never the page
+      spec.description = plot.getAttribute("aria-label"); // which the library would replace with a name of its own
       vegaEmbed(plot, spec, { ast: true, actions: false, defaultStyle: false, renderer: "svg", tooltip });
     }
   };
@@ -214,7 +221,7 @@
 
   /* --- begin --- */
   root.classList.add("js");
-  setUpTabs(); setUpSorting(); setUpFilters(); setUpFolds(); setUpColours();
+  setUpTabs(); setUpSkip(); setUpSorting(); setUpFilters(); setUpFolds(); setUpColours();
   const restore = () => {
     read();
     boxes.forEach((box) => { box.checked = !here.hide.split(" ").includes(box.value); });
