@@ -314,18 +314,50 @@ REPORT_REFRESH_S: Final = 15  # seconds between two looks of an open page at a s
 REPORT_STALE_S: Final = 60.0  # seconds after which it is written again between two dispatches; it may take four
 REPORT_LINE_CHARS: Final = 300  # of a title, a reason or a claim where it stands in a line or a cell
 REPORT_TEXT_CHARS: Final = 6_000  # of a plan, an answer, a log: some 100 lines; `history --turn` has the rest
-REPORT_TEXTS_CHARS: Final = 800_000  # of all such texts: where they are more, each is cut shorter
+REPORT_TEXTS_CHARS: Final = 600_000  # of all such texts: where they are more, each is cut shorter
 REPORT_TEXT_LEAST_CHARS: Final = 200  # of one of them, however many there are
 REPORT_CONCLUSION_CHARS: Final = 20_000  # of what the researcher concludes; as much as it is shown itself
 COMPARED_LINES: Final = 2_000  # of a train.py that are compared line by line: that takes time squared, at worst
 REPORT_DIFF_LINES: Final = 400  # of one diff; three times the baseline's train.py
 REPORT_DIFF_LINE_CHARS: Final = 400  # of one line in it
-REPORT_DIFFS_BYTES: Final = 2 * MIB  # of HTML of all diffs: a page of 1,000 experiments stays below 10 MB
+REPORT_DIFF_BYTES: Final = 60_000  # of one diff as HTML; 400 lines of 150 bytes
 REPORT_CURVES: Final = 5  # training curves in one chart, beside the baseline's: more cannot be told apart
 REPORT_CURVE_POINTS: Final = 100  # of a curve in it; about a point every six pixels
-REPORT_CHART_POINTS: Final = 4_000  # of a line over time; what lies between is left out
+REPORT_CHART_POINTS: Final = 1_000  # of a line or of dots in a chart; what lies between is left out
+REPORT_CHART_NAME_CHARS: Final = 40  # of a title in a chart: its tooltip and its legend show no more
 REPORT_LINEAGE_DEPTH: Final = 8  # levels by which the tree of edits is indented; a telephone shows no more
 REPORT_SUGGESTIONS: Final = 5  # candidates or hypotheses of one kind in the summary; the tabs have all
+REPORT_DIFFS_MISSED: Final = 20  # diffs that have no room before no more are made: that takes time, too
+REPORT_REVIEWS: Final = 200  # edits that are reviewed for the page, the best first: 2.5 ms each
+REPORT_REVIEW_LINES: Final = 20  # lines worth a look that are shown of one edit; a person reads no more
+REPORT_TRIALS: Final = (
+    5  # experiments that are named beside the one revision that they ran; the leaderboard has all
+)
+REPORT_MOMENTS: Final = 500  # of one turn that are told; most turns have some 40
+REPORT_BRIEF_CHARS: Final = 60  # of each text of a row that is told in short, where not all rows have room
+REPORT_BRIEF_ITEMS: Final = 8  # of each list within such a row
+# Bytes of the page and of its parts, each of which holds by itself.  Together they are below REPORT_BYTES.
+REPORT_BYTES: Final = 10_000_000  # of the page: what a mail carries and a browser opens at once
+REPORT_FRAME_BYTES: Final = 1_250_000  # style, scripts, the drawing library (0.9 MB), and what does not grow
+REPORT_CHARTS_BYTES: Final = 800_000  # figures of all charts; 0.3 MB at 1,000 experiments
+REPORT_PICTURE_BYTES: Final = 300_000  # the chart for readers without scripts; 0.2 MB at 1,000 points
+REPORT_CONCLUSION_BYTES: Final = (
+    150_000  # what the researcher concludes, as HTML; 20,000 characters are 20 to 100 kB
+)
+REPORT_REIGNS_BYTES: Final = 100_000  # champions, 0.4 kB each
+REPORT_ACTIVITY_BYTES: Final = 2_000_000  # turns; 2 kB of lines and 4 kB of texts each at 1,000 experiments
+REPORT_BOARD_BYTES: Final = 1_250_000  # candidates, 0.34 kB each: some 3,500
+REPORT_EDITS_BYTES: Final = 2_250_000  # edits with their diffs; 0.8 kB each without
+REPORT_DIFFS_BYTES: Final = 1_250_000  # of them the diffs, 1 to 2 kB each
+REPORT_LINEAGE_BYTES: Final = 250_000  # tree of edits, 0.14 kB each
+REPORT_CLAIMS_BYTES: Final = 450_000  # hypotheses with a score, 0.35 kB each
+REPORT_OPEN_BYTES: Final = 100_000  # hypotheses without one
+REPORT_BATCHES_BYTES: Final = 200_000  # plans of batches, 0.4 kB each
+REPORT_NOTES_BYTES: Final = 100_000  # notes from people, 4 kB each at most
+REPORT_DIRECTIVES_BYTES: Final = 80_000  # what the researcher was asked to do, once a launch
+REPORT_BACK_BYTES: Final = 20_000  # batches that were sent back
+REPORT_TRAIL_BYTES: Final = 500_000  # audit trail, 0.15 kB a line; `history --audit` has all
+REPORT_TURNS_BYTES: Final = 150_000  # costs of turns, 0.12 kB each
 
 # --- the model key ----------------------------------------------------------------------------------------
 MODEL_KEY_CHARS: Final = 1024  # longer than any key that is handed out; a whole file is refused

@@ -18,9 +18,11 @@ class Latest(Generic[T]):
     def parent(self, edit: ev.EditSaved) -> T | None:
         """Return what is known of the revision that an edit starts from; None: it starts from the baseline.
 
-        That is the newest revision of the title it was forked from, or else of its own title.
+        That is the newest revision of the title it was forked from, as the rules of research have it
+        (`agent.rules.edit_rules.parent_of`).  Saving a title again without naming what it is forked from starts
+        from the baseline once more, never from the title's last revision.
         """
-        return self._known.get(title_key(edit.parent_title or edit.title))
+        return self._known.get(title_key(edit.parent_title)) if edit.parent_title is not None else None
 
     def save(self, edit: ev.EditSaved, value: T) -> None:
         """Make an edit the newest revision of its title."""

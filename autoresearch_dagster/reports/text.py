@@ -36,6 +36,11 @@ class Passage:
     text: str
     left_out: int = 0
 
+    def brief(self) -> "Passage":
+        """Keep less of it."""
+        limit = limits.REPORT_TEXT_LEAST_CHARS
+        return Passage(self.text[:limit], self.left_out + max(0, len(self.text) - limit))
+
     def __bool__(self) -> bool:
         return bool(self.text)
 

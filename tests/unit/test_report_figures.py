@@ -3,6 +3,7 @@
 import pytest
 
 from autoresearch_dagster.agent.hypotheses.calibration import calibration
+from autoresearch_dagster.agent.rules.edit_rules import parent_of
 from autoresearch_dagster.core.experiment import canonical_json
 from autoresearch_dagster.reports.audit import audit_trail
 from autoresearch_dagster.reports.bill import bill
@@ -14,6 +15,7 @@ from autoresearch_dagster.reports.page.costs import costs_of
 from autoresearch_dagster.reports.page.diffs import diff
 from autoresearch_dagster.reports.page.edits import edits_of
 from autoresearch_dagster.reports.page.leaderboard import leaderboard_of
+from autoresearch_dagster.reports.page.tree import tree
 from autoresearch_dagster.reports.standings import verdict
 from autoresearch_dagster.store.leaderboard import leaderboard
 from autoresearch_dagster.tracking.describe import parent_key
@@ -135,7 +137,7 @@ def test_a_long_curve_is_thinned_and_keeps_its_end():
     assert drawn[-1]["seconds"] == 4999
 
 
-def test_an_edit_starts_from_what_it_was_forked_from_or_its_own_last_revision(view):
+def test_an_edit_starts_from_what_it_was_forked_from(view):
     edits = [edit.saved for edit in view.state.edits]
     found = parents(edits)
 
@@ -146,20 +148,41 @@ def test_an_edit_starts_from_what_it_was_forked_from_or_its_own_last_revision(vi
         assert (edits[found[number]].title if found[number] is not None else None) == expected, key
 
 
-def test_a_second_revision_is_compared_with_the_first():
+def test_a_second_revision_without_a_parent_is_compared_with_the_baseline():
+    research = Research().edit("one", BASELINE + "a = 1\n", None)
+    research.edit("One ", BASELINE + "b = 2\n", None)
+
+    second = edits_of(research.view()).revisions[1]
+    assert second.parent == "baseline"
+    assert (second.to_parent.diff.added, second.to_parent.diff.removed) == (1, 0)
+
+
+def test_a_second_revision_that_is_forked_from_the_first_is_compared_with_it():
     research = Research().edit("one", "a = 1\n", None)
-    research.edit("One ", "a = 2\n", None)
+    research.edit("One ", "a = 2\n", "one")
 
     second = edits_of(research.view()).revisions[1]
     assert second.parent == "one, revision 1"
     assert (second.to_parent.diff.added, second.to_parent.diff.removed) == (1, 1)
 
 
+def test_the_report_and_the_rules_of_research_name_the_same_parents():
+    research = Research().edit("a", "a\n", None).edit("b", "b\n", "a").edit("A", "a2\n", None)
+    research.edit("c", "c\n", "a ").edit("a", "a3\n", "a").edit("d", "d\n", "gone")
+
+    state = research.view().state
+    by_rules = [parent_of(state, edit) for edit in state.edits]
+    by_report = [state.edits[at] if at is not None else None for at in parents([one.saved for one in state.edits])]
+    assert by_report == by_rules
+    assert [one.saved.title if one else None for one in by_rules] == [None, "a", None, "A", "A", None]
+
+
 def test_the_tree_has_every_edit_below_its_parent():
     research = Research().edit("a", "a\n", None).edit("b", "b\n", None)
     research.edit("a1", "a1\n", "a").edit("a2", "a2\n", "a").edit("a11", "a11\n", "a1")
 
-    nodes = edits_of(research.view()).tree
+    edits = edits_of(research.view())
+    nodes = list(tree(edits.revisions, edits.parents))
     assert [(node.revision.title, node.level, node.opens, node.closes) for node in nodes] == [
         ("a", 1, True, 0),
         ("a1", 2, True, 0),
@@ -172,7 +195,7 @@ def test_the_tree_has_every_edit_below_its_parent():
 def test_a_diff_has_its_lines_with_their_numbers():
     page = Page(str(diff("a\nb\nc\n", "a\nB\nc\nd\n").html))
 
-    assert [row.attributes["class"] for row in page.all("tr")] == ["ctx", "del", "add", "ctx", "add"]
+    assert [row.attributes.get("class", "") for row in page.all("tr")] == ["", "del", "add", "", "add"]
 
 
 def test_a_diff_that_is_too_long_says_how_much_is_missing():

@@ -110,7 +110,7 @@ def test_it_says_who_did_what_when():
 
 
 def test_an_edit_has_the_digests_before_and_after_and_the_lines_changed():
-    again = edit("Wider ", BASELINE, revision=2)
+    again = edit("Wider ", BASELINE, parent="wider", revision=2)
     forked = edit("deeper", WIDER, parent="wider")
     text = told(recorded(edit("wider", WIDER), again, forked))
     old, new = digest_of(BASELINE.encode())[:8], digest_of(WIDER.encode())[:8]

@@ -1,14 +1,15 @@
 """The tab of what happened: every turn with its plan, its calls, its waits and what was decided in it."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.progress import counted
 from autoresearch_dagster.reports.history import Teller
 from autoresearch_dagster.reports.page.figures import clock, span
-from autoresearch_dagster.reports.page.markup import short
+from autoresearch_dagster.reports.page.markup import clipped, short
 from autoresearch_dagster.reports.page.view import ReportView
 from autoresearch_dagster.reports.session_lines import MARGIN
 from autoresearch_dagster.reports.text import Passage, passage
@@ -39,6 +40,8 @@ KINDS = {
 """One word for each kind of event; what is not here is a session's own or a decision."""
 SHORT_IS_ENOUGH = ("edit_saved",)
 """Whose text stands in another tab."""
+AFTERWARDS = (ev.SessionImported, ev.SessionArchived, ev.SessionRestored)
+"""What people do with a session later: no turn lasts until then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +59,22 @@ class Moment:
 class Chapter:
     """A turn of the researcher, or what came before the first one."""
 
+    place: int
+    last: bool
     number: int
     title: str
     began: str
     took: str
     gist: str
     moments: tuple[Moment, ...]
+    left_out: int = 0
+    """Moments that are not told."""
+
+    def brief(self) -> "Chapter":
+        """Keep the first lines, without the texts below them."""
+        kept = self.moments[: limits.REPORT_BRIEF_ITEMS]
+        lines = tuple(replace(one, line=clipped(one.line), text=Passage("")) for one in kept)
+        return replace(self, moments=lines, left_out=self.left_out + len(self.moments) - len(kept))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +95,8 @@ def chapters(view: ReportView) -> list[Chapter]:
         if told is not None:
             turns[-1].append(_Told(record, told[0], _text(record.event, told[1])))
     limit = _fair_limit([one.below for turn in turns for one in turn])
-    return [_chapter(view, turn, limit) for turn in turns if turn]
+    told = [turn for turn in turns if turn]
+    return [_chapter(view, turn, limit, place, len(told)) for place, turn in enumerate(told)]
 
 
 def _text(event: ev.Event, below: str) -> str:
@@ -104,16 +118,20 @@ def _fair_limit(texts: Sequence[str]) -> int:
     return limits.REPORT_TEXT_CHARS
 
 
-def _chapter(view: ReportView, told: Sequence[_Told], limit: int) -> Chapter:
-    first, last = told[0].record, told[-1].record
+def _chapter(view: ReportView, told: Sequence[_Told], limit: int, place: int, total: int) -> Chapter:
+    first = told[0].record
+    last = next((one.record for one in reversed(told) if not isinstance(one.record.event, AFTERWARDS)), first)
     number = first.event.turn if isinstance(first.event, ev.ModelReplied) else 0
     return Chapter(
+        place=place,
+        last=place == total - 1,
         number=number,
         title=f"Turn {number}" if number else "Before the first turn",
         began=clock(first.at, view.zone),
         took=span(first.at, last.at),
         gist=_gist([one.record.event for one in told]),
-        moments=tuple(_moments(view, told, limit)),
+        moments=tuple(islice(_moments(view, told, limit), limits.REPORT_MOMENTS)),
+        left_out=max(0, len(told) - limits.REPORT_MOMENTS),
     )
 
 

@@ -4,24 +4,28 @@ import difflib
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 from pygments.lexer import Lexer
 from pygments.token import Token
 
 from autoresearch_dagster.core import limits
+from autoresearch_dagster.reports.page.markup import body
 
 CONTEXT_LINES = 2
 CACHED_LINES = 20_000  # of code, highlighted; most edits share most of their lines
-CLASSES = (
-    (Token.Comment, "c"),
-    (Token.Keyword, "k"),
-    (Token.Literal.String, "s"),
-    (Token.Literal.Number, "n"),
-    (Token.Name.Function, "f"),
-    (Token.Name.Class, "f"),
-    (Token.Name.Builtin, "b"),
+TAGS = (
+    (Token.Comment, "i"),
+    (Token.Keyword, "b"),
+    (Token.Literal.String, "q"),
+    (Token.Literal.Number, "u"),
+    (Token.Name.Function, "em"),
+    (Token.Name.Class, "em"),
+    (Token.Name.Builtin, "var"),
 )
-"""Kinds of code that have a colour; fewer would be harder to read, more would make the page heavy."""
+"""Kinds of code that have a colour, each with the element that stands for it: half as long as a class.
+
+Fewer would be harder to read, more would make the page heavy.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,26 +64,31 @@ def diff(before: str, after: str) -> Diff:
         for tag, old_from, old_to, new_from, new_to in group:
             if tag == "equal":
                 pairs = zip(range(old_from, old_to), range(new_from, new_to), strict=True)
-                lines += [_Line("ctx", one + 1, other + 1, new[other]) for one, other in pairs]
+                lines += [_Line("", one + 1, other + 1, new[other]) for one, other in pairs]
                 continue
             lines += [_Line("del", one + 1, None, old[one]) for one in range(old_from, old_to)]
             lines += [_Line("add", None, one + 1, new[one]) for one in range(new_from, new_to)]
             added, removed = added + new_to - new_from, removed + old_to - old_from
-    shown = lines[: limits.REPORT_DIFF_LINES]
-    html = "".join(_row(line) for line in shown)
-    return Diff(added, removed, Markup(html), sum(line is not None for line in lines[len(shown) :]))
+    rows: list[str] = []
+    room = limits.REPORT_DIFF_BYTES
+    for row in map(_row, lines[: limits.REPORT_DIFF_LINES]):
+        room -= len(row.encode())
+        if room < 0:
+            break
+        rows.append(row)
+    left_out = sum(line is not None for line in lines[len(rows) :])
+    return Diff(added, removed, Markup("".join(rows)), left_out)
 
 
-GAP = "<tr class=gap><td colspan=4>⋯"
-SIGNS = {"add": "+", "del": "−", "ctx": ""}
-"""Rows and cells have no end tags, which HTML lets them leave out: a page has many."""
+GAP = "<tr class=gap><td colspan=3>⋯"
+"""Rows and cells have no end tags, which HTML lets them leave out: a page has many.  The style adds the signs."""
 
 
 def _row(line: _Line | None) -> str:
     if line is None:
         return GAP
-    numbers = f"<td>{line.old or ''}<td>{line.new or ''}<td>{SIGNS[line.mark]}"
-    return f"<tr class={line.mark}>{numbers}<td>{highlighted(line.code)}"
+    mark = f" class={line.mark}" if line.mark else ""
+    return f"<tr{mark}><td>{line.old or ''}<td>{line.new or ''}<td>{highlighted(line.code)}"
 
 
 @lru_cache(maxsize=CACHED_LINES)
@@ -87,12 +96,12 @@ def highlighted(code: str) -> str:
     """Return one line of Python as HTML with its parts marked; control characters are escaped, long lines cut."""
     parts: list[tuple[str, str]] = []
     for _, kind, text in _lexer().get_tokens_unprocessed(one_line_of_code(code)):
-        name = next((name for token, name in CLASSES if kind in token), "")
+        name = next((tag for token, tag in TAGS if kind in token), "")
         if parts and parts[-1][0] == name:
             parts[-1] = name, parts[-1][1] + text
         else:
             parts.append((name, text))
-    return "".join(f"<i class={name}>{escape(text)}</i>" if name else str(escape(text)) for name, text in parts)
+    return "".join(f"<{name}>{body(text)}</{name}>" if name else body(text) for name, text in parts)
 
 
 def one_line_of_code(code: str) -> str:

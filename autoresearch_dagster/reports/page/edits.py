@@ -1,42 +1,27 @@
-"""The tab of code: every saved revision against what it was made from and against the baseline, and their tree."""
+"""The tab of code: every saved revision against what it was made from and against the baseline."""
 
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from autoresearch_dagster.core import limits
-from autoresearch_dagster.core.experiment import Digest, ExperimentKey, digest_of
-from autoresearch_dagster.core.figures import NONE, bpb
-from autoresearch_dagster.reports.comparing import too_long
+from autoresearch_dagster.core.experiment import ExperimentKey
+from autoresearch_dagster.core.figures import bpb
 from autoresearch_dagster.reports.lineage import parents
-from autoresearch_dagster.reports.page.diffs import Diff, diff
+from autoresearch_dagster.reports.page.comparisons import (
+    NOT_REVIEWED,
+    SAME_AS_PARENT,
+    Comparer,
+    Comparison,
+    Review,
+)
 from autoresearch_dagster.reports.page.figures import clock
 from autoresearch_dagster.reports.page.markup import short
 from autoresearch_dagster.reports.page.view import ReportView
 from autoresearch_dagster.reports.tables import standing_word
+from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store.leaderboard import BASELINE, leaderboard
 from autoresearch_dagster.store.state import Edit
-
-NO_ROOM = "Not shown here: with it the page would be too large."
-TOO_LONG = "The code is too long to be compared here."
-NOT_KEPT = "The code is not kept any more."
-SAME = "train.py is the same."
-SAME_AS_PARENT = "The parent's train.py is the baseline's, so this is the difference above."
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """A diff, or the sentence that stands for it."""
-
-    diff: Diff | None
-    note: str = ""
-
-    @property
-    def size(self) -> str:
-        """Lines that came and went."""
-        if self.diff is None:
-            return "code unchanged" if self.note == SAME else NONE
-        return f"+{self.diff.added} −{self.diff.removed} lines"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,21 +49,14 @@ class Revision:
     overrides: str
     adjusted: tuple[str, ...]
     digest: str
+    turn: int
+    """Of the researcher in which it was saved; 0: before the first."""
     trials: tuple[Trial, ...]
+    """The best of those that ran it."""
+    more_trials: int
     to_parent: Comparison
     to_baseline: Comparison
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """A revision in the tree: its level, and how many lists end after it."""
-
-    revision: Revision
-    level: int
-    opens: bool
-    closes: int
-    capped: bool
-    """It stands deeper than is shown, so that its parent is named."""
+    review: Review
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,52 +64,87 @@ class Edits:
     """All of the tab."""
 
     revisions: tuple[Revision, ...]
-    tree: tuple[Node, ...]
+    parents: tuple[int | None, ...]
+    """Places of what they were forked from; None: the baseline."""
+    first: tuple[int, ...]
+    """Their places, the most valuable first: champions, then the best scores, then the newest."""
+    reigned: tuple[Revision, ...]
+    """Those that champions ran, in order."""
+
+    @property
+    def looks(self) -> tuple[Revision, ...]:
+        """Those of champions with lines that are worth a look."""
+        return tuple(one for one in self.reigned if one.review.count)
+
+    @property
+    def unreviewed(self) -> int:
+        """Edits that were not reviewed since there are so many."""
+        return sum(one.review.note == NOT_REVIEWED for one in self.revisions)
+
+    @property
+    def diffs(self) -> int:
+        """Differences that could stand on the page."""
+        return sum(one.diff is not None for one in self._compared) + self.diffs_left_out
+
+    @property
+    def diffs_left_out(self) -> int:
+        """Those that had no room."""
+        return sum(one.elsewhere for one in self._compared)
+
+    @property
+    def _compared(self) -> list[Comparison]:
+        return [compared for one in self.revisions for compared in (one.to_parent, one.to_baseline)]
+
+    @property
+    def not_reviewed(self) -> int:
+        """Those of champions whose lines are not known."""
+        return sum(bool(one.review.note) for one in self.reigned)
+
+
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    to_parent: Comparison
+    to_baseline: Comparison
+    review: Review
 
 
 def edits_of(view: ReportView) -> Edits:
-    """Compare every revision: first with its parent; then with the baseline, the best scores first."""
+    """Compare every revision, the most valuable first: all with their parents, then with the baseline."""
     saved = view.state.edits
     found = parents([edit.saved for edit in saved])
     sources = [saved[at].saved.train_py if at is not None else None for at in found]
-    compare, trials = _Comparer(view), _trials(view)
-    to_parent = [compare(source, edit) for source, edit in zip(sources, saved, strict=True)]
-    to_baseline: dict[int, Comparison] = {}
-    for number in sorted(range(len(saved)), key=lambda number: _best(trials, saved[number])):
-        direct = sources[number] in (None, compare.baseline)
-        to_baseline[number] = Comparison(None, SAME_AS_PARENT) if direct else compare(None, saved[number])
+    comparer, trials, reigned = Comparer(view), _trials(view), _reigned(view, saved)
+    others = sorted(set(range(len(saved))) - set(reigned), key=lambda at: _value(trials, saved, at))
+    first = [*reversed(reigned), *others]
+    to_parent = {at: comparer.compare(sources[at], saved[at]) for at in first}
+    reviews = {at: comparer.review(sources[at], saved[at]) for at in first}
+    beside: dict[int, _Beside] = {}
+    for at in first:
+        direct = sources[at] in (None, comparer.baseline)
+        other = Comparison(None, SAME_AS_PARENT) if direct else comparer.compare(None, saved[at])
+        beside[at] = _Beside(to_parent[at], other, reviews[at])
     revisions = tuple(
-        _revision(view, number, edit, found[number], saved, trials, to_parent[number], to_baseline[number])
-        for number, edit in enumerate(saved)
+        _revision(view, at, found[at], turn, trials, beside[at])
+        for at, turn in zip(range(len(saved)), _turns(view.events), strict=True)
     )
-    return Edits(revisions, tuple(tree(revisions, found)))
+    return Edits(revisions, tuple(found), tuple(first), tuple(revisions[at] for at in reigned))
 
 
-class _Comparer:
-    """Compares until the page has no room for more."""
+def _reigned(view: ReportView, saved: Sequence[Edit]) -> list[int]:
+    """Return the places of the edits that champions ran, in the order in which they came to reign."""
+    places = {edit.saved.revision_key: at for at, edit in enumerate(saved)}
+    ran = (view.state.experiments[key].planned.revision_key for key, _ in view.state.reigns)
+    return list(dict.fromkeys(places[one] for one in ran if one in places))
 
-    def __init__(self, view: ReportView) -> None:
-        self._view = view
-        self.baseline = digest_of(view.baseline.encode())
-        self._room = limits.REPORT_DIFFS_BYTES
 
-    def __call__(self, before: Digest | None, edit: Edit) -> Comparison:
-        before = before or self.baseline
-        if before == edit.saved.train_py:
-            return Comparison(None, SAME)
-        old, new = self._text(before), self._text(edit.saved.train_py)
-        if old is None or new is None:
-            return Comparison(None, NOT_KEPT)
-        if too_long(old, new):
-            return Comparison(None, TOO_LONG)
-        if self._room <= 0:
-            return Comparison(None, NO_ROOM)
-        made = diff(old, new)
-        self._room -= len(made.html)
-        return Comparison(made)
-
-    def _text(self, digest: Digest) -> str | None:
-        return self._view.baseline if digest == self.baseline else self._view.code(digest)
+def _turns(events: Sequence[ev.Recorded]) -> Iterator[int]:
+    """Yield the turn in which each edit was saved."""
+    turn = 0
+    for one in events:
+        if isinstance(one.event, ev.ModelReplied):
+            turn = one.event.turn
+        elif isinstance(one.event, ev.EditSaved):
+            yield turn
 
 
 Trials = dict[tuple[str, int], list[Trial]]
@@ -151,56 +164,36 @@ def _of(trials: Trials, edit: Edit) -> list[Trial]:
     return trials.get(edit.saved.revision_key, [])
 
 
-def _best(trials: Trials, edit: Edit) -> float:
-    return min((trial.rank for trial in _of(trials, edit)), default=math.inf)
+def _value(trials: Trials, saved: Sequence[Edit], at: int) -> tuple[float, int]:
+    """Sort by the best rank that an edit reached, then the newest first."""
+    return min((trial.rank for trial in _of(trials, saved[at])), default=math.inf), -at
 
 
 def _revision(
-    view: ReportView,
-    number: int,
-    edit: Edit,
-    parent: int | None,
-    saved: Sequence[Edit],
-    trials: Trials,
-    to_parent: Comparison,
-    to_baseline: Comparison,
+    view: ReportView, at: int, parent: int | None, turn: int, trials: Trials, beside: _Beside
 ) -> Revision:
-    event = edit.saved
+    edit = view.state.edits[at]
+    event, ran = edit.saved, _of(trials, edit)
     return Revision(
-        number=number + 1,
+        number=at + 1,
         title=short(event.title),
         revision=event.revision,
         saved=clock(edit.at, view.zone),
-        parent=_named(saved[parent]) if parent is not None else BASELINE,
+        parent=_named(view.state.edits[parent]) if parent is not None else BASELINE,
         parent_number=parent + 1 if parent is not None else None,
         axes=tuple(short(axis).replace("_", " ") for axis in event.axes),
         summary=short(event.change_summary),
         overrides=short(", ".join(f"{name} = {value}" for name, value in event.config_overrides.items())),
         adjusted=tuple(short(f"{name}: {why}") for name, why in event.adjusted.items()),
         digest=event.train_py[: limits.DIGEST_PREFIX_CHARS],
-        trials=tuple(_of(trials, edit)),
-        to_parent=to_parent,
-        to_baseline=to_baseline,
+        turn=turn,
+        trials=tuple(ran[: limits.REPORT_TRIALS]),
+        more_trials=max(0, len(ran) - limits.REPORT_TRIALS),
+        to_parent=beside.to_parent,
+        to_baseline=beside.to_baseline,
+        review=beside.review,
     )
 
 
 def _named(edit: Edit) -> str:
     return f"{short(edit.saved.title)}, revision {edit.saved.revision}"
-
-
-def tree(revisions: Sequence[Revision], found: Sequence[int | None]) -> Iterator[Node]:
-    """Walk the lineage from the baseline down; without recursion, since a chain may have a thousand links."""
-    children: dict[int | None, list[int]] = {}
-    for index, parent in enumerate(found):
-        children.setdefault(parent, []).append(index)
-    walked: list[tuple[int, int]] = []
-    waiting = [(index, 1) for index in reversed(children.get(None, ()))]
-    while waiting:
-        index, level = waiting.pop()
-        walked.append((index, level))
-        waiting += [(child, level + 1) for child in reversed(children.get(index, ()))]
-    levels = [min(level, limits.REPORT_LINEAGE_DEPTH) for _, level in walked] + [1]
-    for place, (index, level) in enumerate(walked):
-        here, after = levels[place], levels[place + 1]
-        deeper = level > limits.REPORT_LINEAGE_DEPTH
-        yield Node(revisions[index], here, after > here, max(0, here - after), deeper)

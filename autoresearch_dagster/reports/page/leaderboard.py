@@ -59,6 +59,12 @@ class Leaderboard:
     rows: tuple[Candidate, ...]
     filters: tuple[Filter, ...]
 
+    @property
+    def first(self) -> tuple[int, ...]:
+        """Places of the rows, the most valuable first: the champion, then by rank."""
+        order = sorted(range(len(self.rows)), key=lambda at: self.rows[at].word != str(Standing.CHAMPION))
+        return tuple(order)
+
 
 def leaderboard_of(view: ReportView) -> Leaderboard:
     """Rank the candidates."""

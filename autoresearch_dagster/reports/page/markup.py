@@ -30,19 +30,40 @@ def short(text: object) -> str:
     return one_line(str(text), limits.REPORT_LINE_CHARS)
 
 
+def clipped(text: str) -> str:
+    """Cut a line where not all of them have room."""
+    limit = limits.REPORT_BRIEF_CHARS
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+
 def markdown(text: str) -> Markup:
     """Render Markdown that somebody else wrote, without HTML, links and images."""
-    parser = MarkdownIt("commonmark", {"html": False}).enable("table").disable(["link", "image", "autolink"])
     told = passage(text, limits.REPORT_CONCLUSION_CHARS)
-    tokens = parser.parse(told.text)
+    more = Markup("<p>… {} more characters.</p>").format(f"{told.left_out:,}") if told.left_out else Markup()
+    safe = _rendered(told.text)
+    if len(safe.encode()) > limits.REPORT_CONCLUSION_BYTES:  # a table may have more cells than it has characters
+        safe = Markup("<pre>{}</pre>").format(body(told.text))
+    return safe + more
+
+
+def _rendered(text: str) -> Markup:
+    parser = MarkdownIt("commonmark", {"html": False}).enable("table").disable(["link", "image", "autolink"])
+    tokens = parser.parse(text)
     for token in tokens:
         if token.type in ("heading_open", "heading_close"):
             token.tag = f"h{min(6, int(token.tag[1:]) + DEEPER)}"
     html = parser.renderer.render(tokens, parser.options, {})
-    safe = Markup(nh3.clean(html, tags=TAGS, attributes={}))
-    if told.left_out:
-        safe += Markup("<p>… {} more characters.</p>").format(f"{told.left_out:,}")
-    return safe
+    return Markup(nh3.clean(html, tags=TAGS, attributes={}))
+
+
+def body(text: str) -> Markup:
+    """Escape a text that stands between tags: quotes end nothing there, and code is full of them."""
+    return Markup(text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
+
+
+def number(count: int) -> str:
+    """Write a count."""
+    return f"{count:,}"
 
 
 @cache
@@ -56,7 +77,12 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters.update(short=short, markdown=markdown)
-    words: dict[str, Any] = {"counted": counted}
-    found.globals.update(words)
+    ours: dict[str, Any] = {
+        "short": short,
+        "markdown": markdown,
+        "body": body,
+        "counted": counted,
+        "number": number,
+    }
+    found.filters.update(ours)
     return found

@@ -2,15 +2,15 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from autoresearch_dagster.agent.hypotheses.calibration import scores_by_key
 from autoresearch_dagster.core.figures import NONE
-from autoresearch_dagster.core.limits import DIGEST_PREFIX_CHARS
+from autoresearch_dagster.core.limits import DIGEST_PREFIX_CHARS, REPORT_BRIEF_ITEMS
 from autoresearch_dagster.core.progress import counted
 from autoresearch_dagster.reports.audit import audit_trail
 from autoresearch_dagster.reports.page.figures import clock
-from autoresearch_dagster.reports.page.markup import short
+from autoresearch_dagster.reports.page.markup import clipped, short
 from autoresearch_dagster.reports.page.predictions import Prediction
 from autoresearch_dagster.reports.page.view import ReportView
 from autoresearch_dagster.reports.text import Passage, passage
@@ -32,16 +32,30 @@ class Claim:
 class Batch:
     """A plan of a batch, as the researcher wrote it."""
 
+    number: int
     name: str
     at: str
     items: tuple[tuple[str, str, str], ...]
     """Title, hypothesis, and what else was written."""
+    left_out: int = 0
+
+    @property
+    def size(self) -> int:
+        """How many experiments were planned."""
+        return len(self.items) + self.left_out
+
+    def brief(self) -> "Batch":
+        """Keep the first titles."""
+        kept = self.items[:REPORT_BRIEF_ITEMS]
+        titles = tuple((clipped(title), "", "") for title, _, _ in kept)
+        return replace(self, items=titles, left_out=self.left_out + len(self.items) - len(kept))
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
     """Something that was said to the researcher."""
 
+    number: int
     at: str
     by: str
     text: Passage
@@ -71,6 +85,11 @@ class Memory:
     directives: tuple[Note, ...]
     trail: tuple[Change, ...]
 
+    @property
+    def first(self) -> tuple[int, ...]:
+        """Places of the hypotheses that were kept; the others come after them, the newest first."""
+        return tuple(at for at, one in enumerate(self.predictions) if one.kept)
+
 
 def memory_of(view: ReportView, predictions: Sequence[Prediction]) -> Memory:
     """Collect what is remembered."""
@@ -84,11 +103,12 @@ def memory_of(view: ReportView, predictions: Sequence[Prediction]) -> Memory:
             for one in state.sent_back
         ),
         notes=tuple(
-            Note(clock(at, view.zone), short(one.by or "a person"), passage(one.note)) for one, at in state.notes
+            Note(number, clock(at, view.zone), short(one.by or "a person"), passage(one.note))
+            for number, (one, at) in enumerate(state.notes, 1)
         ),
         directives=tuple(
-            Note(f"after {counted(turns, 'turn')}" if turns else "at the start", "", passage(text))
-            for turns, text in state.directives
+            Note(number, f"after {counted(turns, 'turn')}" if turns else "at the start", "", passage(text))
+            for number, (turns, text) in enumerate(state.directives, 1)
         ),
         trail=tuple(_trail(view)),
     )
@@ -102,9 +122,9 @@ def _open(view: ReportView) -> Iterator[Claim]:
 
 
 def _batches(view: ReportView) -> Iterator[Batch]:
-    for planned, at in view.state.batches.values():
+    for number, (planned, at) in enumerate(view.state.batches.values(), 1):
         items = tuple(_item(dict(item)) for item in planned.experiments)
-        yield Batch(short(planned.batch_id), clock(at, view.zone), items)
+        yield Batch(number, short(planned.batch_id), clock(at, view.zone), items)
 
 
 def _item(item: dict[str, object]) -> tuple[str, str, str]:

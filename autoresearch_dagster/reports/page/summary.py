@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from autoresearch_dagster.agent.axes.axis import Axis
 from autoresearch_dagster.agent.hypotheses.calibration import AxisCalibration
-from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.experiment import ExperimentKey
 from autoresearch_dagster.core.figures import NONE, bpb, change, gain_interval
 from autoresearch_dagster.core.progress import HOUR_S, counted, in_time
@@ -88,11 +87,11 @@ def summary_of(view: ReportView, axes: Sequence[AxisCalibration], predictions: S
         economy=tuple(_economy(state)),
         bill=short(bill(state)),
         axes=tuple(axes),
-        kept=tuple(one for one in predictions if one.kept)[: limits.REPORT_SUGGESTIONS],
-        refuted=tuple(one for one in predictions if one.refuted)[: limits.REPORT_SUGGESTIONS],
-        unclear=tuple(one for one in predictions if one.unclear)[: limits.REPORT_SUGGESTIONS],
-        undecided=tuple(_undecided(state))[: limits.REPORT_SUGGESTIONS],
-        promising=tuple(_promising(state))[: limits.REPORT_SUGGESTIONS],
+        kept=tuple(one for one in predictions if one.kept),
+        refuted=tuple(one for one in predictions if one.refuted),
+        unclear=tuple(one for one in predictions if one.unclear),
+        undecided=tuple(_undecided(state)),
+        promising=tuple(_promising(state)),
         untried=tuple(_untried(state)),
         failures=_failures(state),
         left=_left(state),

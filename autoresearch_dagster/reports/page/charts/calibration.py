@@ -3,7 +3,16 @@
 from collections.abc import Sequence
 
 from autoresearch_dagster.core.progress import counted
-from autoresearch_dagster.reports.page.charts.drawing import ACCENT, MUTED, TICKS, Chart, finished
+from autoresearch_dagster.reports.page.charts.drawing import (
+    ACCENT,
+    MUTED,
+    TICKS,
+    Chart,
+    drawn_of,
+    finished,
+    named,
+    thinned,
+)
 from autoresearch_dagster.reports.page.predictions import Prediction
 
 
@@ -14,14 +23,15 @@ def calibration_chart(predictions: Sequence[Prediction]) -> Chart | None:
     sized = [one for one in predictions if one.predicted_bpb is not None]
     if not sized:
         return None
+    shown = thinned(sized)
     points = [
         {
             "predicted": one.predicted_bpb,
             "measured": round(one.measured_bpb, 5),
-            "title": one.title,
+            "title": named(one.title),
             "kind": "kept" if one.kept else "not kept",
         }
-        for one in sized
+        for one in shown
     ]
     ends = [0.0, *(one.predicted_bpb or 0.0 for one in sized), *(one.measured_bpb for one in sized)]
     line = [{"predicted": value, "measured": value} for value in (min(ends), max(ends))]
@@ -47,8 +57,8 @@ def calibration_chart(predictions: Sequence[Prediction]) -> Chart | None:
         )
     )
     caption = (
-        f"{counted(len(sized), 'hypothesis')} that foretold a size; negative is better. On the dashed line it came "
-        "as foretold, below it better. The figures are in the table."
+        f"{counted(len(sized), 'hypothesis')} that foretold a size{drawn_of(shown, sized)}; negative is "
+        "better. On the dashed line it came as foretold, below it better. The figures are in the table."
     )
     spec = finished(alt.layer(diagonal, dots), {"points": points, "diagonal": line})
     return Chart("calibration", "Predicted and measured", caption, spec)

@@ -1,11 +1,11 @@
 """What was spent over time."""
 
-import math
 from collections.abc import Sequence
+from decimal import Decimal
 
-from autoresearch_dagster.core import limits
-from autoresearch_dagster.core.progress import HOUR_S, MINUTE_S
-from autoresearch_dagster.reports.page.charts.drawing import ACCENT, TICKS, Chart, finished
+from autoresearch_dagster.core.progress import HOUR_S, MINUTE_S, in_time
+from autoresearch_dagster.reports.bill import dollars
+from autoresearch_dagster.reports.page.charts.drawing import ACCENT, TICKS, Chart, finished, thinned
 from autoresearch_dagster.reports.page.costs import Point
 
 COST_HEIGHT = 180
@@ -15,8 +15,7 @@ def cost_charts(points: Sequence[Point]) -> list[Chart]:
     """Draw what was spent over time, one chart for each thing that was spent."""
     if not points:
         return []
-    every = max(1, math.ceil(len(points) / limits.REPORT_CHART_POINTS))
-    kept = [*points[:-1:every], points[-1]]
+    kept = thinned(points)
     times = [(one.at - points[0].at).total_seconds() for one in kept]
     series = (
         ("cost-usd", "US$ for the model", [one.usd for one in kept]),
@@ -45,7 +44,8 @@ def _cost_chart(name: str, what: str, times: Sequence[float], spent: Sequence[fl
         )
     )
     name_of_it = f"{title[0].upper()}{title[1:]}"
-    caption = f"{spent[-1] / size:.4g} in all; the sums are in the tables."
+    total = in_time(spent[-1]) if "{}" in what else dollars(Decimal(str(spent[-1])))
+    caption = f"{total} in all; the sums are in the tables."
     return Chart(name, f"{name_of_it} since the start", caption, finished(chart, {"steps": steps}, COST_HEIGHT))
 
 

@@ -1,14 +1,21 @@
 """Training curves of the best few, as their programs report them."""
 
-import math
 from typing import Any
 
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.progress import counted
-from autoresearch_dagster.reports.page.charts.drawing import ACCENT, INK, MUTED, TICKS, Chart, finished
-from autoresearch_dagster.reports.page.markup import short
+from autoresearch_dagster.reports.page.charts.drawing import (
+    ACCENT,
+    INK,
+    MUTED,
+    TICKS,
+    Chart,
+    finished,
+    named,
+    thinned,
+)
 from autoresearch_dagster.reports.page.view import ReportView
-from autoresearch_dagster.store.curves import UNREADABLE, Curve, kept_curve
+from autoresearch_dagster.store.curves import UNREADABLE, kept_curve
 from autoresearch_dagster.store.leaderboard import BASELINE, score
 
 
@@ -25,9 +32,9 @@ def curves_chart(view: ReportView) -> Chart | None:
     names, lost, points = list[str](), list[str](), list[dict[str, Any]]()
     for one in (*chosen, *floor[:1]):
         name = (
-            short(one.planned.title)
+            named(one.planned.title)
             if one.planned.title == BASELINE
-            else f"{short(one.planned.title)} ({one.planned.key})"
+            else f"{named(one.planned.title)} ({one.planned.key})"
         )
         curve = kept_curve(one.result, view.code)
         if curve is None:
@@ -36,7 +43,7 @@ def curves_chart(view: ReportView) -> Chart | None:
             names.append(name)
             points += [
                 {"run": name, "seconds": round(point.elapsed_s, 2), "loss": round(point.loss, 4)}
-                for point in _thinned(curve)
+                for point in thinned(curve, limits.REPORT_CURVE_POINTS)
             ]
     if not points:
         return None
@@ -64,9 +71,3 @@ def curves_chart(view: ReportView) -> Chart | None:
 
 
 NO_KEY = "no key"
-
-
-def _thinned(points: Curve) -> Curve:
-    """Take as many points as a chart shows, the last among them."""
-    every = max(1, math.ceil(len(points) / limits.REPORT_CURVE_POINTS))
-    return (*points[::every], *points[-1:])

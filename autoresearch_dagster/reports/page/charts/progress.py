@@ -3,11 +3,21 @@
 from collections.abc import Sequence
 from typing import Any
 
+from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.experiment import Standing
 from autoresearch_dagster.core.figures import bpb
 from autoresearch_dagster.core.progress import counted
-from autoresearch_dagster.reports.page.charts.drawing import ACCENT, INK, MUTED, TICKS, Chart, finished
-from autoresearch_dagster.reports.page.markup import short
+from autoresearch_dagster.reports.page.charts.drawing import (
+    ACCENT,
+    INK,
+    MUTED,
+    TICKS,
+    Chart,
+    drawn_of,
+    finished,
+    named,
+    thinned,
+)
 from autoresearch_dagster.store.leaderboard import score
 from autoresearch_dagster.store.state import Experiment, SessionState
 from autoresearch_dagster.tracking.describe import reigns
@@ -34,8 +44,13 @@ def progress_chart(state: SessionState) -> Chart | None:
     if not scored:
         return None
     top = _upper_edge([value for _, _, value in scored], state)
-    points = [_point(place, one, value, top) for place, one, value in scored]
-    points.sort(key=lambda point: point["kind"] == CONFIRMED)  # what is drawn last lies on top
+    found = [_point(place, one, value, top) for place, one, value in scored]
+    crowned = thinned([point for point in found if point["kind"] == CONFIRMED], limits.REPORT_CHART_POINTS // 2)
+    others = [point for point in found if point["kind"] != CONFIRMED]
+    points = [
+        *thinned(others, limits.REPORT_CHART_POINTS - len(crowned)),
+        *crowned,
+    ]  # what is drawn last lies on top
     few = len(points) <= FEW
     total = max(place for place, _, _ in scored)
     steps = _steps(state, total)
@@ -44,7 +59,7 @@ def progress_chart(state: SessionState) -> Chart | None:
     x = alt.X(
         "place:Q",
         title="experiments in order of finishing",
-        axis=alt.Axis(tickMinStep=1, tickCount=TICKS, grid=False),
+        axis=alt.Axis(tickMinStep=1, tickCount=TICKS, grid=False, format="d"),
     )
     x = x.scale(domain=[0, total + 1], nice=False)
     dots = (
@@ -107,7 +122,7 @@ def _point(place: int, one: Experiment, value: float, top: float) -> dict[str, A
         "place": place,
         "shown": round(min(value, top), 5),
         "val_bpb": bpb(value),
-        "title": short(one.planned.title),
+        "title": named(one.planned.title),
         "kind": kind,
         "key": one.planned.key,
         "beyond": value > top,
@@ -120,7 +135,7 @@ def _steps(state: SessionState, total: int) -> list[dict[str, float]]:
     if not found or state.floor is None:
         return []
     half = BAND_SDS * state.floor.floor.sd_bpb
-    ends = [(place, value) for _, place, value in found]
+    ends = [(place, value) for _, place, value in thinned(found)]
     ends.append((total + 1, ends[-1][1]))
     return [
         {"place": place, "shown": round(value, 5), "low": round(value - half, 5), "high": round(value + half, 5)}
@@ -136,7 +151,7 @@ def _progress_caption(
 ) -> str:
     missing = sum(one.finished_at is not None for one in state.experiments.values()) - len(scored)
     beyond = sum(point["beyond"] for point in points)
-    parts = [f"{counted(len(scored), 'candidate')} with a score."]
+    parts = [f"{counted(len(scored), 'candidate')} with a score{drawn_of(points, scored)}."]
     if line:
         parts.append(
             "The line is the champion's score, from the baseline's on; the band is two standard deviations of the "

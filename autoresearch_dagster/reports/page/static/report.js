@@ -77,14 +77,21 @@
     if (scrollY > list_top()) scrollTo(0, list_top());
     write();
   };
+  const setUpSkip = () => {
+    document.querySelector("a.skip").addEventListener("click", (event) => {
+      event.preventDefault(); // `#main` would take the place of the address of the tab
+      document.querySelector(".panel.open").focus();
+    });
+  };
   const list_top = () => document.querySelector(".top").offsetHeight;
 
   /* --- sorting --- */
   const value = (row, column) => {
     const cell = row.cells[column];
-    const raw = cell.dataset.v;
-    if (raw === undefined) return cell.textContent.trim().toLowerCase();
-    return raw === "" ? null : Number(raw);
+    const raw = cell.dataset.v ?? cell.textContent.trim();
+    if (!cell.classList.contains("n")) return raw.toLowerCase();
+    const number = raw === "best" ? 0 : Number(raw.replace("−", "-"));
+    return raw === "" || Number.isNaN(number) ? null : number;
   };
   const sort = (table, column, direction) => {
     const sign = direction === "descending" ? -1 : 1;
@@ -176,6 +183,7 @@
       plot.dataset.drawn = "";
       let spec;
       try { spec = JSON.parse(byId("spec-" + plot.dataset.chart).textContent); } catch { continue; } // never the page
+      spec.description = plot.getAttribute("aria-label"); // which the library would replace with a name of its own
       vegaEmbed(plot, spec, { ast: true, actions: false, defaultStyle: false, renderer: "svg", tooltip });
     }
   };
@@ -213,7 +221,7 @@
 
   /* --- begin --- */
   root.classList.add("js");
-  setUpTabs(); setUpSorting(); setUpFilters(); setUpFolds(); setUpColours();
+  setUpTabs(); setUpSkip(); setUpSorting(); setUpFilters(); setUpFolds(); setUpColours();
   const restore = () => {
     read();
     boxes.forEach((box) => { box.checked = !here.hide.split(" ").includes(box.value); });
