@@ -1,5 +1,6 @@
 """What the scores of a session are worth: noise floor, champion, every comparison with its reason."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 from autoresearch_dagster.core.experiment import ExperimentKey
@@ -20,13 +21,21 @@ def verdict(state: SessionState) -> str:
     """Say in a sentence or two what the session has found so far."""
     top, low = leader(state), lowest(state)
     if top is None or low is None:
-        return "No candidate has a score of record; the column state says why."
+        ended = failures(state)
+        return f"No candidate has a score of record ({ended})." if ended else "No candidate has a score yet."
     if state.floor is None:
         return f"Lowest score: {_named(low)}, on one seed and without a measured noise: it may be luck."
     if top.experiment is not None:
         return f"Champion: {_named(top.experiment)}. {top.experiment.judgement} {climb_sentence(state)}".strip()
     told = f"No candidate is better than the baseline ({bpb(top.val_bpb)}) beyond doubt."
     return f"{told} The lowest score is {_named(low)}: {low.judgement}" if low.judgement else told
+
+
+def failures(state: SessionState) -> str:
+    """Count the candidates that ended without a score, by how they ended: '3 Crashed, 1 Refused'."""
+    results = [one.result for one in state.experiments.values() if one.result is not None]
+    endings = Counter(result.ending for result in results if not result.accepted)
+    return ", ".join(f"{count} {ending}" for ending, count in endings.most_common())
 
 
 def _named(experiment: Experiment) -> str:

@@ -30,7 +30,7 @@ def test_a_session_that_has_just_begun():
     research = Research()
 
     summary = told(research, "summary")
-    assert "No candidate has a score of record" in summary
+    assert "No candidate has a score yet." in summary
     assert "The session waits for the researcher." in summary
     assert "there is no confirmed gain" in summary
     assert told(research, "leaderboard") == "Leaderboard No experiment is planned yet."
@@ -202,3 +202,19 @@ def test_any_history_makes_a_page_without_nonsense(events):
 
     assert not re.search(r"\b(nan|None|inf)\b", page.part("summary"))
     assert len(page.ids) == len(set(page.ids))
+
+
+def test_where_nothing_has_a_score_the_verdict_counts_how_things_ended():
+    research = Research().turn(1)
+    for number in (1, 2):
+        one_experiment(research, None, number)
+
+    assert verdict(research.view().state) == "No candidate has a score of record (2 Crashed)."
+
+
+def test_a_list_of_the_summary_that_is_cut_says_so() -> None:
+    page = report_html(researched(60).view())
+    summary, memory = page.partition('id="activity"')[0], page.partition('id="memory"')[2]
+
+    assert memory.count("idea-") > summary.count("Foretold")
+    assert " more" in summary.partition("What was learnt")[2]

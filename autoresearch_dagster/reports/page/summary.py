@@ -1,6 +1,5 @@
 """The first tab: what was found, what it cost, what was learnt, what to try next."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +14,13 @@ from autoresearch_dagster.reports.page.figures import clock, span
 from autoresearch_dagster.reports.page.markup import short
 from autoresearch_dagster.reports.page.predictions import Prediction
 from autoresearch_dagster.reports.page.view import ReportView
-from autoresearch_dagster.reports.standings import floor_interval, floor_sentence, transfer_sentence, verdict
+from autoresearch_dagster.reports.standings import (
+    failures,
+    floor_interval,
+    floor_sentence,
+    transfer_sentence,
+    verdict,
+)
 from autoresearch_dagster.store.leaderboard import BASELINE, leader, score
 from autoresearch_dagster.store.state import Experiment, SessionState
 from autoresearch_dagster.store.summary import summarise
@@ -93,7 +98,7 @@ def summary_of(view: ReportView, axes: Sequence[AxisCalibration], predictions: S
         undecided=tuple(_undecided(state)),
         promising=tuple(_promising(state)),
         untried=tuple(_untried(state)),
-        failures=_failures(state),
+        failures=failures(state),
         left=_left(state),
         conclusion=state.summary,
     )
@@ -211,13 +216,6 @@ def _untried(state: SessionState) -> Iterator[str]:
     touched = {name for edit in state.edits for name in edit.saved.axes}
     if touched:
         yield from (axis.value.replace("_", " ") for axis in Axis if axis.value not in touched)
-
-
-def _failures(state: SessionState) -> str:
-    """Count what ended without a score, by how it ended."""
-    results = [one.result for one in state.experiments.values() if one.result is not None]
-    endings = Counter(result.ending for result in results if not result.accepted)
-    return ", ".join(f"{count} {ending}" for ending, count in endings.most_common())
 
 
 def _left(state: SessionState) -> str:

@@ -1,4 +1,4 @@
-"""Failing tests of a review of what people see; each goes to the file it belongs to once it holds."""
+"""What a person is told in the terminal of a session that goes on or was stopped."""
 
 import io
 from pathlib import Path
@@ -10,15 +10,10 @@ from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.defs import terminal
 from autoresearch_dagster.experiments.outlook import time_left_s
 from autoresearch_dagster.experiments.watching import Watch
-from autoresearch_dagster.reports.page.build import report_html
 from autoresearch_dagster.reports.pulse import pulse
-from autoresearch_dagster.reports.standings import verdict
-from autoresearch_dagster.store import events as ev
-from autoresearch_dagster.store.fold import fold
 from autoresearch_dagster.store.journal import utc_now
 from autoresearch_dagster.store.store import open_store
 from tests.plans import finish, plan
-from tests.reported import Research, researched
 
 
 def test_watch_counts_the_slots_that_this_machine_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -33,32 +28,6 @@ def test_watch_counts_the_slots_that_this_machine_has(tmp_path: Path, monkeypatc
     state = store.journal.state("s01")
 
     assert Watch(settings, store, "s01").pulse() == pulse(state, time_left_s(state, utc_now(), slots=1))
-
-
-@pytest.mark.parametrize("planned", [False, True])
-def test_the_verdict_needs_no_column_that_is_elsewhere(planned: bool) -> None:
-    """It is told in the report, in MLflow, on Dagster's page and in notes, where there is no column `state`."""
-    research = Research()
-    if planned:
-        one = research.planned("e01", 1, "idea", "x = 1\n")
-        research.turn(1).launch(1, (one,)).finish(one, research.result(None))
-
-    assert "column" not in verdict(fold(research.recorded()))
-
-
-@pytest.mark.parametrize("kind", ["attempt_resumed", "session_archived", "session_restored"])
-def test_every_event_of_ours_is_told_in_words(kind: str) -> None:
-    research = Research()
-    one = research.planned("e01", 1, "idea", "x = 1\n")
-    research.turn(1).launch(1, (one,))
-    told: dict[str, ev.Event] = {
-        "attempt_resumed": ev.AttemptResumed(key=one.key, attempt=1, owner="host:1:1", run_id="r", slot="core 0"),
-        "session_archived": ev.SessionArchived(),
-        "session_restored": ev.SessionRestored(),
-    }
-    research.add(told[kind])
-
-    assert kind not in report_html(research.view())
 
 
 def test_an_impatient_second_ctrl_c_still_leaves_the_sentence(
@@ -80,11 +49,3 @@ def test_an_impatient_second_ctrl_c_still_leaves_the_sentence(
 
     assert isinstance(out.file, io.StringIO)
     assert "goes on" in out.file.getvalue()
-
-
-def test_a_list_of_the_summary_that_is_cut_says_so() -> None:
-    page = report_html(researched(60).view())
-    summary, memory = page.partition('id="activity"')[0], page.partition('id="memory"')[2]
-
-    assert memory.count("idea-") > summary.count("Foretold")
-    assert " more" in summary.partition("What was learnt")[2]
