@@ -12,7 +12,7 @@ from autoresearch_dagster.store.state import SessionState
 WIDTH, HEIGHT, SCALE = 760, 300, 1.6
 COLOURS = {"champion": "#1b7f4d", "screened": "#3566b8", "within_noise": "#8a8f98", "regression": "#c0392b"}
 NAMES = {
-    "champion": "champion, confirmed at fresh seeds",
+    "champion": "confirmed at fresh seeds",
     "screened": "worth more seeds, not confirmed",
     "within_noise": "within the noise",
     "regression": "worse",
@@ -22,7 +22,8 @@ NAMES = {
 def rows_of(state: SessionState) -> list[dict[str, Any]]:
     """Return one row for each decided experiment: its score, and where luck alone could have put it."""
     rows: list[dict[str, Any]] = []
-    for number, one in enumerate(state.experiments.values(), 1):
+    done = [one for one in state.experiments.values() if one.finished_at is not None]
+    for number, one in enumerate(sorted(done, key=lambda one: (one.finished_at, one.planned.key)), 1):
         result, screening = one.result, one.screening
         if result is None or result.val_bpb is None or screening is None:
             continue
@@ -52,7 +53,9 @@ def chart(state: SessionState) -> str:
     y = alt.Scale(domain=[min(scores) - 0.08, max(scores) + 0.03], nice=False, zero=False)
     x = alt.Scale(domain=[0.5, len(rows) + 0.5])
     base = alt.Chart(alt.Data(values=rows))
-    ticks = alt.Axis(values=[row["number"] for row in rows], format="d", title="experiment", grid=False)
+    ticks = alt.Axis(
+        values=[row["number"] for row in rows], format="d", title="experiments in order of finishing", grid=False
+    )
     band = base.mark_rect(color="#d9dde3").encode(
         x=alt.X("left:Q", scale=x, axis=ticks),
         x2="right:Q",

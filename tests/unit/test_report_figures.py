@@ -1,5 +1,7 @@
 """Every figure of the page is the journal's, as leaderboard and ledger have it."""
 
+import math
+
 import pytest
 
 from autoresearch_dagster.agent.hypotheses.calibration import calibration
@@ -92,7 +94,8 @@ def test_progress_is_drawn_in_order_of_finishing_with_the_champions_line(view):
         point["key"]: order.index(point["key"]) + 1 for point in points
     }
     assert reigns[0]["shown"] == FLOOR[0]
-    assert reigns[0]["high"] - reigns[0]["low"] == pytest.approx(4 * view.state.floor.floor.sd_bpb)
+    (luck,) = {one.screening.noise_bpb for one in view.state.experiments.values() if one.screening is not None}
+    assert reigns[0]["high"] - reigns[0]["low"] == pytest.approx(2 * luck)
     assert reigns[-1]["shown"] == pytest.approx(view.state.champion.result.val_bpb, abs=1e-5)
     assert [point["key"] for point in points if point["kind"] == "confirmed or champion"][-1:] == [
         view.state.champion.planned.key
@@ -108,6 +111,8 @@ def test_a_score_far_off_does_not_squeeze_the_chart_and_keeps_its_figure():
     chart = progress_chart(research.view().state)
     far = next(point for point in chart.spec["datasets"]["points"] if point["val_bpb"] == "9.0000")
     assert far["shown"] < 3
+    band = chart.spec["datasets"]["reigns"][0]
+    assert band["high"] - band["low"] == pytest.approx(2 * math.sqrt(2) * 0.02, abs=1e-4)  # nothing is screened yet
     assert "1 worse than the scale shows is drawn at its upper edge." in chart.caption
 
 

@@ -1,11 +1,14 @@
 """val_bpb over experiments, with the champion's line and the band of noise around it."""
 
+import math
 from collections.abc import Sequence
+from statistics import median
 from typing import Any
 
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.experiment import Standing
 from autoresearch_dagster.core.figures import bpb
+from autoresearch_dagster.core.judgement import NoiseFloor
 from autoresearch_dagster.core.progress import counted
 from autoresearch_dagster.reports.page.charts.drawing import (
     ACCENT,
@@ -22,7 +25,6 @@ from autoresearch_dagster.store.leaderboard import score
 from autoresearch_dagster.store.state import Experiment, SessionState
 from autoresearch_dagster.tracking.describe import reigns
 
-BAND_SDS = 2.0
 OUTLIER_SPREADS = 3.0
 """Times the spread of the middle half above it: what is worse is drawn at the chart's upper edge."""
 CONFIRMED = "confirmed or champion"
@@ -106,8 +108,14 @@ def _upper_edge(scores: Sequence[float], state: SessionState) -> float:
     low, high = ordered[len(ordered) // 4], ordered[(3 * len(ordered)) // 4]
     edge = high + OUTLIER_SPREADS * (high - low)
     if state.floor is not None:
-        edge = max(edge, max(state.floor.floor.scores_bpb) + BAND_SDS * state.floor.floor.sd_bpb)
+        edge = max(edge, max(state.floor.floor.scores_bpb) + luck_bpb(state, state.floor.floor))
     return edge if any(value <= edge for value in scores) else ordered[-1]
+
+
+def luck_bpb(state: SessionState, floor: NoiseFloor) -> float:
+    """Return what luck makes of a difference, as the middle one of the screenings took it; it varies a little."""
+    taken = [one.screening.noise_bpb for one in state.experiments.values() if one.screening is not None]
+    return median(taken) if taken else math.sqrt(2) * floor.sd_bound_bpb
 
 
 def _point(place: int, one: Experiment, value: float, top: float) -> dict[str, Any]:
@@ -134,7 +142,7 @@ def _steps(state: SessionState, total: int) -> list[dict[str, float]]:
     found = reigns(state)
     if not found or state.floor is None:
         return []
-    half = BAND_SDS * state.floor.floor.sd_bpb
+    half = luck_bpb(state, state.floor.floor)
     ends = [(place, value) for _, place, value in thinned(found)]
     ends.append((total + 1, ends[-1][1]))
     return [
@@ -154,8 +162,8 @@ def _progress_caption(
     parts = [f"{counted(len(scored), 'candidate')} with a score{drawn_of(points, scored)}."]
     if line:
         parts.append(
-            "The line is the champion's score, from the baseline's on; the band is two standard deviations of the "
-            "noise floor to either side: there one and the same code lands from seed to seed."
+            "The line is the champion's score, from the baseline's on; the band is what luck alone makes of a "
+            "difference between two trainings, as screening takes it: a point in it may be luck."
         )
     if missing:
         parts.append(f"{missing} without a score {'is' if missing == 1 else 'are'} not drawn.")
