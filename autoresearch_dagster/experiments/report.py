@@ -4,11 +4,13 @@ It is a projection: it may be deleted, and research goes on where it cannot be w
 """
 
 import logging
+import os
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
 from autoresearch_dagster.core import limits
+from autoresearch_dagster.core.errors import UserError
 from autoresearch_dagster.core.folders import write_whole
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.experiments.history import History, history_of
@@ -38,15 +40,34 @@ def write_report(
         settings: of this machine.
         store: where the session is.
         session_id: as `s01`.
-        output: another file than the usual one.
+        output: another file than the usual one, as others may read what this person writes.
         clock: the wall clock.
+
+    Raises:
+        UserError: what stands at `output` is no plain file.
     """
-    path = output if output is not None else report_file(settings, session_id)
+    path = report_file(settings, session_id) if output is None else _plain_file(output)
     while True:
         found = history_of(store, session_id)
         write_whole(path, report_html(view_of(found, clock())).encode())
+        if output is not None:
+            path.chmod(_usual_mode())
         if store.journal.state(session_id).status == found.state.status:
             return path  # else this may have replaced the page that another process wrote of its end
+
+
+def _plain_file(output: Path) -> Path:
+    """Follow links to the file that would be replaced; a folder or a device never is."""
+    path = output.resolve()
+    if path.exists() and not path.is_file():
+        raise UserError(f"{output} is no plain file; choose another with --output.")
+    return path
+
+
+def _usual_mode() -> int:
+    mask = os.umask(0)  # there is no other way to ask for it
+    os.umask(mask)
+    return 0o666 & ~mask
 
 
 def view_of(found: History, now: datetime) -> ReportView:

@@ -1,5 +1,6 @@
 """The report as a file: the command, what research writes, and what happens where it cannot be written."""
 
+import os
 import webbrowser
 from datetime import UTC, datetime, timedelta
 
@@ -49,6 +50,29 @@ def test_it_is_written_where_a_person_wants_it_and_opened(command, home, tmp_pat
     assert done.code == 0
     assert file.is_file()
     assert opened == [file.as_uri()]
+
+
+@pytest.mark.parametrize("what", ["folder", "pipe"])
+def test_what_is_no_plain_file_is_not_replaced(command, home, tmp_path, what):
+    there = tmp_path / "there"
+    there.mkdir() if what == "folder" else os.mkfifo(there)
+
+    done = command("report", "--output", there, home=home)
+
+    assert done.code == 1
+    assert f"{there} is no plain file; choose another with --output." in done.err
+    assert there.is_dir() or there.is_fifo()
+
+
+def test_a_link_is_followed_and_others_may_read_what_is_sent_to_them(command, home, tmp_path):
+    file, link, usual = tmp_path / "sent.html", tmp_path / "link.html", tmp_path / "usual"
+    link.symlink_to(file)
+    usual.touch()
+
+    assert command("report", "--output", link, home=home).code == 0
+
+    assert link.is_symlink()
+    assert file.stat().st_mode == usual.stat().st_mode
 
 
 def test_without_a_browser_the_file_is_there_all_the_same(command, home, tmp_path, monkeypatch):
