@@ -59,7 +59,7 @@ def test_what_is_no_plain_file_is_not_replaced(command, home, tmp_path, what):
 
     done = command("report", "--output", there, home=home)
 
-    assert done.code == 1
+    assert done.code == 2
     assert f"{there} is no plain file; choose another with --output." in done.err
     assert there.is_dir() or there.is_fifo()
 
