@@ -7,7 +7,7 @@ import pytest
 
 from autoresearch_dagster.core import boot, dagster_home, presets, settings as settings_module
 from autoresearch_dagster.core.errors import EvaluationFault, UserError
-from autoresearch_dagster.core.experiment import ExperimentResult, OutOfMemory, Outcome
+from autoresearch_dagster.core.experiment import ExperimentResult, Outcome, OutOfMemory
 from autoresearch_dagster.core.limits import GIB, MIB, TOLERANCE_MIN_NATS
 from autoresearch_dagster.core.progress import in_unit
 from autoresearch_dagster.core.settings import Settings
