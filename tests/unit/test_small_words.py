@@ -7,6 +7,7 @@ import pytest
 
 from autoresearch_dagster.core import boot, dagster_home, presets, settings as settings_module
 from autoresearch_dagster.core.errors import EvaluationFault, UserError
+from autoresearch_dagster.core.experiment import ExperimentResult, Outcome, OutOfMemory
 from autoresearch_dagster.core.limits import GIB, MIB, TOLERANCE_MIN_NATS
 from autoresearch_dagster.core.progress import in_unit
 from autoresearch_dagster.core.settings import Settings
@@ -93,6 +94,20 @@ def test_a_setting_that_cannot_be_used_is_one_sentence_with_its_name(monkeypatch
 def test_the_journal_is_sqlite_in_the_home_unless_an_address_is_given(tmp_path) -> None:
     assert Settings(home=tmp_path, database_url="").journal_url == f"sqlite:///{tmp_path / 'journal.db'}"
     assert Settings(home=tmp_path, database_url="postgresql://x").journal_url == "postgresql://x"
+
+
+def test_a_gpu_is_paid_for_while_any_try_ran_also_those_that_ran_out_of_memory() -> None:
+    tried = OutOfMemory(
+        outcome=Outcome.DEVICE_OOM,
+        memory_bytes=2 * GIB,
+        device_batch_size=8,
+        grad_accum_steps=1,
+        cpu_sec=1.0,
+        duration_sec=7.0,
+    )
+    result = ExperimentResult(outcome=Outcome.TRAINED, duration_sec=30.0, out_of_memory=(tried, tried))
+
+    assert result.containers_s == 30 + 2 * 7
 
 
 def test_candidates_are_counted_from_one() -> None:
