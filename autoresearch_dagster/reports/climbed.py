@@ -38,7 +38,7 @@ def how_sure(found: "Climb", n_seeds: int) -> str:
     steps = f"{found.n_steps} confirmed steps added up" if found.n_steps > 1 else counted(n_seeds, "fresh seed")
     return (
         f"95 %: {change(found.low_bpb)} to {change(found.high_bpb)}, from {steps}; "
-        f"{change(found.assured_bpb)} or more, sure to {1 - limits.SESSION_ERROR_RATE:.0%} over all that was tried"
+        f"{change(found.assured_bpb)} or more, sure to {100 * (1 - limits.SESSION_ERROR_RATE):.0f} % over all that was tried"
     )
 
 
