@@ -36,9 +36,10 @@ def gain_figures(state: SessionState) -> dict[str, float]:
 def how_sure(found: "Climb", n_seeds: int) -> str:
     """Say how sure it is; `n_seeds` are those of the confirmation, where there was one only."""
     steps = f"{found.n_steps} confirmed steps added up" if found.n_steps > 1 else counted(n_seeds, "fresh seed")
+    certain = f"{100 * (1 - limits.SESSION_ERROR_RATE):.0f} %"
     return (
         f"95 %: {change(found.low_bpb)} to {change(found.high_bpb)}, from {steps}; "
-        f"{change(found.assured_bpb)} or more, sure to {100 * (1 - limits.SESSION_ERROR_RATE):.0f} % over all that was tried"
+        f"{change(found.assured_bpb)} or more, sure to {certain} over all that was tried"
     )
 
 
