@@ -10,7 +10,7 @@ from autoresearch_dagster.core.progress import in_lines
 from autoresearch_dagster.core.resources import AGENT, EXPERIMENT
 from autoresearch_dagster.data.layout import Bundle
 from autoresearch_dagster.defs.assets import leaderboard_metadata, receipts_evaluation, report_metadata
-from autoresearch_dagster.defs.bundle_log import Told, tell_bundle
+from autoresearch_dagster.defs.bundle_log import tell_bundle
 from autoresearch_dagster.defs.config import HALTS, ResearchConfig, flat_research_config
 from autoresearch_dagster.defs.desk import desk_resource
 from autoresearch_dagster.defs.dispatch_story import dispatch_metadata, plan_metadata, stage_line, thought, where
@@ -85,12 +85,17 @@ def _told(config: ResearchConfig, desk: Desk) -> str:
 def _tell_bundle(context: dg.OpExecutionContext, bundle: Bundle) -> None:
     """Fill the pages of the bundle's assets; research goes on without them."""
     desk: Desk = context.resources.desk
-    emit: Told = context.log_event  # pyright: ignore[reportAssignmentType] (it takes them; its type does not say so)
+
+    def emit(event: dg.AssetMaterialization | dg.AssetCheckEvaluation) -> None:
+        context.log_event(event)  # pyright: ignore[reportArgumentType] (it takes them; its type does not say so)
+        if isinstance(event, dg.AssetCheckEvaluation) and not event.passed:
+            context.log.warning(f"The bundle fails its check {event.check_name}: {event.description}")
+
     try:
         if left := tell_bundle(context.instance, bundle, desk.state(), emit):
             context.log.info(left)
-    except BundleError as fault:
-        context.log.warning(f"The pages of the bundle's assets stay as they were: {fault}")
+    except (BundleError, OSError, ValueError) as fault:  # of files that are gone or damaged
+        context.log.warning(f"The pages of the bundle's assets are not filled: {fault}")
 
 
 def _tell_stages(context: dg.OpExecutionContext, board: Board) -> None:
