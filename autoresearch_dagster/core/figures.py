@@ -14,7 +14,7 @@ EXACT: Final = 6
 
 def bpb(value: float | None, without: str = NONE, decimals: int = DECIMALS) -> str:
     """Write a score, or the size of a difference; `without` where there is none."""
-    return f"{_rounded(value, decimals):.{decimals}f}" if value is not None else without
+    return f"{rounded(value, decimals):.{decimals}f}" if value is not None else without
 
 
 def exact(value: float | None, without: str = NONE) -> str:
@@ -24,7 +24,12 @@ def exact(value: float | None, without: str = NONE) -> str:
 
 def change(value: float | None, without: str = NONE, decimals: int = DECIMALS) -> str:
     """Write a difference with its sign."""
-    return f"{_rounded(value, decimals):+.{decimals}f}" if value is not None else without
+    return f"{rounded(value, decimals):+.{decimals}f}" if value is not None else without
+
+
+def rounded(value: float, decimals: int = EXACT) -> float:
+    """Round a figure that stays a number, so that it can be plotted and read; never what a receipt records."""
+    return round(value, decimals) + 0.0  # nothing reads as minus zero
 
 
 def interval(low: float, high: float) -> str:
@@ -35,8 +40,3 @@ def interval(low: float, high: float) -> str:
 def gain_interval(difference: PairedDifference) -> str:
     """Write the 95 % interval of a gain: what is better is above zero."""
     return f"{change(-difference.high_bpb)} to {change(-difference.low_bpb)}"
-
-
-def _rounded(value: float, decimals: int) -> float:
-    """Round, so that nothing reads as minus zero."""
-    return round(value, decimals) + 0.0

@@ -266,6 +266,8 @@ DEFAULT_CONCURRENCY: Final = 4  # experiments at a time; the tutorial's
 DEFAULT_TIME_BUDGET_S: Final = 45  # seconds of resource time of a training; the tutorial's
 DEFAULT_SEQUENCE_LENGTH: Final = 512  # targets in a row, of a bundle that is built by itself; the tutorial's
 MEMORY_KEY_CHARS: Final = 255  # characters of a session's name; the width of its column
+CHECKED_AT_ONCE_BYTES: Final = 256 * MIB  # of a bundle whose files a session's first run reads once more: 1 s or 2
+BUNDLES_LOOKED_BACK: Final = 100  # materialisations in which a bundle is looked for; one told twice does no harm
 MAX_EXPERIMENTS: Final = 10_000  # of one launch; a larger number is a slip of the finger
 
 # --- store ------------------------------------------------------------------------------------------------

@@ -1,11 +1,14 @@
 """What research leaves behind: experiments by key, the leaderboard, the report."""
 
+import shlex
 from collections.abc import Sequence
 
 import dagster as dg
 
+from autoresearch_dagster.containers.escape import readable
 from autoresearch_dagster.core.errors import AutoresearchError
 from autoresearch_dagster.core.experiment import ExperimentKey
+from autoresearch_dagster.core.figures import exact, rounded
 from autoresearch_dagster.core.progress import HOUR_S, counted, in_lines
 from autoresearch_dagster.core.resources import AGENT, EXPERIMENT
 from autoresearch_dagster.core.settings import Settings, load_settings
@@ -14,6 +17,7 @@ from autoresearch_dagster.defs.partitions import experiment_partitions
 from autoresearch_dagster.defs.shown import tag_worker
 from autoresearch_dagster.defs.tables import partition_link, table
 from autoresearch_dagster.defs.tags import OWNER, resource_tags
+from autoresearch_dagster.defs.versions import provenance
 from autoresearch_dagster.experiments.dossier import dossier_of
 from autoresearch_dagster.experiments.kept_receipts import receipt_problems, scores_of_record
 from autoresearch_dagster.experiments.report import report_file, write_report
@@ -58,10 +62,13 @@ def experiment(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     state = _session_of(store, ExperimentKey(key))
     shown = state.everything[ExperimentKey(key)]
     dossier = dossier_of(state, ExperimentKey(key), store.blobs)
-    context.log.info(f"{headline(shown)} of record; reproduced: {again.outcome.value}, {again.val_bpb}")
+    context.log.info(
+        f"{headline(shown)} of record; reproduced: {again.outcome.value}, {exact(again.val_bpb, 'no score')}"
+    )
     return dg.MaterializeResult(
         metadata={**record_metadata(shown, dossier), **reproduction_metadata(recorded, again)},
         data_version=dg.DataVersion(data_version(shown)),
+        tags=provenance("experiment", data_version(shown)),
     )
 
 
@@ -98,15 +105,19 @@ def _numbers(state: SessionState) -> dict[str, dg.MetadataValue]:
         "cpu_hours": ledger.cpu_s / HOUR_S,
         "gpu_hours": ledger.gpu_committed_s / HOUR_S,
     }
-    return {name: dg.MetadataValue.float(round(value, 6)) for name, value in values.items() if value is not None}
+    return {name: dg.MetadataValue.float(rounded(value)) for name, value in values.items() if value is not None}
 
 
 def report_metadata(settings: Settings, state: SessionState) -> dict[str, dg.MetadataValue]:
-    """Say where the session's report is, and show it in short."""
+    """Say where the session's report is and how it is opened, and show it in short.
+
+    There is no link: a browser follows none from a page of a server to a file.
+    """
     path = report_file(settings, state.id)
     found: dict[str, dg.MetadataValue] = {"report": dg.MetadataValue.md(session_report(state))}
     if path.exists():
-        found |= {"path": dg.MetadataValue.path(path), "url": dg.MetadataValue.url(path.as_uri())}
+        opens = shlex.join(["autoresearch", "report", state.config.memory_key, "--open"])
+        found |= {"path": dg.MetadataValue.path(path), "opened_by": dg.MetadataValue.text(readable(opens))}
     return found
 
 

@@ -12,9 +12,10 @@ from autoresearch_dagster.core.settings import load_settings
 from autoresearch_dagster.data import build
 from autoresearch_dagster.data.folders import Made
 from autoresearch_dagster.data.layout import Bundle
-from autoresearch_dagster.defs import bundle_story as story
+from autoresearch_dagster.defs import bundle_checks as checks, bundle_story as story
 from autoresearch_dagster.defs.config import BundleConfig
 from autoresearch_dagster.defs.tags import OWNER, resource_tags
+from autoresearch_dagster.defs.versions import bundle_version
 
 GROUP = "bundle"
 
@@ -44,12 +45,24 @@ def _rows(config: BundleConfig, report: Report) -> tuple[Made, Bundle]:
     return rows, Bundle(shards.path, tokens.path, rows.path)
 
 
+def _checked(
+    check: checks.BundleCheck, context: dg.AssetCheckExecutionContext, config: BundleConfig
+) -> dg.AssetCheckResult:
+    with _in_a_sentence():
+        _, bundle = _rows(config, in_lines(context.log.info))
+        return check.result(bundle)
+
+
+def _shown(asset: str, metadata: story.Metadata) -> dg.MaterializeResult:
+    return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(bundle_version(asset)))
+
+
 @dg.asset(group_name=GROUP, kinds={"parquet"}, owners=[OWNER], op_tags=resource_tags(BUNDLE))
 def climbmix_shards(context: dg.AssetExecutionContext, config: BundleConfig) -> dg.MaterializeResult:
     """Training shards of a corpus and its pinned validation shard; fetched or made once for each source."""
     with _in_a_sentence():
         made = _shards(config, in_lines(context.log.info))
-        return dg.MaterializeResult(metadata=story.shards_story(made, config.source))
+        return _shown("climbmix_shards", story.shards_story(made, config.source))
 
 
 @dg.asset(group_name=GROUP, deps=[climbmix_shards], kinds={"python"}, owners=[OWNER], op_tags=resource_tags(BUNDLE))
@@ -57,7 +70,7 @@ def tokenizer(context: dg.AssetExecutionContext, config: BundleConfig) -> dg.Mat
     """Byte-pair encoding of 8,192 tokens, trained on the training shards; stored as data, never as a pickle."""
     with _in_a_sentence():
         _, made = _tokenizer(config, in_lines(context.log.info))
-        return dg.MaterializeResult(metadata=story.tokenizer_story(made))
+        return _shown("tokenizer", story.tokenizer_story(made))
 
 
 @dg.asset(group_name=GROUP, deps=[tokenizer], kinds={"numpy"}, owners=[OWNER], op_tags=resource_tags(BUNDLE))
@@ -68,7 +81,7 @@ def packed_rows(context: dg.AssetExecutionContext, config: BundleConfig) -> dg.M
     """
     with _in_a_sentence():
         made, bundle = _rows(config, in_lines(context.log.info))
-        return dg.MaterializeResult(metadata=story.rows_story(made, bundle))
+        return _shown("packed_rows", story.rows_story(made, bundle))
 
 
 @dg.asset(group_name=GROUP, deps=[packed_rows], kinds={"python"}, owners=[OWNER], op_tags=resource_tags(AGENT))
@@ -76,41 +89,28 @@ def dataset_profile(context: dg.AssetExecutionContext, config: BundleConfig) -> 
     """The short summary of the bundle that the agent is told."""
     with _in_a_sentence():
         _, bundle = _rows(config, in_lines(context.log.info))
-        return dg.MaterializeResult(metadata=story.profile_story(build.profile(bundle)))
+        return _shown("dataset_profile", story.profile_story(build.profile(bundle)))
 
 
 @dg.asset_check(asset=tokenizer, name="round_trip")
 def tokenizer_round_trip(context: dg.AssetCheckExecutionContext, config: BundleConfig) -> dg.AssetCheckResult:
     """Text that is encoded and decoded comes back as it was, on real documents and on awkward ones."""
-    with _in_a_sentence():
-        _, bundle = _rows(config, in_lines(context.log.info))
-        passed, said = build.check_round_trip(bundle)
-        return dg.AssetCheckResult(passed=passed, description=said, metadata={"vocabulary": bundle.vocab_size})
+    return _checked(checks.ROUND_TRIP, context, config)
 
 
 @dg.asset_check(asset=packed_rows, name="digests")
 def row_digests(context: dg.AssetCheckExecutionContext, config: BundleConfig) -> dg.AssetCheckResult:
     """Every file of the bundle still has the digest that its manifest records."""
-    with _in_a_sentence():
-        _, bundle = _rows(config, in_lines(context.log.info))
-        passed, said = build.check_digests(bundle)
-        folders = (bundle.shards, bundle.tokenizer, bundle.packed)
-        return dg.AssetCheckResult(passed=passed, description=said, metadata=story.check_story(bundle, folders))
+    return _checked(checks.DIGESTS, context, config)
 
 
 @dg.asset_check(asset=packed_rows, name="no_shared_document")
 def no_shared_document(context: dg.AssetCheckExecutionContext, config: BundleConfig) -> dg.AssetCheckResult:
     """No document is in two splits."""
-    with _in_a_sentence():
-        _, bundle = _rows(config, in_lines(context.log.info))
-        passed, said = build.check_disjoint(bundle)
-        return dg.AssetCheckResult(passed=passed, description=said, metadata=story.check_story(bundle))
+    return _checked(checks.NO_SHARED_DOCUMENT, context, config)
 
 
 @dg.asset_check(asset=packed_rows, name="no_duplicates")
 def no_duplicates(context: dg.AssetCheckExecutionContext, config: BundleConfig) -> dg.AssetCheckResult:
     """No train row holds a document whose exact text is in a validation row."""
-    with _in_a_sentence():
-        _, bundle = _rows(config, in_lines(context.log.info))
-        passed, said = build.check_no_duplicates(bundle)
-        return dg.AssetCheckResult(passed=passed, description=said, metadata=story.check_story(bundle))
+    return _checked(checks.NO_DUPLICATES, context, config)

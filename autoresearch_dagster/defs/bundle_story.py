@@ -5,6 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from autoresearch_dagster.core.figures import rounded
 from autoresearch_dagster.data.bundle import DatasetProfile
 from autoresearch_dagster.data.folders import SHORT, Made, read_manifest
 from autoresearch_dagster.data.layout import CANDIDATE_SPLITS, Bundle
@@ -78,7 +79,7 @@ def _numbers(told: BundleStatistics) -> Metadata:
         "documents": dg.MetadataValue.int(told.documents),
         "text_bytes": dg.MetadataValue.int(told.text_bytes),
         "text_tokens": dg.MetadataValue.int(told.text_tokens),
-        "tokens_per_byte": dg.MetadataValue.float(round(told.tokens_per_byte, 6)),
+        "tokens_per_byte": dg.MetadataValue.float(rounded(told.tokens_per_byte)),
         "cropped_tokens": dg.MetadataValue.int(told.cropped_tokens),
         "unused_documents": dg.MetadataValue.int(told.unused_documents),
         "duplicates_dropped": dg.MetadataValue.int(told.duplicates_dropped),
@@ -89,7 +90,7 @@ def profile_story(profile: DatasetProfile) -> Metadata:
     """Show what the agent is told."""
     plain = profile.model_dump(mode="json")
     return {
-        "tokens_per_byte": dg.MetadataValue.float(round(profile.tokens_per_byte, 6)),
+        "tokens_per_byte": dg.MetadataValue.float(rounded(profile.tokens_per_byte)),
         "data_bytes": dg.MetadataValue.int(profile.data_bytes),
         "profile": dg.MetadataValue.json(plain),
     }

@@ -7,12 +7,13 @@ import dagster as dg
 from autoresearch_dagster.agent.hypotheses.calibration import hypothesis_of
 from autoresearch_dagster.core.experiment import ExperimentKey, Purpose
 from autoresearch_dagster.core.figures import bpb
+from autoresearch_dagster.core.limits import TITLE_SHOWN_CHARS
 from autoresearch_dagster.core.progress import counted
 from autoresearch_dagster.defs.tables import partition_link, table
-from autoresearch_dagster.reports.board import Board
+from autoresearch_dagster.reports.board import Board, Card
 from autoresearch_dagster.reports.markdown import fenced
 from autoresearch_dagster.reports.pulse import pulse
-from autoresearch_dagster.reports.text import block
+from autoresearch_dagster.reports.text import block, one_line
 from autoresearch_dagster.store.state import SessionState
 
 PLAN_LINES = 1000  # of a plan in a log
@@ -46,6 +47,12 @@ def plan_metadata(state: SessionState, key: ExperimentKey) -> Mapping[str, dg.Me
         found["expected_effect"] = dg.MetadataValue.text(claim.expected_effect)
     found["partition"] = dg.MetadataValue.md(partition_link(key))
     return found
+
+
+def stage_line(card: Card) -> str:
+    """Say what happens to an experiment now, and where."""
+    told = {"waiting": "waits for a slot", "training": f"trains on {card.slot}", "scoring": "is scored"}
+    return f"{card.key} {one_line(card.title, TITLE_SHOWN_CHARS)} {told.get(card.stage, f'is {card.stage}')}."
 
 
 def where(board: Board, key: str) -> str:

@@ -14,6 +14,7 @@ from autoresearch_dagster.core.limits import ASLEEP_LOOK_S
 from autoresearch_dagster.core.progress import Amount, Report
 from autoresearch_dagster.core.settings import Settings
 from autoresearch_dagster.defs.research import DRIVER_TAG, research
+from autoresearch_dagster.defs.tags import memory_key_tag
 from autoresearch_dagster.experiments.desk import Desk
 from autoresearch_dagster.experiments.session import open_session
 from autoresearch_dagster.reports.board import Board
@@ -76,7 +77,7 @@ def drive(
     flat: dict[str, object] = {**config.model_dump(exclude_none=True), "quiet": True}
     while True:
         with Desk(settings, board, report) as desk:
-            if _run_once(desk, instance, flat):
+            if _run_once(desk, instance, flat, {DRIVER_TAG: "cli", **memory_key_tag(config.memory_key)}):
                 raise KeyboardInterrupt
             state = desk.state()
         on_dispatch(state)
@@ -121,13 +122,13 @@ def _was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
     return any(reason.value == "UNEXPECTED_TERMINATION" for reason in reasons)
 
 
-def _run_once(desk: Desk, instance: dg.DagsterInstance, flat: dict[str, object]) -> bool:
+def _run_once(desk: Desk, instance: dg.DagsterInstance, flat: dict[str, object], tags: Mapping[str, str]) -> bool:
     """Execute one run of the job; whether the person interrupted it."""
     try:
         result = research.execute_in_process(
             run_config=flat,
             instance=instance,
-            tags={DRIVER_TAG: "cli"},
+            tags=tags,
             resources={"desk": desk},
             raise_on_error=False,
         )

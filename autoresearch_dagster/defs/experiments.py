@@ -3,10 +3,11 @@
 import dagster as dg
 
 from autoresearch_dagster.core.experiment import ExperimentResult
-from autoresearch_dagster.core.figures import EXACT, bpb, change, exact
+from autoresearch_dagster.core.figures import EXACT, bpb, change, exact, rounded
 from autoresearch_dagster.core.limits import DIFF_SHOWN_LINES, GIB, MIB
 from autoresearch_dagster.core.progress import counted
 from autoresearch_dagster.defs.tables import table as rows_table
+from autoresearch_dagster.defs.versions import provenance
 from autoresearch_dagster.experiments.dossier import Dossier
 from autoresearch_dagster.reports.live import sparkline
 from autoresearch_dagster.reports.markdown import fenced
@@ -14,9 +15,6 @@ from autoresearch_dagster.reports.single import difference
 from autoresearch_dagster.reports.text import block
 from autoresearch_dagster.store.curves import UNREADABLE
 from autoresearch_dagster.store.state import Experiment
-
-DATA_VERSION_TAG = "dagster/data_version"
-
 
 CURVE_WIDTH = 40  # characters of a curve
 BLANK = Dossier()
@@ -29,7 +27,7 @@ def experiment_event(experiment: Experiment, dossier: Dossier = BLANK) -> dg.Ass
         partition=experiment.planned.key,
         description=headline(experiment),
         metadata=record_metadata(experiment, dossier),
-        tags={DATA_VERSION_TAG: data_version(experiment)},
+        tags=provenance("experiment", data_version(experiment)),
     )
 
 
@@ -80,7 +78,7 @@ def _numbers(experiment: Experiment, result: ExperimentResult) -> dict[str, dg.M
         "peak_memory_mib": round(result.peak_memory_bytes / MIB, 1) or None,
         "tokens_per_second": result.tokens_per_second,
     }
-    return {name: dg.MetadataValue.float(float(value)) for name, value in values.items() if value is not None}
+    return {name: dg.MetadataValue.float(rounded(value)) for name, value in values.items() if value is not None}
 
 
 def _from_dossier(dossier: Dossier) -> dict[str, dg.MetadataValue]:
@@ -147,9 +145,9 @@ def reproduction_metadata(recorded: ExperimentResult, again: ExperimentResult) -
     said = "For information: the score of record stays as it is."
     found: dict[str, dg.MetadataValue] = {"reproduction": dg.MetadataValue.md(f"{table}\n\n{said}")}
     if again.val_bpb is not None:
-        found["reproduction_val_bpb"] = dg.MetadataValue.float(again.val_bpb)
+        found["reproduction_val_bpb"] = dg.MetadataValue.float(rounded(again.val_bpb))
         if recorded.val_bpb is not None:
-            found["reproduction_difference"] = dg.MetadataValue.float(again.val_bpb - recorded.val_bpb)
+            found["reproduction_difference"] = dg.MetadataValue.float(rounded(again.val_bpb - recorded.val_bpb))
     if again.receipt is not None:
         found["reproduction_receipt"] = dg.MetadataValue.text(str(again.receipt))
     if again.error:

@@ -4,18 +4,21 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from autoresearch_dagster.core.errors import AutoresearchError, StoreConflict
+from autoresearch_dagster.core.errors import AutoresearchError, BundleError, StoreConflict
 from autoresearch_dagster.core.experiment import ExperimentKey
 from autoresearch_dagster.core.progress import in_lines
 from autoresearch_dagster.core.resources import AGENT, EXPERIMENT
+from autoresearch_dagster.data.layout import Bundle
 from autoresearch_dagster.defs.assets import leaderboard_metadata, receipts_evaluation, report_metadata
+from autoresearch_dagster.defs.bundle_log import tell_bundle
 from autoresearch_dagster.defs.config import HALTS, ResearchConfig, flat_research_config
 from autoresearch_dagster.defs.desk import desk_resource
-from autoresearch_dagster.defs.dispatch_story import dispatch_metadata, plan_metadata, thought, where
+from autoresearch_dagster.defs.dispatch_story import dispatch_metadata, plan_metadata, stage_line, thought, where
 from autoresearch_dagster.defs.experiments import experiment_event, headline
 from autoresearch_dagster.defs.partitions import experiment_partitions
 from autoresearch_dagster.defs.shown import tag_worker
-from autoresearch_dagster.defs.tags import resource_tags
+from autoresearch_dagster.defs.tags import memory_key_tag, resource_tags
+from autoresearch_dagster.defs.versions import leaderboard_provenance
 from autoresearch_dagster.experiments.desk import Desk
 from autoresearch_dagster.experiments.dossier import dossier_of
 from autoresearch_dagster.experiments.notes import note_end
@@ -23,6 +26,7 @@ from autoresearch_dagster.experiments.project import project
 from autoresearch_dagster.experiments.report import freshen_report, keep_report
 from autoresearch_dagster.experiments.session import open_session
 from autoresearch_dagster.experiments.steering import ask_halt, steer
+from autoresearch_dagster.reports.board import Board
 
 SESSION_TAG = "autoresearch/session"
 DRIVER_TAG = "autoresearch/driver"
@@ -39,7 +43,8 @@ def advance_session(context: dg.OpExecutionContext, config: ResearchConfig) -> I
     desk: Desk = context.resources.desk
     driver = "cli" if context.run.tags.get(DRIVER_TAG) == "cli" else "daemon"
     report = desk.report or in_lines(context.log.info)
-    tag_worker(context.instance, context.run_id)
+    named = {} if config.session else memory_key_tag(config.memory_key)  # who set the session named it already
+    tag_worker(context.instance, context.run_id, **named)
     try:
         if config.steer or config.halt:
             report(_told(config, desk))
@@ -48,7 +53,7 @@ def advance_session(context: dg.OpExecutionContext, config: ResearchConfig) -> I
             config.session or open_session(desk.store, desk.settings, config.session_config(), driver, report).id
         )
         tag_worker(context.instance, context.run_id, **{SESSION_TAG: session})
-        keys = desk.advance(session, context.run_id, report)
+        keys = desk.advance(session, context.run_id, report, lambda bundle: _tell_bundle(context, bundle))
     except StoreConflict as fault:
         if not config.session:
             raise dg.Failure(str(fault), allow_retries=False) from fault
@@ -77,6 +82,29 @@ def _told(config: ResearchConfig, desk: Desk) -> str:
     return f"{config.memory_key}: {'; '.join(done)}."
 
 
+def _tell_bundle(context: dg.OpExecutionContext, bundle: Bundle) -> None:
+    """Fill the pages of the bundle's assets; research goes on without them."""
+    desk: Desk = context.resources.desk
+
+    def emit(event: dg.AssetMaterialization | dg.AssetCheckEvaluation) -> None:
+        context.log_event(event)  # pyright: ignore[reportArgumentType] (it takes them; its type does not say so)
+        if isinstance(event, dg.AssetCheckEvaluation) and not event.passed:
+            context.log.warning(f"The bundle fails its check {event.check_name}: {event.description}")
+
+    try:
+        if left := tell_bundle(context.instance, bundle, desk.state(), emit):
+            context.log.info(left)
+    except (BundleError, OSError, ValueError) as fault:  # of files that are gone or damaged
+        context.log.warning(f"The pages of the bundle's assets are not filled: {fault}")
+
+
+def _tell_stages(context: dg.OpExecutionContext, board: Board) -> None:
+    """Log which experiment came where, whichever this step waits for: steps wait one after the other."""
+    for card in board.news():
+        if card.stage not in ("starting", "done"):
+            context.log.info(stage_line(card))
+
+
 def _warn(context: dg.OpExecutionContext, problem: str | None) -> None:
     """Log why MLflow or the report is behind: research goes on without them."""
     if problem:
@@ -91,13 +119,17 @@ def _warn(context: dg.OpExecutionContext, problem: str | None) -> None:
 def train_experiment(context: dg.OpExecutionContext, key: str) -> str:
     """Wait for the result of one experiment and show it as a partition of the asset `experiment`."""
     desk: Desk = context.resources.desk
-    context.log.info(f"{key}: trains as soon as a slot is free.")
+    _tell_stages(context, desk.board)
+    for card in desk.board.cards():
+        if card.key == key and card.stage == "waiting":
+            context.log.info(stage_line(card))
     try:
-        desk.wait(ExperimentKey(key))
+        desk.wait(ExperimentKey(key), lambda: _tell_stages(context, desk.board))
     except AutoresearchError as fault:
         # The journal still holds the plan: the next dispatch runs it again.
         context.log.warning(f"{key} has no result yet: {fault}")
         return key
+    _tell_stages(context, desk.board)
     state = desk.state()
     experiment = state.everything[ExperimentKey(key)]
     context.log.info(f"{key} {headline(experiment)}; {where(desk.board, key)}.")
@@ -125,7 +157,8 @@ def settle_batch(context: dg.OpExecutionContext, _keys: list[str]) -> None:
     context.add_output_metadata(dispatch_metadata(state, desk.board, context.run_id))
     evaluation = receipts_evaluation([state], desk.store)
     context.log_event(evaluation)  # pyright: ignore[reportArgumentType] (it takes them; its type does not say so)
-    context.log_event(dg.AssetMaterialization("leaderboard", metadata=leaderboard_metadata([state])))
+    version = leaderboard_provenance(context.instance, f"{state.id}-{state.sequence}")
+    context.log_event(dg.AssetMaterialization("leaderboard", metadata=leaderboard_metadata([state]), tags=version))
     context.log_event(dg.AssetMaterialization("research_report", metadata=report_metadata(desk.settings, state)))
 
 

@@ -8,6 +8,7 @@ import dagster as dg
 from autoresearch_dagster.core.settings import Settings, load_settings
 from autoresearch_dagster.defs.desk import TERMINATED
 from autoresearch_dagster.defs.research import SESSION_TAG, research
+from autoresearch_dagster.defs.tags import memory_key_tag
 from autoresearch_dagster.experiments.notes import note_end
 from autoresearch_dagster.experiments.report import keep_report
 from autoresearch_dagster.experiments.session import lease_name, pause, stop_experiments
@@ -61,7 +62,7 @@ def _requests(instance: dg.DagsterInstance, settings: Settings, store: Store) ->
         yield dg.RunRequest(
             run_key=f"{session}:{dispatch}:{len(ever)}",
             run_config={"session": session},
-            tags={SESSION_TAG: session, DISPATCH_TAG: dispatch},
+            tags={SESSION_TAG: session, DISPATCH_TAG: dispatch, **memory_key_tag(state.config.memory_key)},
         )
 
 

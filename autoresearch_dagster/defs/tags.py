@@ -1,4 +1,4 @@
-"""Resources as the launchers of other platforms read them: pure functions of one environment.
+"""Tags of runs, and resources as the launchers of other platforms read them: pure functions.
 
 The Kubernetes run launcher reads the tag of a job, the Kubernetes executor the tag of an op.  The Docker run
 launcher reads no tags, only the `container_context` of the code location: `docker_context` writes that.
@@ -7,13 +7,21 @@ launcher reads no tags, only the `container_context` of the code location: `dock
 import json
 from typing import Any
 
-from autoresearch_dagster.core.limits import MIB
+from autoresearch_dagster.core.limits import MEMORY_KEY_CHARS, MIB
 from autoresearch_dagster.core.resources import Resources
+from autoresearch_dagster.reports.text import one_line
 
+MEMORY_KEY_TAG = "autoresearch/memory_key"
+"""On a run: the name of its research, by which a person looks for it."""
 K8S_TAG = "dagster-k8s/config"
 OWNER = "team:autoresearch"
 """Who is named on every asset; a platform puts its own team here."""
 NANO = 1_000_000_000
+
+
+def memory_key_tag(memory_key: str) -> dict[str, str]:
+    """Name the research on a run: one line without control characters, whatever the key holds."""
+    return {MEMORY_KEY_TAG: one_line(memory_key, MEMORY_KEY_CHARS)}
 
 
 def resource_tags(resources: Resources) -> dict[str, str]:

@@ -8,6 +8,7 @@ from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.experiment import ExperimentKey, ExperimentResult
 from autoresearch_dagster.core.progress import Report
 from autoresearch_dagster.core.settings import Settings
+from autoresearch_dagster.data.layout import Bundle
 from autoresearch_dagster.experiments.dispatch import Dispatch
 from autoresearch_dagster.experiments.laboratory import Laboratory
 from autoresearch_dagster.experiments.session import (
@@ -92,8 +93,12 @@ class Desk:
         now = _judgements(state)
         return [state.experiments[key] for key in now if now[key] != self._judged.get(key)]
 
-    def advance(self, session: str, run_id: str, report: Report) -> list[ExperimentKey]:
+    def advance(
+        self, session: str, run_id: str, report: Report, on_bundle: Callable[[Bundle], None] = lambda _: None
+    ) -> list[ExperimentKey]:
         """Take the session's lease, let the agent think, start what it planned; return the keys.
+
+        `on_bundle` is told what all scores of the session rest on, while nothing trains yet.
 
         Raises:
             StoreConflict: somebody else drives this session now.
@@ -103,6 +108,7 @@ class Desk:
         self._lease = self._stack.enter_context(self.store.leases.hold(lease_name(session), this_process()))
         lab = self._lab = laboratory_of(self.state(), self.settings, report)
         report(lab.runner_note)
+        on_bundle(lab.bundle)
         advance_session(session, lab, self._lease, report)
         return self._start(lab, run_id) if self.state().status == "active" else []
 
@@ -111,8 +117,10 @@ class Desk:
         self._dispatch = Dispatch(self._session, lab, self.board, run_id, concurrency)
         return self._dispatch.submit_all()
 
-    def wait(self, key: ExperimentKey) -> ExperimentResult:
+    def wait(self, key: ExperimentKey, look: Callable[[], None] = lambda: None) -> ExperimentResult:
         """Wait for one experiment of this dispatch; a person may end it meanwhile.
+
+        `look` is called every second, so that who watches is told what happens on the board.
 
         Raises:
             AutoresearchError: it ended without a result; it keeps its place.
@@ -120,6 +128,7 @@ class Desk:
         if self._dispatch is None:
             raise RuntimeError("Nothing was started at this desk.")
         while (result := self._dispatch.wait(key, limits.HALT_LOOK_S)) is None:
+            look()
             asked = self.state().asked
             if asked is not None and asked.kill:
                 self._dispatch.stop(kill=True)

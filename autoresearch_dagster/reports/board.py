@@ -36,6 +36,7 @@ class Board:
 
     def __init__(self) -> None:
         self._cards: dict[ExperimentKey, Card] = {}
+        self._news: list[Card] = []
         self._lock = threading.Lock()
 
     def add(self, key: ExperimentKey, title: str) -> None:
@@ -47,7 +48,9 @@ class Board:
         """Say what happens to it now and in which slot."""
         with self._lock:
             card = self._cards[key]
-            self._cards[key] = replace(card, stage=stage, slot=str(slot) if slot else card.slot)
+            now = self._cards[key] = replace(card, stage=stage, slot=str(slot) if slot else card.slot)
+            if now != card:
+                self._news.append(now)
 
     def progress(self, key: ExperimentKey, point: CurvePoint | None, used_s: float, left_s: float) -> None:
         """Record a look at its training."""
@@ -66,3 +69,9 @@ class Board:
         """Return the cards as they are now."""
         with self._lock:
             return list(self._cards.values())
+
+    def news(self) -> list[Card]:
+        """Return a card for each stage that an experiment came to since this was asked last, in their order."""
+        with self._lock:
+            news, self._news = self._news, []
+            return news

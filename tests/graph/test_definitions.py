@@ -144,7 +144,13 @@ def test_one_dispatch_fills_a_partition_and_settles_its_answer(tmp_path):
         config = {**wanted, "memory_key": "graph", "quiet": True}
         floor = research.execute_in_process(run_config=config, instance=instance, resources={"desk": desk})
         partitions = set(instance.get_dynamic_partitions(experiment_partitions.name))
+        tags = instance.get_run_by_id(floor.run_id).tags
+        said = [entry.user_message for entry in instance.all_logs(floor.run_id)]
+        told = {event.asset_key.to_user_string() for event in floor.all_events if event.is_step_materialization}
     assert floor.success
+    assert tags["autoresearch/memory_key"] == "graph"
+    assert any(line.startswith("s01_d00_n01 baseline, seed 0 trains on core ") for line in said)
+    assert {"climbmix_shards", "tokenizer", "packed_rows", "dataset_profile"} <= told
     assert partitions == {"s01_d00_n01", "s01_d00_n02", "s01_d00_n03"}
     with dg.DagsterInstance.ephemeral() as instance, Desk(settings) as desk:
         result = research.execute_in_process(run_config=config, instance=instance, resources={"desk": desk})

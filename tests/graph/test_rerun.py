@@ -129,7 +129,7 @@ def test_a_reproduction_is_shown_beside_the_record_and_never_as_the_record(setti
     assert latest.metadata["val_bpb"].value == 9.0
     again = latest.metadata["reproduction_val_bpb"].value
     assert 2.0 < again < 9.0
-    assert latest.metadata["reproduction_difference"].value == again - 9.0
+    assert latest.metadata["reproduction_difference"].value == round(again - 9.0, 6)
     assert "reproduction" in latest.metadata["reproduction"].md_str
     receipts = {
         event.asset_materialization.metadata["reproduction_receipt"].value

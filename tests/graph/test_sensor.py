@@ -5,6 +5,7 @@ import pytest
 
 from autoresearch_dagster.defs.research import research
 from autoresearch_dagster.defs.sensors import next_batch
+from autoresearch_dagster.defs.tags import memory_key_tag
 from autoresearch_dagster.experiments.session import lease_name, pause
 from autoresearch_dagster.store import events as ev
 from autoresearch_dagster.store.leases import this_process
@@ -32,6 +33,31 @@ def test_an_active_session_that_nobody_drives_gets_one_run(store, instance):
 
     assert request.run_config == {"session": session}
     assert request.tags["autoresearch/session"] == session
+
+
+HOSTILE = "one\n two \x1b[2J \u202e \udc80 " + "x" * 300
+
+
+@pytest.mark.parametrize(("memory_key", "shown"), [("my research", "my research"), (HOSTILE[:250], None)])
+def test_a_run_can_be_found_by_its_memory_key_whatever_that_holds(store, instance, memory_key, shown):
+    """The run is kept and found again under the same tag."""
+    begin(store, memory_key.encode("utf-8", "ignore").decode())
+
+    (request,) = tick(instance)
+    end_a_run(instance, request)
+
+    told = request.tags["autoresearch/memory_key"]
+    assert told.isprintable()
+    assert len(told) <= 255
+    assert shown in (None, told)
+    assert len(instance.get_runs(dg.RunsFilter(tags={"autoresearch/memory_key": told}))) == 1
+
+
+def test_a_name_that_no_database_could_hold_is_escaped_in_a_tag():
+    (told,) = memory_key_tag(HOSTILE).values()
+
+    assert told.startswith("one two \\x1b[2J \\u202e \\udc80 xxx")
+    assert len(told) == 255
 
 
 def test_the_same_request_is_made_until_something_happens(store, instance):

@@ -1,5 +1,7 @@
 """What the pages of Dagster tell of research: the change and why, how it trained, the way from a title to a key."""
 
+from dataclasses import replace
+
 import dagster as dg
 import pytest
 
@@ -13,11 +15,12 @@ from autoresearch_dagster.core.experiment import (
     canonical_json,
 )
 from autoresearch_dagster.core.settings import Settings
-from autoresearch_dagster.defs.assets import leaderboard_metadata, receipts_evaluation
+from autoresearch_dagster.defs.assets import leaderboard_metadata, receipts_evaluation, report_metadata
 from autoresearch_dagster.defs.dispatch_story import dispatch_metadata, plan_metadata, thought
-from autoresearch_dagster.defs.experiments import record_metadata
+from autoresearch_dagster.defs.experiments import record_metadata, reproduction_metadata
 from autoresearch_dagster.defs.tables import partition_link
 from autoresearch_dagster.experiments.dossier import dossier_of
+from autoresearch_dagster.experiments.report import report_file
 from autoresearch_dagster.reports.board import Board
 from autoresearch_dagster.reports.document import session_report
 from autoresearch_dagster.reports.markdown import fenced
@@ -72,6 +75,35 @@ def test_a_partition_shows_the_change_the_curve_and_where_it_trained(store):
         "cpu_seconds",
     }
     assert found["change"].value.startswith("``````diff\n")
+
+
+def test_figures_that_people_read_and_plot_have_six_decimals_and_stay_numbers(store):
+    key = research(store)
+    experiment = store.journal.state("s01").experiments[key]
+    long = experiment.result.model_copy(
+        update={"val_bpb": 2.9925848333323195, "tokens_per_second": 812.12345678901}
+    )
+    found = {
+        **record_metadata(replace(experiment, result=long)),
+        **reproduction_metadata(experiment.result, long),
+    }
+
+    assert found["val_bpb"] == dg.MetadataValue.float(2.992585)
+    assert found["tokens_per_second"] == dg.MetadataValue.float(812.123457)
+    assert found["reproduction_val_bpb"] == dg.MetadataValue.float(2.992585)
+    assert found["reproduction_difference"] == dg.MetadataValue.float(0.492585)
+
+
+def test_the_page_of_the_report_says_how_it_is_opened_and_has_no_link_that_a_browser_refuses(store, tmp_path):
+    plan(store, "one", memory_key="my research\x1b[2J")
+    settings, state = Settings(home=tmp_path / "home"), store.journal.state("s01")
+    report_file(settings, "s01").parent.mkdir(parents=True, exist_ok=True)
+    report_file(settings, "s01").write_text("x")
+    found = report_metadata(settings, state)
+
+    assert found["opened_by"].value == "autoresearch report 'my research\\x1b[2J' --open"
+    assert found["path"] == dg.MetadataValue.path(report_file(settings, "s01"))
+    assert not any(isinstance(value, dg.UrlMetadataValue) or "file:" in str(value) for value in found.values())
 
 
 def test_a_partition_whose_curve_is_gone_says_so_and_shows_the_change(store):
