@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Sequence
+from decimal import Decimal
 
 from autoresearch_dagster.core import limits
-from autoresearch_dagster.core.progress import HOUR_S, MINUTE_S
+from autoresearch_dagster.core.progress import HOUR_S, MINUTE_S, in_time
+from autoresearch_dagster.reports.bill import dollars
 from autoresearch_dagster.reports.page.charts.drawing import ACCENT, TICKS, Chart, finished
 from autoresearch_dagster.reports.page.costs import Point
 
@@ -18,15 +20,16 @@ def cost_charts(points: Sequence[Point]) -> list[Chart]:
     every = max(1, math.ceil(len(points) / limits.REPORT_CHART_POINTS))
     kept = [*points[:-1:every], points[-1]]
     times = [(one.at - points[0].at).total_seconds() for one in kept]
+    last = kept[-1]
     series = (
-        ("cost-usd", "US$ for the model", [one.usd for one in kept]),
-        ("cost-gpu", "{} of GPU time", [one.gpu_s for one in kept]),
-        ("cost-cpu", "{} of CPU time", [one.cpu_s for one in kept]),
+        ("cost-usd", "US$ for the model", [one.usd for one in kept], dollars(Decimal(str(last.usd)))),
+        ("cost-gpu", "{} of GPU time", [one.gpu_s for one in kept], in_time(last.gpu_s)),
+        ("cost-cpu", "{} of CPU time", [one.cpu_s for one in kept], in_time(last.cpu_s)),
     )
-    return [_cost_chart(name, what, times, spent) for name, what, spent in series if spent[-1]]
+    return [_cost_chart(name, what, times, spent, total) for name, what, spent, total in series if spent[-1]]
 
 
-def _cost_chart(name: str, what: str, times: Sequence[float], spent: Sequence[float]) -> Chart:
+def _cost_chart(name: str, what: str, times: Sequence[float], spent: Sequence[float], total: str) -> Chart:
     import altair as alt
 
     unit, unit_s = _unit(times[-1])
@@ -45,7 +48,7 @@ def _cost_chart(name: str, what: str, times: Sequence[float], spent: Sequence[fl
         )
     )
     name_of_it = f"{title[0].upper()}{title[1:]}"
-    caption = f"{spent[-1] / size:.4g} in all; the sums are in the tables."
+    caption = f"{total} in all; the sums are in the tables."
     return Chart(name, f"{name_of_it} since the start", caption, finished(chart, {"steps": steps}, COST_HEIGHT))
 
 
