@@ -29,7 +29,7 @@ def dev(*, host: str = "127.0.0.1", dagster_port: int = 3000, mlflow_port: int =
 
     settings = load_settings()
     use_dagster_home(settings)
-    serve(settings, host, dagster_port, mlflow_port, out.print)
+    serve(settings, host, dagster_port, mlflow_port, lambda line: out.print(line, soft_wrap=True))
     return DONE
 
 

@@ -13,6 +13,7 @@ from types import FrameType
 
 from autoresearch_dagster.core.errors import UserError
 from autoresearch_dagster.core.settings import PROJECT_ROOT, Settings, environment_without_key
+from autoresearch_dagster.tracking.pages import way_to_the_runs
 
 STOP_S = 10.0
 LOOK_S = 0.5
@@ -37,9 +38,14 @@ def check_port(host: str, port: int, flag: str) -> None:
             ) from fault
 
 
-def tracking_uri(settings: Settings) -> str:
+def database(settings: Settings) -> Path:
     """Where MLflow's runs are kept."""
-    return f"sqlite:///{settings.mlruns.resolve() / 'mlflow.db'}"
+    return settings.mlruns.resolve() / "mlflow.db"
+
+
+def tracking_uri(settings: Settings) -> str:
+    """Name that place as MLflow wants it."""
+    return f"sqlite:///{database(settings)}"
 
 
 def commands(settings: Settings, host: str, dagster_port: int, mlflow_port: int) -> list[list[str]]:
@@ -73,7 +79,7 @@ def serve(settings: Settings, host: str, dagster_port: int, mlflow_port: int, sa
     check_port(host, mlflow_port, "--mlflow-port")
     settings.mlruns.mkdir(parents=True, exist_ok=True)
     say(f"Dagster  http://{host}:{dagster_port}")
-    say(f"MLflow   http://{host}:{mlflow_port}")
+    say(f"MLflow   {way_to_the_runs(database(settings), f'http://{host}:{mlflow_port}')}")
     say("Ctrl-C stops both; sessions stay in the journal.")
     lines = commands(settings, host, dagster_port, mlflow_port)
     # A `.env` where Dagster is started would overrule DAGSTER_HOME, and `run` and `dev` would have two instances.

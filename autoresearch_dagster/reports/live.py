@@ -8,6 +8,8 @@ from types import TracebackType
 
 from rich.console import Console, Group
 from rich.live import Live
+from rich.measure import Measurement
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -15,7 +17,7 @@ from autoresearch_dagster.core.errors import AutoresearchError
 from autoresearch_dagster.core.experiment import ExperimentKey
 from autoresearch_dagster.core.figures import bpb
 from autoresearch_dagster.core.limits import PROGRESS_BAR_CHARS, PULSE_EVERY_S
-from autoresearch_dagster.core.progress import Amount, in_lines
+from autoresearch_dagster.core.progress import Amount, in_lines, in_time
 from autoresearch_dagster.reports.bars import Bars
 from autoresearch_dagster.reports.board import Card, Cards
 from autoresearch_dagster.reports.text import cell, one_line
@@ -24,8 +26,15 @@ REFRESH_S = 0.5
 TITLE_CHARS = 28
 SAID_CHARS = 400
 SPARK_WIDTH = 16
-COLUMNS = {"experiment": 11, "slot": 6, "title": 0, "step": 4, "train loss": 6, "": 0, "state": 0}
-"""Headings of the table, and how narrow a column may become; 0: as narrow as it must."""
+SHORT_SPARK_WIDTH = 8
+SHORT_SLOT_CHARS = 5
+STATE_CHARS = 14
+"""Of a state where there is no room for a sentence."""
+ALL_CHARS = 100
+"""Columns of a terminal from which a row has all there is."""
+ALL = ("experiment", "slot", "title", "step", "train loss", "curve", "state")
+NARROW = ("experiment", "slot", "title", "train loss", "curve", "state")
+NARROWEST = ("slot", "title", "curve", "state")
 SPARKS = "▁▂▃▄▅▆▇█"
 
 
@@ -48,8 +57,13 @@ def describe(card: Card) -> str:
             f"val_bpb {bpb(result.val_bpb)}" if result.val_bpb is not None else f"{result.ending}: {result.error}"
         )
     if card.stage == "training" and card.used_s > 0:
-        return f"training, {card.left_s:.0f} s left at most"
+        return f"training, {in_time(card.left_s)} left at most"
     return card.stage
+
+
+def time_left(card: Card) -> str:
+    """Say where a running experiment stands in two or three words: the time left, else the stage."""
+    return f"{in_time(card.left_s)} left" if card.stage == "training" and card.used_s > 0 else card.stage
 
 
 class LiveView:
@@ -114,8 +128,9 @@ class LiveView:
         self._tell(cards)
         if self._live is not None:
             running = [card for card in cards if card.result is None]
-            table = [_table(running, self._console.width)] if running else []
-            pulse = [Text(f"  {said}", style="bold", overflow="ellipsis")] if (said := self._how_far()) else []
+            table = [_table(running, self._console)] if running else []
+            said = self._how_far()  # folded where it is too long: costs and the time left stand at its end
+            pulse = [Padding(Text(said, style="bold"), (0, 0, 0, 2))] if said else []
             self._live.update(Group(*table, *pulse, self._bars), refresh=True)
 
     def _how_far(self) -> str:
@@ -139,23 +154,46 @@ class LiveView:
                     self._print(said)
 
 
-def _table(cards: list[Card], width: int) -> Table:
-    """Draw the running experiments; on a narrow terminal without slot, key and curve."""
-    wide = width >= PROGRESS_BAR_CHARS
-    table = Table(box=None, pad_edge=True, padding=(0, 2 if wide else 1, 0, 0), show_header=wide)
-    for heading, least in COLUMNS.items() if wide else (("title", 0), ("step", 4), ("state", 0)):
-        table.add_column(heading, overflow="ellipsis", no_wrap=True, min_width=least or None)
-    for card in cards:
-        point = card.point
-        step = str(point.step) if point else ""
-        cells = (
-            card.key,
-            card.slot or "–",
-            card.title,
-            step,
-            f"{point.loss:.3f}" if point else "",
-            sparkline(card.losses),
-            describe(card),
+def _table(cards: list[Card], console: Console) -> Table:
+    """Draw the running experiments in one line each; what is left of the width is the title's."""
+    kept, short = _columns(console.width)
+    table = Table(box=None, pad_edge=True, padding=(0, 1 if short else 2, 0, 0), show_header=not short)
+    for heading in kept:
+        table.add_column(
+            heading if heading != "curve" else "",
+            overflow="ellipsis",
+            no_wrap=True,
+            ratio=1 if heading == "title" else None,
+            max_width=STATE_CHARS if heading == "state" and kept != ALL else None,
         )
-        table.add_row(*map(cell, cells if wide else (card.title, step, describe(card))))
+    for card in cards:
+        cells = _cells(card, brief=kept != ALL, short=short)
+        table.add_row(*(cell(cells[heading]) for heading in kept))
+    # A width makes rich give the other columns what they need, and the title the rest, instead of cutting all alike.
+    table.width = Measurement.get(console, console.options, table).maximum
     return table
+
+
+def _columns(width: int) -> tuple[tuple[str, ...], bool]:
+    """Choose what is shown in so many columns of a terminal, and whether slots and curves are short."""
+    if width >= ALL_CHARS:
+        return ALL, False
+    return (NARROW, False) if width >= PROGRESS_BAR_CHARS else (NARROWEST, True)
+
+
+def _cells(card: Card, *, brief: bool, short: bool) -> dict[str, str]:
+    return {
+        "experiment": card.key,
+        "slot": short_slot(card.slot) if short else card.slot or "–",
+        "title": card.title,
+        "step": str(card.point.step) if card.point else "",
+        "train loss": f"{card.point.loss:.3f}" if card.point else "",
+        "curve": sparkline(card.losses, SHORT_SPARK_WIDTH if short else SPARK_WIDTH),
+        "state": time_left(card) if brief else describe(card),
+    }
+
+
+def short_slot(slot: str) -> str:
+    """Write a slot in a few characters: `c0` for `core 0`, `g1a2b` for a GPU."""
+    kind, _space, rest = slot.partition(" ")
+    return f"{kind[:1].lower()}{rest.replace(' ', '')}"[:SHORT_SLOT_CHARS] or "–"

@@ -23,6 +23,7 @@ from autoresearch_dagster.store.state import SessionState
 from autoresearch_dagster.store.store import Store
 from autoresearch_dagster.tracking.batches import log_all, milliseconds
 from autoresearch_dagster.tracking.files import log_files
+from autoresearch_dagster.tracking.pages import KIND
 from autoresearch_dagster.tracking.registry import Registry, Weights
 from autoresearch_dagster.tracking.runs import Runs
 from autoresearch_dagster.tracking.shown import Shown
@@ -30,8 +31,6 @@ from autoresearch_dagster.tracking.traces import Traces
 from autoresearch_dagster.tracking.turns import TurnShown
 
 LEASE = "mlflow"
-KIND = {"mlflow.experimentKind": "custom_model_development"}
-"""Lets MLflow's pages begin with the runs, and not with traces."""
 GONE = tuple(map(ErrorCode.Name, (RESOURCE_DOES_NOT_EXIST, INVALID_PARAMETER_VALUE, INVALID_STATE)))
 """What MLflow says of a run that somebody deleted: then every run of the session is looked at."""
 REPORT = "report.html"

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from autoresearch_dagster.core.experiment import ExperimentKey, digest_of
-from autoresearch_dagster.experiments.serve import commands, environments
+from autoresearch_dagster.core.settings import PROJECT_ROOT
+from autoresearch_dagster.experiments.serve import commands, database, environments
 from autoresearch_dagster.store import events as ev, promotion_events as pe
 from autoresearch_dagster.store.ledger_events import TokenUsage
+from autoresearch_dagster.tracking.pages import way_to_the_runs
 from tests.browser.sites import Site, free_port, served
 from tests.judged import promotion
 from tests.mlflow_desk import START, Desk
@@ -74,6 +76,30 @@ def test_the_list_of_runs_names_them_as_a_person_would_look_for_them(site, page)
     site.keep(page, "mlflow-runs")
 
     assert page.get_by_text(FIRST).first.is_visible()
+
+
+def test_from_the_list_of_experiments_the_runs_are_found_by_the_clicks_that_the_documentation_names(site, page):
+    told = (PROJECT_ROOT / "docs" / "mlflow.md").read_text()
+    assert "choose the experiment, switch to *Model training*, then *Runs*" in " ".join(told.split())
+
+    site.open(page, "experiments", shows="night")
+    page.get_by_role("link", name="night", exact=True).first.click()
+    page.wait_for_url("**/overview/**", timeout=SHOWS_MS)  # MLflow begins with its menu for agents
+    page.get_by_role("button", name="Model training", exact=True).click(timeout=SHOWS_MS)
+    page.get_by_role("link", name="Runs", exact=True).first.click(timeout=SHOWS_MS)
+    row = page.locator(".ag-row", has_text="session s01 night").first
+    row.wait_for(timeout=SHOWS_MS)
+    site.keep(page, "mlflow-from-the-list")
+
+    assert row.is_visible()
+
+
+def test_the_address_that_dev_prints_leads_a_new_browser_to_the_runs(site, page):
+    server = site.address.removesuffix("/#/")
+    address = way_to_the_runs(database(site.desk.settings), server)
+    site.open(page, address.removeprefix(site.address), shows="session s01 night")
+
+    assert page.get_by_role("link", name="Runs", exact=True).first.is_visible()
 
 
 def test_two_runs_compared_show_what_differs_and_scores(site, page):
