@@ -15,7 +15,7 @@ where a run has a model of its own as output.
 """
 RUNS = "runs?workflowType=machine_learning"
 """The table of runs, in the menu that has an entry for it."""
-ON_FROM_THE_LIST = "choose an experiment, switch to Model training, then Runs"
+ON_FROM_THE_LIST = "choose the experiment, switch to Model training, then Runs"
 _OURS = """
 SELECT e.experiment_id FROM experiments e JOIN experiment_tags t USING (experiment_id)
 WHERE e.lifecycle_stage = 'active' AND t.key = ? AND t.value = ?
@@ -42,7 +42,9 @@ def _ours(database: Path) -> list[int]:
         return []
     [tag] = KIND.items()
     try:
-        with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=MLFLOW_PATIENCE_S)) as opened:
+        with closing(
+            sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=MLFLOW_PATIENCE_S)
+        ) as opened:
             return [one for (one,) in opened.execute(_OURS, tag)]
     except sqlite3.Error:
         return []
