@@ -128,7 +128,7 @@ class LiveView:
         self._tell(cards)
         if self._live is not None:
             running = [card for card in cards if card.result is None]
-            table = [_table(running, self._console)] if running else []
+            table = [running_table(running, self._console)] if running else []
             said = self._how_far()  # folded where it is too long: costs and the time left stand at its end
             pulse = [Padding(Text(said, style="bold"), (0, 0, 0, 2))] if said else []
             self._live.update(Group(*table, *pulse, self._bars), refresh=True)
@@ -154,7 +154,7 @@ class LiveView:
                     self._print(said)
 
 
-def _table(cards: list[Card], console: Console) -> Table:
+def running_table(cards: list[Card], console: Console) -> Table:
     """Draw the running experiments in one line each; what is left of the width is the title's."""
     kept, short = _columns(console.width)
     table = Table(box=None, pad_edge=True, padding=(0, 1 if short else 2, 0, 0), show_header=not short)
@@ -169,7 +169,7 @@ def _table(cards: list[Card], console: Console) -> Table:
     for card in cards:
         cells = _cells(card, brief=kept != ALL, short=short)
         table.add_row(*(cell(cells[heading]) for heading in kept))
-    # A width makes rich give the other columns what they need, and the title the rest, instead of cutting all alike.
+    # With a width rich gives the other columns what they need and the title the rest; else it cuts all alike.
     table.width = Measurement.get(console, console.options, table).maximum
     return table
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from autoresearch_dagster.core.experiment import CurvePoint, ExperimentKey
 from autoresearch_dagster.core.slot import Slot
 from autoresearch_dagster.reports.board import Board
-from autoresearch_dagster.reports.live import _table, short_slot, sparkline
+from autoresearch_dagster.reports.live import running_table, short_slot, sparkline
 
 TITLE = "baseline, seed 43, with a title that no terminal has room for " * 2
 LOSSES = tuple(5.0 - 0.1 * number for number in range(40))
@@ -26,7 +26,7 @@ def training(*, slot: Slot, losses: tuple[float, ...] = LOSSES) -> Board:
 
 def drawn(board: Board, width: int) -> list[str]:
     console = Console(file=io.StringIO(), width=width, color_system=None)
-    console.print(_table(board.cards(), console))
+    console.print(running_table(board.cards(), console))
     return console.file.getvalue().splitlines()
 
 
