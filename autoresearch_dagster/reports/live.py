@@ -147,7 +147,9 @@ class LiveView:
             self._told[card.key] = card.stage
             if card.stage == "done" or (self._live is None and card.stage != "waiting"):
                 title, said = one_line(card.title, TITLE_CHARS), one_line(describe(card), SAID_CHARS)
-                line = f"  {card.key}  {card.slot:7} {title:<{TITLE_CHARS}} {said}"
+                aligned = self._live is None or self._console.width >= PROGRESS_BAR_CHARS
+                slot = f"{card.slot:7}" if aligned else short_slot(card.slot)
+                line = f"  {card.key}  {slot} {title:<{TITLE_CHARS if aligned else 0}} {said}"
                 # Beside the display rich would not crop the display either, and lose count of its lines.
                 self._console.print(Text(line), soft_wrap=self._live is None)
                 if card.stage == "done" and self._live is None and (said := self._pulse()):

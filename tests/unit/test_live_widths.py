@@ -5,10 +5,10 @@ import io
 import pytest
 from rich.console import Console
 
-from autoresearch_dagster.core.experiment import CurvePoint, ExperimentKey
+from autoresearch_dagster.core.experiment import CurvePoint, ExperimentKey, ExperimentResult, Outcome
 from autoresearch_dagster.core.slot import Slot
 from autoresearch_dagster.reports.board import Board
-from autoresearch_dagster.reports.live import running_table, short_slot, sparkline
+from autoresearch_dagster.reports.live import LiveView, running_table, short_slot, sparkline
 
 TITLE = "baseline, seed 43, with a title that no terminal has room for " * 2
 LOSSES = tuple(5.0 - 0.1 * number for number in range(40))
@@ -79,6 +79,17 @@ def test_a_long_stage_leaves_the_title_its_place_on_a_narrow_terminal() -> None:
 
     assert line.startswith("c0 baseline")
     assert line.rstrip().endswith("waiting for t…")
+
+
+def test_a_result_is_told_without_gaps_on_a_narrow_terminal() -> None:
+    shown, key = io.StringIO(), ExperimentKey("s01_d01_e01")
+    board = Board()
+    board.add(key, "wider-model")
+    board.stage(key, "training", Slot((0,)))
+    with LiveView(board, Console(file=shown, width=60, force_terminal=True, color_system=None)):
+        board.finish(key, ExperimentResult(outcome=Outcome.CRASHED, error="boom"))
+
+    assert "  s01_d01_e01  c0 wider-model Crashed: boom" in shown.getvalue()
 
 
 @pytest.mark.parametrize(
