@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import FrameType
 
 from autoresearch_dagster.core.errors import UserError
 from autoresearch_dagster.core.settings import PROJECT_ROOT, Settings, environment_without_key
@@ -84,28 +83,29 @@ def serve(settings: Settings, host: str, dagster_port: int, mlflow_port: int, sa
     lines = commands(settings, host, dagster_port, mlflow_port)
     # A `.env` where Dagster is started would overrule DAGSTER_HOME, and `run` and `dev` would have two instances.
     started: list[subprocess.Popen[bytes]] = []
-    with _tidy_when_told_to_end():
+    with _noted(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as told:
         try:
             for line, own in zip(lines, environments(settings), strict=True):
                 started.append(subprocess.Popen(line, env=own, cwd=settings.home, start_new_session=True))
-            while all(process.poll() is None for process in started):
+            while not told and all(process.poll() is None for process in started):
                 time.sleep(LOOK_S)
-            ended = next(line for line, process in zip(lines, started, strict=True) if process.poll() is not None)
-            raise UserError(f"`{Path(ended[0]).name}` ended by itself; its last lines above say why.")
+            gone = [line for line, process in zip(lines, started, strict=True) if process.poll() is not None]
         finally:
             _stop(started)
+    if signal.SIGINT in told:
+        raise KeyboardInterrupt
+    if told:
+        raise SystemExit(ENDED_BY + told[0])
+    raise UserError(f"`{Path(gone[0][0]).name}` ended by itself; its last lines above say why.")
 
 
 @contextmanager
-def _tidy_when_told_to_end() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end this process as Ctrl-C does: the two would go on without it, on their ports."""
-
-    def leave(number: int, _frame: FrameType | None) -> None:
-        raise SystemExit(ENDED_BY + number)
-
-    before = {one: signal.signal(one, leave) for one in (signal.SIGTERM, signal.SIGHUP)}
+def _noted(*signals: signal.Signals) -> Iterator[list[int]]:
+    """Note signals instead of ending at once: in the middle of a start, a server would go on without us."""
+    told: list[int] = []
+    before = {one: signal.signal(one, lambda number, _frame: told.append(number)) for one in signals}
     try:
-        yield
+        yield told
     finally:
         for one, handler in before.items():
             signal.signal(one, handler)

@@ -128,7 +128,7 @@ class LiveView:
         self._tell(cards)
         if self._live is not None:
             running = [card for card in cards if card.result is None]
-            table = [_table(running, self._console)] if running else []
+            table = [running_table(running, self._console)] if running else []
             said = self._how_far()  # folded where it is too long: costs and the time left stand at its end
             pulse = [Padding(Text(said, style="bold"), (0, 0, 0, 2))] if said else []
             self._live.update(Group(*table, *pulse, self._bars), refresh=True)
@@ -147,14 +147,16 @@ class LiveView:
             self._told[card.key] = card.stage
             if card.stage == "done" or (self._live is None and card.stage != "waiting"):
                 title, said = one_line(card.title, TITLE_CHARS), one_line(describe(card), SAID_CHARS)
-                line = f"  {card.key}  {card.slot:7} {title:<{TITLE_CHARS}} {said}"
+                aligned = self._live is None or self._console.width >= PROGRESS_BAR_CHARS
+                slot = f"{card.slot:7}" if aligned else short_slot(card.slot)
+                line = f"  {card.key}  {slot} {title:<{TITLE_CHARS if aligned else 0}} {said}"
                 # Beside the display rich would not crop the display either, and lose count of its lines.
                 self._console.print(Text(line), soft_wrap=self._live is None)
                 if card.stage == "done" and self._live is None and (said := self._pulse()):
                     self._print(said)
 
 
-def _table(cards: list[Card], console: Console) -> Table:
+def running_table(cards: list[Card], console: Console) -> Table:
     """Draw the running experiments in one line each; what is left of the width is the title's."""
     kept, short = _columns(console.width)
     table = Table(box=None, pad_edge=True, padding=(0, 1 if short else 2, 0, 0), show_header=not short)
@@ -169,7 +171,7 @@ def _table(cards: list[Card], console: Console) -> Table:
     for card in cards:
         cells = _cells(card, brief=kept != ALL, short=short)
         table.add_row(*(cell(cells[heading]) for heading in kept))
-    # A width makes rich give the other columns what they need, and the title the rest, instead of cutting all alike.
+    # With a width rich gives the other columns what they need and the title the rest; else it cuts all alike.
     table.width = Measurement.get(console, console.options, table).maximum
     return table
 

@@ -1,19 +1,23 @@
 """Every figure of the page is the journal's, as leaderboard and ledger have it."""
 
 import math
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 
 from autoresearch_dagster.agent.hypotheses.calibration import calibration
 from autoresearch_dagster.agent.rules.edit_rules import parent_of
 from autoresearch_dagster.core.experiment import canonical_json
+from autoresearch_dagster.core.progress import in_time
 from autoresearch_dagster.reports.audit import audit_trail
-from autoresearch_dagster.reports.bill import bill
+from autoresearch_dagster.reports.bill import bill, dollars
 from autoresearch_dagster.reports.lineage import parents
 from autoresearch_dagster.reports.page.build import report_html
+from autoresearch_dagster.reports.page.charts.costs import cost_charts
 from autoresearch_dagster.reports.page.charts.curves import curves_chart
 from autoresearch_dagster.reports.page.charts.progress import progress_chart
-from autoresearch_dagster.reports.page.costs import costs_of
+from autoresearch_dagster.reports.page.costs import Point, costs_of
 from autoresearch_dagster.reports.page.diffs import diff
 from autoresearch_dagster.reports.page.edits import edits_of
 from autoresearch_dagster.reports.page.leaderboard import leaderboard_of
@@ -66,6 +70,16 @@ def test_the_bill_is_the_ledgers(view, page):
     assert costs.over_time[-1].gpu_s == pytest.approx(ledger.gpu_s)
     assert sum(one.answers for one in costs.turns) == ledger.calls
     assert f"{ledger.usage.input_tokens:,}" in page.part("costs")
+
+
+def test_a_chart_of_costs_says_the_same_total_as_the_bill():
+    when = datetime(2026, 11, 1, tzinfo=UTC)
+    spent = [Point(when, 0.0, 0.0, 0.0), Point(when + timedelta(minutes=2), 0.15, 105.1, 7_250.0)]
+
+    totals = [one.caption.partition(" in all;")[0] for one in cost_charts(spent)]
+
+    assert totals == [dollars(Decimal("0.15")), in_time(7_250.0), in_time(105.1)]
+    assert totals == ["US$ 0.1500", "2.1 h", "106 s"]
 
 
 def test_hypotheses_by_axis_are_the_calibration(view, page):
