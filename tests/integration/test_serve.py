@@ -23,7 +23,7 @@ settings = Settings(home=Path(sys.argv[1]), mlruns=Path(sys.argv[1]) / "mlruns")
 serve.serve(settings, "127.0.0.1", int(sys.argv[2]), int(sys.argv[3]), print)
 """
 PATIENCE_S = 60.0
-ENDED = {signal.SIGINT: 1, signal.SIGTERM: 143, signal.SIGHUP: 129}
+ENDED = {signal.SIGINT: -signal.SIGINT, signal.SIGTERM: 143, signal.SIGHUP: 129}
 """How the process ends; the command line makes 130 of an interrupt."""
 
 
