@@ -54,7 +54,7 @@ TEST := $(BIN)/python -m pytest -q -m "not slow and not night" --numprocesses au
 test: dev-tools ## everything that needs no GPU and no key, in at most 10 minutes
 	@$(TEST)
 
-coverage: dev-tools ## make test, and it must run every line and branch of core, evaluation and the ledger
+coverage: dev-tools ## make test, and it must run all branches of core, evaluation and the ledger
 	@$(TEST) --cov --cov-report=term
 
 test-slow: dev-tools ## fixed samples of the long suites, the demo from a fresh clone

@@ -66,7 +66,7 @@ def test_a_driven_session_is_not_put_away(command, home):
 def test_a_session_is_moved_from_home_to_home(command, home, tmp_path):
     done = command("session", "export", KEY, tmp_path / "s.tar")
     assert done.code == 0
-    assert "without 1 checkpoints" in done.out
+    assert "without 1 checkpoint" in done.out
     done = command("session", "import", tmp_path / "s.tar", home="new")
     assert done.code == 0
     assert f"autoresearch run --memory-key {KEY}" in done.out

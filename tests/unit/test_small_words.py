@@ -69,11 +69,11 @@ def test_a_preset_that_is_not_there_is_one_sentence_with_those_that_are() -> Non
         presets.preset("huge")
 
 
-def test_gpu_time_is_reserved_for_two_hard_stops_and_on_cores_none() -> None:
+def test_gpu_time_is_reserved_for_three_hard_stops_and_on_cores_none() -> None:
     gpu, demo = presets.preset("gpu"), presets.preset("demo")
 
-    assert presets.gpu_reserve_s(gpu.config, gpu) == 2 * (300 + 180)
-    assert presets.gpu_reserve_s(demo.config, gpu) == 2 * 300
+    assert presets.gpu_reserve_s(gpu.config, gpu) == 3 * (300 + 180)
+    assert presets.gpu_reserve_s(demo.config, gpu) == 3 * 300
     assert presets.gpu_reserve_s(demo.config, demo) == 0
 
 
