@@ -66,7 +66,7 @@ def experiment(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         f"{headline(shown)} of record; reproduced: {again.outcome.value}, {exact(again.val_bpb, 'no score')}"
     )
     return dg.MaterializeResult(
-        metadata={**record_metadata(shown, dossier), **reproduction_metadata(recorded, again)},
+        metadata={**record_metadata(shown, dossier, state.bundle), **reproduction_metadata(recorded, again)},
         data_version=dg.DataVersion(data_version(shown)),
         tags=provenance("experiment", data_version(shown)),
     )

@@ -89,7 +89,7 @@ def dataset_profile(context: dg.AssetExecutionContext, config: BundleConfig) -> 
     """The short summary of the bundle that the agent is told."""
     with _in_a_sentence():
         _, bundle = _rows(config, in_lines(context.log.info))
-        return _shown("dataset_profile", story.profile_story(build.profile(bundle)))
+        return _shown("dataset_profile", story.profile_story(build.profile(bundle), bundle))
 
 
 @dg.asset_check(asset=tokenizer, name="round_trip")

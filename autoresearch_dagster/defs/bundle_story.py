@@ -86,10 +86,11 @@ def _numbers(told: BundleStatistics) -> Metadata:
     }
 
 
-def profile_story(profile: DatasetProfile) -> Metadata:
-    """Show what the agent is told."""
+def profile_story(profile: DatasetProfile, bundle: Bundle) -> Metadata:
+    """Show what the agent is told of which packed rows."""
     plain = profile.model_dump(mode="json")
     return {
+        "digest": dg.MetadataValue.text(bundle.digest[:SHORT]),
         "tokens_per_byte": dg.MetadataValue.float(rounded(profile.tokens_per_byte)),
         "data_bytes": dg.MetadataValue.int(profile.data_bytes),
         "profile": dg.MetadataValue.json(plain),

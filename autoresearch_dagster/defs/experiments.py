@@ -2,31 +2,38 @@
 
 import dagster as dg
 
-from autoresearch_dagster.core.experiment import ExperimentResult
+from autoresearch_dagster.core.experiment import ExperimentKey, ExperimentResult
 from autoresearch_dagster.core.figures import EXACT, bpb, change, exact, rounded
 from autoresearch_dagster.core.limits import DIFF_SHOWN_LINES, GIB, MIB
 from autoresearch_dagster.core.progress import counted
+from autoresearch_dagster.data.folders import SHORT
 from autoresearch_dagster.defs.tables import table as rows_table
 from autoresearch_dagster.defs.versions import provenance
-from autoresearch_dagster.experiments.dossier import Dossier
+from autoresearch_dagster.experiments.dossier import Dossier, dossier_of
 from autoresearch_dagster.reports.live import sparkline
 from autoresearch_dagster.reports.markdown import fenced
 from autoresearch_dagster.reports.single import difference
 from autoresearch_dagster.reports.text import block
+from autoresearch_dagster.store.blobs import Blobs
 from autoresearch_dagster.store.curves import UNREADABLE
-from autoresearch_dagster.store.state import Experiment
+from autoresearch_dagster.store.state import Experiment, SessionState
 
 CURVE_WIDTH = 40  # characters of a curve
 BLANK = Dossier()
 
 
-def experiment_event(experiment: Experiment, dossier: Dossier = BLANK) -> dg.AssetMaterialization:
-    """Fill the partition of a finished experiment."""
+def partition_event(state: SessionState, key: ExperimentKey, blobs: Blobs) -> dg.AssetMaterialization:
+    """Fill the partition of a finished experiment with all that its session knows of it."""
+    return experiment_event(state.everything[key], dossier_of(state, key, blobs), state.bundle)
+
+
+def experiment_event(experiment: Experiment, dossier: Dossier = BLANK, bundle: str = "") -> dg.AssetMaterialization:
+    """Fill the partition of a finished experiment that was trained on a bundle."""
     return dg.AssetMaterialization(
         asset_key="experiment",
         partition=experiment.planned.key,
         description=headline(experiment),
-        metadata=record_metadata(experiment, dossier),
+        metadata=record_metadata(experiment, dossier, bundle),
         tags=provenance("experiment", data_version(experiment)),
     )
 
@@ -46,7 +53,9 @@ def headline(experiment: Experiment) -> str:
     return f"{title}: {result.ending}, {score}"
 
 
-def record_metadata(experiment: Experiment, dossier: Dossier = BLANK) -> dict[str, dg.MetadataValue]:
+def record_metadata(
+    experiment: Experiment, dossier: Dossier = BLANK, bundle: str = ""
+) -> dict[str, dg.MetadataValue]:
     """Describe the result of record; numbers are drawn over the partitions."""
     result, planned = experiment.result, experiment.planned
     found: dict[str, dg.MetadataValue] = {
@@ -61,6 +70,8 @@ def record_metadata(experiment: Experiment, dossier: Dossier = BLANK) -> dict[st
         found["judgement"] = dg.MetadataValue.text(experiment.judgement)
     if experiment.slot:
         found["slot"] = dg.MetadataValue.text(experiment.slot)
+    if bundle:
+        found["bundle"] = dg.MetadataValue.text(bundle[:SHORT])  # as the page of `packed_rows` names it
     found["config"] = dg.MetadataValue.json(planned.config.model_dump())
     if planned.parent_title:
         found["parent"] = dg.MetadataValue.text(planned.parent_title)

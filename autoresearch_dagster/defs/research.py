@@ -14,13 +14,12 @@ from autoresearch_dagster.defs.bundle_log import tell_bundle
 from autoresearch_dagster.defs.config import HALTS, ResearchConfig, flat_research_config
 from autoresearch_dagster.defs.desk import desk_resource
 from autoresearch_dagster.defs.dispatch_story import dispatch_metadata, plan_metadata, stage_line, thought, where
-from autoresearch_dagster.defs.experiments import experiment_event, headline
+from autoresearch_dagster.defs.experiments import headline, partition_event
 from autoresearch_dagster.defs.partitions import experiment_partitions
 from autoresearch_dagster.defs.shown import tag_worker
 from autoresearch_dagster.defs.tags import memory_key_tag, resource_tags
 from autoresearch_dagster.defs.versions import leaderboard_provenance
 from autoresearch_dagster.experiments.desk import Desk
-from autoresearch_dagster.experiments.dossier import dossier_of
 from autoresearch_dagster.experiments.notes import note_end
 from autoresearch_dagster.experiments.project import project
 from autoresearch_dagster.experiments.report import freshen_report, keep_report
@@ -133,7 +132,7 @@ def train_experiment(context: dg.OpExecutionContext, key: str) -> str:
     state = desk.state()
     experiment = state.everything[ExperimentKey(key)]
     context.log.info(f"{key} {headline(experiment)}; {where(desk.board, key)}.")
-    context.log_event(experiment_event(experiment, dossier_of(state, ExperimentKey(key), desk.store.blobs)))
+    context.log_event(partition_event(state, ExperimentKey(key), desk.store.blobs))
     _warn(context, freshen_report(desk.settings, desk.store, state.id))
     return key
 
@@ -152,7 +151,7 @@ def settle_batch(context: dg.OpExecutionContext, _keys: list[str]) -> None:
     _warn(context, keep_report(desk.settings, desk.store, state.id))
     _warn(context, project(desk.settings, desk.store, state.id))
     for judged in desk.newly_judged():  # the partition was filled when it was trained, before it was compared
-        context.log_event(experiment_event(judged, dossier_of(state, judged.planned.key, desk.store.blobs)))
+        context.log_event(partition_event(state, judged.planned.key, desk.store.blobs))
     _warn(context, note_end(desk.settings, desk.store, state.id))
     context.add_output_metadata(dispatch_metadata(state, desk.board, context.run_id))
     evaluation = receipts_evaluation([state], desk.store)

@@ -5,9 +5,8 @@ from collections.abc import Callable, Iterator
 import dagster as dg
 
 from autoresearch_dagster.core.experiment import ExperimentKey
-from autoresearch_dagster.defs.experiments import experiment_event
+from autoresearch_dagster.defs.experiments import partition_event
 from autoresearch_dagster.defs.partitions import experiment_partitions
-from autoresearch_dagster.experiments.dossier import dossier_of
 from autoresearch_dagster.experiments.session import lease_name
 from autoresearch_dagster.store.leases import is_dead, this_process
 from autoresearch_dagster.store.state import SessionState
@@ -60,5 +59,5 @@ def show_results(
     instance.add_dynamic_partitions(experiment_partitions.name or "experiment", list(missing))
     for name, state in missing.items():
         key = ExperimentKey(name)
-        emit(experiment_event(state.everything[key], dossier_of(state, key, store.blobs)))
+        emit(partition_event(state, key, store.blobs))
         yield f"result not shown: {key}: its partition is filled from the journal."

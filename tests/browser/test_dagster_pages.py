@@ -93,6 +93,29 @@ def test_a_run_shows_each_experiment_as_a_step_and_leads_to_its_plan(site: Dagst
     site.keep(page, "dagster-run")
 
 
+@pytest.mark.parametrize("asset", ["climbmix_shards", "tokenizer", "packed_rows", "dataset_profile"])
+def test_a_session_fills_the_page_of_each_asset_of_its_bundle(site: Dagster, page: Page, asset: str) -> None:
+    site.open(page, f"/assets/{asset}", shows="built or found by the session s01")
+    assert page.get_by_text("Unsynced").count() == 0
+
+
+def test_the_bundle_that_a_session_built_has_passed_its_checks(site: Dagster, page: Page) -> None:
+    site.open(page, "/assets/packed_rows?view=checks", shows="no_shared_document")
+    page.get_by_text("All files match their digests").first.wait_for(timeout=SHOWS_MS)
+    page.get_by_text("Passed").first.wait_for(timeout=SHOWS_MS)
+
+
+def test_a_partition_is_in_step_with_the_bundle_and_says_which_it_was_trained_on(site: Dagster, page: Page) -> None:
+    site.open(page, f"/assets/experiment?view=partitions&partition={EDITED}", shows="cpu_seconds")
+    page.get_by_text("Materialized", exact=True).first.wait_for(timeout=SHOWS_MS)
+    page.get_by_text("bundle", exact=True).first.wait_for(timeout=SHOWS_MS)
+    assert page.get_by_text("Unsynced").count() == 0
+
+
+def test_the_list_of_runs_names_the_research(site: Dagster, page: Page) -> None:
+    site.open(page, "/runs", shows="autoresearch/memory_key: night")
+
+
 def test_the_check_of_receipts_has_passed(site: Dagster, page: Page) -> None:
     site.open(page, "/assets/experiment?view=checks", shows="receipts")
     page.get_by_text("Passed").first.wait_for(timeout=SHOWS_MS)

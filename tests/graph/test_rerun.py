@@ -16,8 +16,7 @@ from autoresearch_dagster.core.settings import PROJECT_ROOT
 from autoresearch_dagster.data.build import build_bundle
 from autoresearch_dagster.definitions import defs
 from autoresearch_dagster.defs import assets
-from autoresearch_dagster.defs.experiments import experiment_event, reproduction_metadata
-from autoresearch_dagster.experiments.dossier import dossier_of
+from autoresearch_dagster.defs.experiments import partition_event, reproduction_metadata
 from autoresearch_dagster.store import events as ev, promotion_events as pe
 from autoresearch_dagster.store.leaderboard import leaderboard
 from tests.plans import finish, plan
@@ -111,7 +110,7 @@ def planned_baseline(settings, store):
 
 def test_a_reproduction_is_shown_beside_the_record_and_never_as_the_record(settings, store, instance):
     key = planned_baseline(settings, store)
-    instance.report_runless_asset_event(experiment_event(store.journal.state("s01").experiments[key]))
+    instance.report_runless_asset_event(partition_event(store.journal.state("s01"), key, store.blobs))
     recorded = instance.get_latest_materialization_event(ASSET).asset_materialization
     events, board = store.journal.events("s01"), leaderboard(store.journal.state("s01"))
 
@@ -127,6 +126,7 @@ def test_a_reproduction_is_shown_beside_the_record_and_never_as_the_record(setti
         assert latest.metadata[name] == value
     assert latest.tags["dagster/data_version"] == recorded.tags["dagster/data_version"]
     assert latest.metadata["val_bpb"].value == 9.0
+    assert latest.metadata["bundle"].value == store.journal.state("s01").bundle[:16]
     again = latest.metadata["reproduction_val_bpb"].value
     assert 2.0 < again < 9.0
     assert latest.metadata["reproduction_difference"].value == round(again - 9.0, 6)
@@ -157,7 +157,7 @@ def test_a_partition_shows_what_is_new_in_its_train_py_and_nothing_where_nothing
         (key,) = plan(store, "one", memory_key=memory_key, code=code)
         finish(store, key, 9.0)
         state = store.journal.state(key.partition("_")[0])
-        found.append(experiment_event(state.experiments[key], dossier_of(state, key, store.blobs)).metadata)
+        found.append(partition_event(state, key, store.blobs).metadata)
 
     assert "review" not in found[0]
     (row,) = found[1]["review"].records

@@ -10,7 +10,7 @@ from autoresearch_dagster.data.build import build_bundle
 from autoresearch_dagster.data.folders import SHORT
 from autoresearch_dagster.data.layout import Bundle
 from autoresearch_dagster.definitions import defs
-from autoresearch_dagster.defs import bundle_checks
+from autoresearch_dagster.defs import bundle_checks, bundle_log
 from autoresearch_dagster.defs.assets import leaderboard_metadata
 from autoresearch_dagster.defs.bundle_log import tell_bundle
 from autoresearch_dagster.defs.experiments import experiment_event
@@ -114,9 +114,20 @@ def test_each_bundle_is_told_once_whoever_built_it(settings, store, instance):
     state, short, long = store.journal.state("s01"), bundle_of(settings, 64), bundle_of(settings, 96)
     build_in_dagster(instance, 96)
 
-    assert materialised(told_of(instance, short, state)) == list(ASSETS)
+    assert materialised(told_of(instance, short, state)) == ["packed_rows", "dataset_profile"]  # all else is shared
     assert materialised(told_of(instance, short, state)) == []
     assert materialised(told_of(instance, long, state)) == []
+
+
+def test_what_a_person_materialised_alone_is_not_told_twice_and_the_rest_is_told(settings, store, instance):
+    plan(store, "wide")
+    dg.materialize(
+        [defs.resolve_assets_def("climbmix_shards")], instance=instance, run_config={"ops": {"climbmix_shards": {}}}
+    )
+
+    events = told_of(instance, bundle_of(settings), store.journal.state("s01"))
+
+    assert materialised(events) == list(ASSETS[1:])
 
 
 def test_nothing_is_out_of_step_whatever_other_bundles_are_built_and_trained_on(settings, store, instance):
@@ -211,7 +222,8 @@ def test_a_bundle_whose_files_are_gone_is_a_warning_and_research_goes_on(setting
 def test_a_check_that_fails_is_a_warning_of_the_run(settings, store, instance, monkeypatch):
     plan(store, "wide")
     failing = bundle_checks.BundleCheck("packed_rows", "digests", lambda _: (False, "x changed."), lambda _: {})
-    monkeypatch.setattr(bundle_checks, "CHECKS", (failing,))
+    for module in (bundle_checks, bundle_log):
+        monkeypatch.setattr(module, "CHECKS", (failing,))
 
     warnings = tell_in_research(instance, settings, bundle_of(settings))
 
