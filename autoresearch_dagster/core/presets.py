@@ -95,3 +95,15 @@ def gpu_reserve_s(config: TrainConfig, chosen: Preset) -> float:
         return 0.0
     hard_stop_s = max(config.time_budget_sec + limits.HARD_STOP_EXTRA_S, limits.HARD_STOP_MIN_S)
     return limits.GPU_RESERVE_STOPS * hard_stop_s
+
+
+def may_be_tried_again(config: TrainConfig, chosen: Preset, used_s: float) -> bool:
+    """Whether what an attempt reserved of a GPU suffices for one more try and for scoring; always on cores.
+
+    Args:
+        config: of the training.
+        chosen: its preset.
+        used_s: seconds that the tries before took.
+    """
+    reserve_s = gpu_reserve_s(config, chosen)
+    return not reserve_s or used_s + 2 * reserve_s / limits.GPU_RESERVE_STOPS <= reserve_s

@@ -15,8 +15,8 @@ from autoresearch_dagster.containers.protocol import JobLimits
 from autoresearch_dagster.core.errors import AutoresearchError, StoreConflict
 from autoresearch_dagster.core.experiment import ExperimentResult, Outcome, OutOfMemory, PlannedExperiment
 from autoresearch_dagster.core.folders import remove_tree
-from autoresearch_dagster.core.limits import GPU_RESERVE_STOPS, SLOT_POLL_S
-from autoresearch_dagster.core.presets import gpu_reserve_s
+from autoresearch_dagster.core.limits import SLOT_POLL_S
+from autoresearch_dagster.core.presets import may_be_tried_again
 from autoresearch_dagster.evaluation.evaluator import evaluate
 from autoresearch_dagster.experiments.attempt_record import AttemptRecord
 from autoresearch_dagster.experiments.describe import described
@@ -167,17 +167,12 @@ class _Run:
         given, before = record.provision, record.out_of_memory
         ceiling = memory_ceiling(self.lab.preset.memory_bytes, self.attempt.n_slots)
         provision = healed(given, _report_of(record).outcome, len(before), ceiling)
-        if provision is None or not self._has_gpu_time(record):
+        used_s = sum(one.duration_sec for one in (*before, _failed(record)))
+        if provision is None or not may_be_tried_again(self.planned.config, self.lab.preset, used_s):
             return None
         more = provision.memory_bytes > given.memory_bytes
         self.on_stage(f"again with {'more memory' if more else 'a smaller micro-batch'}")
         return Next(provision, (*before, _failed(record)))
-
-    def _has_gpu_time(self, record: AttemptRecord) -> bool:
-        """Whether what was reserved for it suffices for one more try and for scoring; always on the CPU."""
-        reserve_s = gpu_reserve_s(self.planned.config, self.lab.preset)
-        used_s = sum(one.duration_sec for one in (*record.out_of_memory, _failed(record)))
-        return used_s + 2 * reserve_s / GPU_RESERVE_STOPS <= reserve_s
 
     def scored(self, workspace: Path, record: AttemptRecord) -> ExperimentResult:
         """Say how the training went and, where it handed a model over, what that is worth."""

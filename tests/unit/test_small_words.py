@@ -77,6 +77,14 @@ def test_gpu_time_is_reserved_for_three_hard_stops_and_on_cores_none() -> None:
     assert presets.gpu_reserve_s(demo.config, demo) == 0
 
 
+def test_a_training_may_be_tried_again_while_time_is_left_for_it_and_for_scoring_and_on_cores_always() -> None:
+    gpu, demo = presets.preset("gpu"), presets.preset("demo")
+
+    assert presets.may_be_tried_again(gpu.config, gpu, 480.0)
+    assert not presets.may_be_tried_again(gpu.config, gpu, 481.0)
+    assert presets.may_be_tried_again(demo.config, demo, 1e6)
+
+
 @pytest.mark.parametrize(
     ("value", "said"), [(3 * GIB, "3.0 GiB"), (5 * MIB, "5 MiB"), (2048, "2 KiB"), (1.5 * GIB, "1.5 GiB")]
 )
