@@ -13,6 +13,7 @@ from autoresearch_dagster.core.errors import AutoresearchError
 from autoresearch_dagster.core.limits import ASLEEP_LOOK_S
 from autoresearch_dagster.core.progress import Amount, Report
 from autoresearch_dagster.core.settings import Settings
+from autoresearch_dagster.defs.interrupts import interrupts_noted
 from autoresearch_dagster.defs.research import DRIVER_TAG, research
 from autoresearch_dagster.defs.tags import memory_key_tag
 from autoresearch_dagster.experiments.desk import Desk
@@ -76,8 +77,9 @@ def drive(
     open_session(open_store(settings), settings, config, "cli", report)
     flat: dict[str, object] = {**config.model_dump(exclude_none=True), "quiet": True}
     while True:
-        with Desk(settings, board, report) as desk:
-            if _run_once(desk, instance, flat, {DRIVER_TAG: "cli", **memory_key_tag(config.memory_key)}):
+        with Desk(settings, board, report) as desk, interrupts_noted() as noted:
+            desk.interrupted = noted
+            if _run_once(desk, instance, flat, {DRIVER_TAG: "cli", **memory_key_tag(config.memory_key)}) or noted():
                 raise KeyboardInterrupt
             state = desk.state()
         on_dispatch(state)

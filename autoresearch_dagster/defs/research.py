@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import dagster as dg
+from dagster._core.errors import DagsterExecutionInterruptedError  # it has no public name
 
 from autoresearch_dagster.core.errors import AutoresearchError, BundleError, StoreConflict
 from autoresearch_dagster.core.experiment import ExperimentKey
@@ -104,6 +105,13 @@ def _tell_stages(context: dg.OpExecutionContext, board: Board) -> None:
             context.log.info(stage_line(card))
 
 
+def _look(context: dg.OpExecutionContext, desk: Desk) -> None:
+    """Tell what is new while an experiment is waited for."""
+    if desk.interrupted():
+        raise DagsterExecutionInterruptedError
+    _tell_stages(context, desk.board)
+
+
 def _warn(context: dg.OpExecutionContext, problem: str | None) -> None:
     """Log why MLflow or the report is behind: research goes on without them."""
     if problem:
@@ -123,7 +131,7 @@ def train_experiment(context: dg.OpExecutionContext, key: str) -> str:
         if card.key == key and card.stage == "waiting":
             context.log.info(stage_line(card))
     try:
-        desk.wait(ExperimentKey(key), lambda: _tell_stages(context, desk.board))
+        desk.wait(ExperimentKey(key), lambda: _look(context, desk))
     except AutoresearchError as fault:
         # The journal still holds the plan: the next dispatch runs it again.
         context.log.warning(f"{key} has no result yet: {fault}")

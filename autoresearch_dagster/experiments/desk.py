@@ -42,6 +42,8 @@ class Desk:
         self.settings = settings
         self.board = board or Board()
         self.report = report
+        self.interrupted: Callable[[], bool] = lambda: False
+        """Whether the person pressed Ctrl-C; set by whoever listens for it."""
         self._terminated = terminated
         self._stack = ExitStack()
         self._store: Store | None = None

@@ -1,0 +1,32 @@
+"""Ctrl-C is known of, whatever became of the exception."""
+
+import os
+import signal
+import threading
+
+from autoresearch_dagster.defs.interrupts import interrupts_noted
+
+
+def test_ctrl_c_that_some_code_swallowed_is_known_of() -> None:
+    with interrupts_noted() as noted:
+        assert not noted()
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            threading.Event().wait(5)
+        except KeyboardInterrupt:
+            pass
+        assert noted()
+        assert noted()
+
+    with interrupts_noted() as noted:
+        assert not noted()
+
+
+def test_another_signal_is_no_ctrl_c() -> None:
+    before = signal.signal(signal.SIGUSR1, lambda *_: None)
+    try:
+        with interrupts_noted() as noted:
+            os.kill(os.getpid(), signal.SIGUSR1)
+            assert not noted()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
