@@ -1,6 +1,8 @@
 """The log of a run says which experiment trains where, while it trains."""
 
 import dagster as dg
+import pytest
+from dagster._core.errors import DagsterExecutionInterruptedError
 
 from autoresearch_dagster.core.errors import StoreConflict
 from autoresearch_dagster.core.experiment import ExperimentKey, ExperimentResult, Outcome
@@ -22,6 +24,9 @@ class WatchedDesk:
         self.seen: list[list[str]] = []
         self.board.add(FIRST, "higher-rate")
         self.board.add(SECOND, "wider-\x1b[2Jmodel")
+
+    def interrupted(self) -> bool:
+        return False
 
     def wait(self, key: ExperimentKey, look) -> ExperimentResult:
         for stage in ("starting", "training", "scoring"):
@@ -48,6 +53,14 @@ def test_each_experiment_of_the_dispatch_is_said_to_train_where_it_does_while_it
         "s01_d01_e02 wider-\\x1b[2Jmodel trains on core 1.",
     ]
     assert scoring[3:] == ["s01_d01_e01 higher-rate is scored.", "s01_d01_e02 wider-\\x1b[2Jmodel is scored."]
+
+
+def test_a_ctrl_c_that_was_swallowed_ends_the_wait(monkeypatch):
+    desk = WatchedDesk([])
+    monkeypatch.setattr(desk, "interrupted", lambda: True)
+
+    with dg.build_op_context(resources={"desk": desk}) as context, pytest.raises(DagsterExecutionInterruptedError):
+        train_experiment(context, str(FIRST))
 
 
 def test_what_an_experiment_waits_for_is_said_too():
