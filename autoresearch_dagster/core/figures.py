@@ -39,4 +39,9 @@ def interval(low: float, high: float) -> str:
 
 def gain_interval(difference: PairedDifference) -> str:
     """Write the 95 % interval of a gain: what is better is above zero."""
-    return f"{change(-difference.high_bpb)} to {change(-difference.low_bpb)}"
+    return change_interval(-difference.high_bpb, -difference.low_bpb)
+
+
+def change_interval(low: float, high: float) -> str:
+    """Write from where to where a change goes."""
+    return f"{change(low)} to {change(high)}"

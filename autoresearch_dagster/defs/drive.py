@@ -77,8 +77,7 @@ def drive(
     open_session(open_store(settings), settings, config, "cli", report)
     flat: dict[str, object] = {**config.model_dump(exclude_none=True), "quiet": True}
     while True:
-        with Desk(settings, board, report) as desk, interrupts_noted() as noted:
-            desk.interrupted = noted
+        with interrupts_noted() as noted, Desk(settings, board, report, interrupted=noted) as desk:
             if _run_once(desk, instance, flat, {DRIVER_TAG: "cli", **memory_key_tag(config.memory_key)}) or noted():
                 raise KeyboardInterrupt
             state = desk.state()

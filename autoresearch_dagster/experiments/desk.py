@@ -34,16 +34,17 @@ class Desk:
         board: Board | None = None,
         report: Report | None = None,
         terminated: Callable[[], str] = lambda: "",
+        interrupted: Callable[[], bool] = lambda: False,
     ) -> None:
         """Work on this machine; `board` and `report` are for a person who watches.
 
         `terminated` is asked when the desk is left: why somebody ended its experiments, '' if nobody did.
+        `interrupted` says whether the person pressed Ctrl-C.
         """
         self.settings = settings
         self.board = board or Board()
         self.report = report
-        self.interrupted: Callable[[], bool] = lambda: False
-        """Whether the person pressed Ctrl-C; set by whoever listens for it."""
+        self.interrupted = interrupted
         self._terminated = terminated
         self._stack = ExitStack()
         self._store: Store | None = None

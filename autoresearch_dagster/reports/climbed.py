@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from autoresearch_dagster.core import limits
-from autoresearch_dagster.core.figures import change
+from autoresearch_dagster.core.figures import change, change_interval
 from autoresearch_dagster.core.progress import counted
 from autoresearch_dagster.store.state import SessionState
 
@@ -38,7 +38,7 @@ def how_sure(found: "Climb", n_seeds: int) -> str:
     steps = f"{found.n_steps} confirmed steps added up" if found.n_steps > 1 else counted(n_seeds, "fresh seed")
     certain = f"{100 * (1 - limits.SESSION_ERROR_RATE):.0f} %"
     return (
-        f"95 %: {change(found.low_bpb)} to {change(found.high_bpb)}, from {steps}; "
+        f"95 %: {change_interval(found.low_bpb, found.high_bpb)}, from {steps}; "
         f"{change(found.assured_bpb)} or more, sure to {certain} over all that was tried"
     )
 

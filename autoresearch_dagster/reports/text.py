@@ -11,8 +11,12 @@ from autoresearch_dagster.core.progress import counted
 
 def one_line(text: str, limit: int) -> str:
     """Escape control characters, join lines, and cut after `limit` characters."""
-    shown = " ".join(readable(text).split())
-    return shown if len(shown) <= limit else shown[: limit - 1].rstrip() + "…"
+    return clipped(" ".join(readable(text).split()), limit)
+
+
+def clipped(text: str, limit: int) -> str:
+    """Cut a text that is safe already, and show that it was cut."""
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
 def cell(text: object, limit: int = 200) -> Text:

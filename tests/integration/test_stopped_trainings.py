@@ -9,28 +9,17 @@ from autoresearch_dagster.containers.local_runner import LocalRunner
 from autoresearch_dagster.containers.select import HARNESS
 from autoresearch_dagster.experiments.dispatch import Dispatch
 from autoresearch_dagster.reports.board import Board
-from tests.bundles import tiny_bundle
+from tests.integration.test_early_stopped import LEARNS_NOTHING
 from tests.integration.test_promotion_flow import Research
-from tests.scored import small_lab
 
-TRAINS_ON = """
-import prepare
-def run_training(config):
-    step = 0
-    while True:
-        step += 1
-        if step % 20_000 == 0:
-            prepare.log_step(step, 9.0)
-"""
 PATIENCE_S = 60.0
 
 
 @pytest.fixture
-def research(tmp_path):
-    lab = small_lab(tmp_path / "home", tiny_bundle(tmp_path / "bundle"))
+def research(lab):
     research = Research(lab)
     research.measure_floor()
-    research.launch(TRAINS_ON)
+    research.launch(LEARNS_NOTHING.decode())
     return research
 
 

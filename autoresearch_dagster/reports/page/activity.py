@@ -9,7 +9,7 @@ from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.progress import counted
 from autoresearch_dagster.reports.history import Teller
 from autoresearch_dagster.reports.page.figures import clock, span
-from autoresearch_dagster.reports.page.markup import clipped, short
+from autoresearch_dagster.reports.page.markup import in_short, short
 from autoresearch_dagster.reports.page.view import ReportView
 from autoresearch_dagster.reports.session_lines import MARGIN
 from autoresearch_dagster.reports.text import Passage, passage
@@ -73,7 +73,7 @@ class Chapter:
     def brief(self) -> "Chapter":
         """Keep the first lines, without the texts below them."""
         kept = self.moments[: limits.REPORT_BRIEF_ITEMS]
-        lines = tuple(replace(one, line=clipped(one.line), text=Passage("")) for one in kept)
+        lines = tuple(replace(one, line=in_short(one.line), text=Passage("")) for one in kept)
         return replace(self, moments=lines, left_out=self.left_out + len(self.moments) - len(kept))
 
 

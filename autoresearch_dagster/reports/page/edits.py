@@ -117,12 +117,11 @@ def edits_of(view: ReportView) -> Edits:
     others = sorted(set(range(len(saved))) - set(reigned), key=lambda at: _value(trials, saved, at))
     first = [*reversed(reigned), *others]
     to_parent = {at: comparer.compare(sources[at], saved[at]) for at in first}
-    reviews = {at: comparer.review(sources[at], saved[at]) for at in first}
     beside: dict[int, _Beside] = {}
     for at in first:
         direct = sources[at] in (None, comparer.baseline)
         other = Comparison(None, SAME_AS_PARENT) if direct else comparer.compare(None, saved[at])
-        beside[at] = _Beside(to_parent[at], other, reviews[at])
+        beside[at] = _Beside(to_parent[at], other, comparer.review(sources[at], saved[at]))
     revisions = tuple(
         _revision(view, at, found[at], turn, trials, beside[at])
         for at, turn in zip(range(len(saved)), _turns(view.events), strict=True)

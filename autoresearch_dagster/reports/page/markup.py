@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.progress import counted
-from autoresearch_dagster.reports.text import one_line, passage
+from autoresearch_dagster.reports.text import clipped, one_line, passage
 
 DEEPER = 3  # levels by which headings of a foreign text are put below ours
 TAGS = {
@@ -30,10 +30,9 @@ def short(text: object) -> str:
     return one_line(str(text), limits.REPORT_LINE_CHARS)
 
 
-def clipped(text: str) -> str:
+def in_short(text: str) -> str:
     """Cut a line where not all of them have room."""
-    limit = limits.REPORT_BRIEF_CHARS
-    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+    return clipped(text, limits.REPORT_BRIEF_CHARS)
 
 
 def markdown(text: str) -> Markup:

@@ -10,7 +10,7 @@ from autoresearch_dagster.core.limits import DIGEST_PREFIX_CHARS, REPORT_BRIEF_I
 from autoresearch_dagster.core.progress import counted
 from autoresearch_dagster.reports.audit import audit_trail
 from autoresearch_dagster.reports.page.figures import clock
-from autoresearch_dagster.reports.page.markup import clipped, short
+from autoresearch_dagster.reports.page.markup import in_short, short
 from autoresearch_dagster.reports.page.predictions import Prediction
 from autoresearch_dagster.reports.page.view import ReportView
 from autoresearch_dagster.reports.text import Passage, passage
@@ -47,7 +47,7 @@ class Batch:
     def brief(self) -> "Batch":
         """Keep the first titles."""
         kept = self.items[:REPORT_BRIEF_ITEMS]
-        titles = tuple((clipped(title), "", "") for title, _, _ in kept)
+        titles = tuple((in_short(title), "", "") for title, _, _ in kept)
         return replace(self, items=titles, left_out=self.left_out + len(self.items) - len(kept))
 
 

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from autoresearch_dagster.core import limits
 from autoresearch_dagster.core.progress import counted
-from autoresearch_dagster.reports.page.markup import clipped
+from autoresearch_dagster.reports.page.markup import in_short
 
 T = TypeVar("T")
 Write = Callable[[Any], str]
@@ -157,7 +157,7 @@ def _cut(value: object) -> object:
     if isinstance(value, Markup):
         return Markup()
     if isinstance(value, str):
-        return clipped(value)
+        return in_short(value)
     if isinstance(value, tuple):
         items = cast(tuple[object, ...], value)
         shown = tuple(_cut(one) for one in items[: limits.REPORT_BRIEF_ITEMS])

@@ -165,8 +165,9 @@ def _reigns(view: ReportView) -> Iterator[Reign]:
 
 def _economy(state: SessionState) -> Iterator[Fact]:
     """What the gain cost; a cost that is not known is said, never taken for zero."""
-    gain = sum(one.gain_bpb for one in state.steps)
-    none = "there is no confirmed gain" if not state.steps else ""
+    found = climbed(state)
+    gain = found.gain_bpb if found is not None else 0.0
+    none = "there is no confirmed gain" if found is None else ""
     ledger = state.ledger
     usd = float(ledger.usd_committed)
     asked = (
